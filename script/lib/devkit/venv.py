@@ -1,0 +1,152 @@
+"""The virtual environment that the server's Python and the tools read.
+
+The package is installed as a copy, not linked to the checkout: the server's OS user must be able
+to read it also when the checkout is below /root.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from devkit import packages
+from devkit.places import CHECKOUT, Places, digest_of, remove_tree
+from devkit.run import Failure, retried, run_logged, say
+
+PYTHON_MINIMUM = (3, 10)
+EXTRAS = {"demo": ("emulator", "tools"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A virtual environment of the Python that PostgreSQL embeds."""
+
+    directory: Path
+
+    @property
+    def python(self) -> Path:
+        return self.directory / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        found = sorted(self.directory.glob("lib/python3.*/site-packages"))
+        if not found:
+            raise Failure(f"no site-packages in {self.directory}")
+        return found[0]
+
+
+def system_python() -> str:
+    """The interpreter whose library PostgreSQL embeds: the distribution's, never a pyenv one."""
+    return os.environ.get("BITBUCKET_FDW_PYTHON", "/usr/bin/python3")
+
+
+def ensure(places: Places, purpose: str) -> Venv:
+    """The virtual environment with this checkout's package and what ``purpose`` needs."""
+    packages.ensure(places, packages.VENV)
+    venv = Venv(places.venv)
+    with places.locked("venv"):
+        if not _usable(venv):
+            _create(places, venv)
+        _install_requirements(places, venv, purpose)
+        _install_package(places, venv)
+    return venv
+
+
+def _usable(venv: Venv) -> bool:
+    if not venv.python.exists():
+        return False
+    check = subprocess.run(
+        [str(venv.python), "-c", "import pip, setuptools"], capture_output=True, check=False
+    )
+    return check.returncode == 0 and _version(str(venv.python)) == _version(system_python())
+
+
+def _version(python: str) -> tuple[int, int]:
+    code = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{python} does not run: {done.stderr.strip()}")
+    major, minor = done.stdout.split()
+    return int(major), int(minor)
+
+
+def _create(places: Places, venv: Venv) -> None:
+    version = _version(system_python())
+    if version < PYTHON_MINIMUM:
+        raise Failure(
+            f"{system_python()} is Python {version[0]}.{version[1]}; 3.10 or newer is needed",
+            hint="Name another one in BITBUCKET_FDW_PYTHON; it must be the one PostgreSQL embeds.",
+        )
+    say("  Creating the virtual environment")
+    remove_tree(venv.directory)
+    log = places.logs / "pip.log"
+    run_logged(
+        [system_python(), "-m", "venv", str(venv.directory)], log, what="creating the environment"
+    )
+    # setup.py is run without build isolation below, so its build back end is installed once here.
+    _pip(places, venv, "setuptools>=68", "wheel")
+
+
+def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
+    stamp = venv.directory / f".requirements-{purpose}"
+    wanted = digest_of(CHECKOUT / "setup.py")
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say(f"  Installing Python packages ({purpose})")
+    source = _copy_source(places)
+    extras = ",".join(EXTRAS[purpose])
+    _pip(places, venv, "--no-build-isolation", f"{source}[{extras}]")
+    stamp.write_text(wanted)
+
+
+def _install_package(places: Places, venv: Venv) -> None:
+    stamp = venv.directory / ".package"
+    wanted = digest_of(CHECKOUT / "setup.py", CHECKOUT / "bitbucket_fdw")
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("  Installing bitbucket_fdw into the virtual environment")
+    source = _copy_source(places)
+    _pip(places, venv, "--no-build-isolation", "--no-deps", "--force-reinstall", str(source))
+    stamp.write_text(wanted)
+
+
+def _copy_source(places: Places) -> Path:
+    """A copy to build from: setuptools writes beside setup.py, and the checkout stays clean."""
+    target = places.build / "python"
+    remove_tree(target)
+    target.mkdir(parents=True)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, target / name)
+    copy_package(target)
+    return target
+
+
+def copy_package(target: Path) -> Path:
+    """Copy the Python package's source into ``target``; returns the copy."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    return Path(
+        shutil.copytree(CHECKOUT / "bitbucket_fdw", target / "bitbucket_fdw", ignore=ignore)
+    )
+
+
+def _pip(places: Places, venv: Venv, *arguments: str) -> None:
+    command = [
+        str(venv.python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--retries",
+        "5",
+        "--timeout",
+        "60",
+        *arguments,
+    ]
+    retried(
+        lambda: run_logged(command, places.logs / "pip.log", what="pip install", cwd=places.home),
+        what="pip install",
+    )

@@ -1,0 +1,1 @@
+"""What tests share: fixtures, and helpers to look at rows, plans and requests."""
