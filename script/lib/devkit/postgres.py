@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devkit.run import Failure, output_of
 
@@ -89,3 +90,18 @@ def _candidates() -> list[Path]:
     if on_path and not any(path.exists() for path in found):
         found.append(Path(on_path))
     return [path for path in found if path.exists()]
+
+
+def to_json(installation: Installation) -> dict[str, object]:
+    """For a file that a later run reads."""
+    return {
+        "pg_config": str(installation.pg_config),
+        "version": installation.version,
+        "directories": {name: str(path) for name, path in installation.directories.items()},
+    }
+
+
+def from_json(stored: dict[str, Any]) -> Installation:
+    """What ``to_json`` wrote."""
+    directories = {name: Path(path) for name, path in stored["directories"].items()}
+    return Installation(Path(stored["pg_config"]), stored["version"], directories)

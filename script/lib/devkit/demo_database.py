@@ -1,0 +1,81 @@
+"""The demo's database: role, extension, server, user mapping, imported schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from devkit.cluster import Cluster, identifier, literal
+from devkit.run import say
+
+ROLE = "demo"
+SERVER = "bitbucket"
+WRAPPER = "bitbucket_fdw.wrapper.BitbucketFdw"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A workspace, the database it is imported into, and the API that serves it."""
+
+    workspace: str
+    database: str
+    base_url: str
+
+    def at(self, base_url: str) -> Target:
+        return replace(self, base_url=base_url)
+
+
+def ensure(cluster: Cluster, target: Target, credentials: dict[str, str], password: str) -> None:
+    """Bring the database to where the tour can run; what is there already is kept.
+
+    The superuser creates the extension and the server; all else belongs to an ordinary role.
+    Scripts reach psql on its stdin, so that no secret is ever on a command line.
+    """
+    cluster.sql(_role_and_database(target, password))
+    cluster.sql(_server(target), database=target.database)
+    cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE)
+    say(f"  Importing workspace {target.workspace}")
+    cluster.sql(_import(target), database=target.database, role=ROLE)
+
+
+def _role_and_database(target: Target, password: str) -> str:
+    role, database = identifier(ROLE), identifier(target.database)
+    return f"""
+        SELECT {literal(f"CREATE ROLE {role} LOGIN")}
+        WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname ={literal(ROLE)}) \\gexec
+        ALTER ROLE {role} PASSWORD{literal(password)};
+        SELECT {literal(f"CREATE DATABASE {database} OWNER {role}")}
+        WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname ={literal(target.database)}) \\gexec
+    """
+
+
+def _server(target: Target) -> str:
+    server = identifier(SERVER)
+    return f"""
+        SET client_min_messages = warning;
+        CREATE EXTENSION IF NOT EXISTS bitbucket_fdw CASCADE;
+        ALTER EXTENSION bitbucket_fdw UPDATE;
+        CREATE SERVER IF NOT EXISTS {server} FOREIGN DATA WRAPPER multicorn
+            OPTIONS (wrapper '{WRAPPER}', base_url{literal(target.base_url)});
+        ALTER SERVER {server} OPTIONS (SET base_url{literal(target.base_url)});
+        GRANT USAGE ON FOREIGN SERVER {server} TO {identifier(ROLE)};
+    """
+
+
+def _user_mapping(credentials: dict[str, str]) -> str:
+    options = ", ".join(f"{name}{literal(value)}" for name, value in credentials.items())
+    server = identifier(SERVER)
+    # Made anew each time: the kind of credential may have changed, and with it the options.
+    return f"""
+        SET client_min_messages = warning;
+        BEGIN;
+        DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER {server};
+        CREATE USER MAPPING FOR CURRENT_USER SERVER {server} OPTIONS ({options});
+        COMMIT;
+    """
+
+
+def _import(target: Target) -> str:
+    return f"""
+        SET client_min_messages = warning;
+        SELECT * FROM bitbucket.import_workspace('{SERVER}',{literal(target.workspace)});
+    """

@@ -1,0 +1,232 @@
+"""script/test: the layers of tests, each as its own pytest run, and an honest summary."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devkit import packages, prepare, tree, venv
+from devkit.packages import Need
+from devkit.places import CHECKOUT, Places, open_places
+from devkit.run import Failure, say
+from devkit.venv import Venv
+
+NO_TESTS = 5  # pytest's exit status when it collected nothing
+SHELL_SCRIPTS = ("script/bootstrap", "script/demo", "script/test", "script/bench", ".ci/run")
+SHELLCHECK = Need("shellcheck", program="shellcheck")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One set of tests. ``server``: needs PostgreSQL; ``per_host``: runs on each host."""
+
+    name: str
+    path: str
+    about: str
+    server: bool = False
+    per_host: bool = False
+    needs: tuple[Need, ...] = ()
+
+
+LAYERS = (
+    Layer("unit", "tests/unit", "planner, BBQL, options: no network, no database"),
+    Layer("api", "tests/api", "the HTTP client against the emulator"),
+    Layer("emulator", "tests/emulator", "the emulator itself"),
+    Layer("docs", "tests/docs", "every table, column, option and command is documented"),
+    Layer("script", "tests/script", "the set-up behind these scripts", server=True),
+    Layer("sql", "tests/sql", "SQL on a real PostgreSQL", server=True, per_host=True),
+    Layer(
+        "clients",
+        "tests/clients",
+        "ODBC, PHP and other clients",
+        server=True,
+        per_host=True,
+        needs=packages.CLIENTS,
+    ),
+    # host/tests goes through the hosts itself: it is one suite for both.
+    Layer("host", "host/tests", "the bundled Multicorn host", server=True),
+)
+
+
+@dataclass
+class Tally:
+    """What ran, and how it ended."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+
+    def add(self, label: str, status: int, report: Path) -> None:
+        """Count one pytest run from its JUnit report; the exit status has the last word."""
+        failed = 0
+        if report.exists():
+            # The report is pytest's own, written a moment ago.
+            for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314
+                failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+                skipped = int(suite.get("skipped", 0))
+                self.failed += failed
+                self.skipped += skipped
+                self.passed += int(suite.get("tests", 0)) - failed - skipped
+        if status == NO_TESTS:
+            self.problems.append(f"{label}: no tests were found")
+        elif status != 0:
+            self.problems.append(f"{label}: {failed} failed (pytest's exit status {status})")
+
+
+def main(arguments: list[str]) -> int:
+    own, extra = _split(arguments)
+    options = _parser().parse_args(own)
+    known = ["lint", *(layer.name for layer in LAYERS)]
+    chosen = options.layer or known
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise Failure(f"unknown layer {unknown[0]!r}", hint=f"Layers: {', '.join(known)}.")
+    layers = [layer for layer in LAYERS if layer.name in chosen]
+    started = time.monotonic()
+    places = open_places()
+    tally = Tally()
+    hosts = _prepare(places, layers, options.host)
+    environment = venv.ensure(places, "test")
+    if "lint" in chosen:
+        _lint(places, environment, tally)
+    for layer in layers:
+        for host in hosts if layer.per_host else [None]:
+            _run(places, environment, layer, host, hosts, extra, tally)
+    return _summary(tally, time.monotonic() - started)
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "\n".join(f"  {layer.name:10}{layer.about}" for layer in LAYERS)
+    parser = argparse.ArgumentParser(
+        prog="script/test",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run all tests, or the layers that are named.",
+        usage="script/test [--host HOST] [LAYER ...] [-- PYTEST ARGUMENTS]",
+        epilog=f"layers:\n  lint      ruff, mypy and shellcheck\n{about}\n\n"
+        "What needs PostgreSQL runs on the bundled host, and once more on Multicorn2 where that\n"
+        "is installed. Example: script/test sql -- -k pushdown -x",
+    )
+    parser.add_argument("layer", nargs="*", metavar="LAYER", help="default: all of them")
+    parser.add_argument("--host", choices=tree.FLAVOURS, help="only this host")
+    return parser
+
+
+def _prepare(places: Places, layers: Sequence[Layer], only: str | None) -> list[str]:
+    """Install what the layers need; the hosts to run on (none where no PostgreSQL is needed)."""
+    if not any(layer.server for layer in layers):
+        return []
+    needs = tuple(need for layer in layers for need in layer.needs)
+    installation = prepare.server(places, build_host=only != tree.MULTICORN2, extra=needs)
+    found = prepare.hosts(installation)
+    if only is not None and only not in found:
+        raise Failure(f"{only} is not installed for {installation.version}")
+    hosts = [only] if only else found
+    for host in hosts:
+        tree.ensure(places, installation, host)
+    return hosts
+
+
+def _environment(places: Places, environment: Venv) -> dict[str, str]:
+    """The tests' environment: this one's programs first, all caches outside the checkout."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PG") and name not in ("PYTHONPATH", "PYTHONHOME")
+    }
+    cache = places.home / "cache"
+    return {
+        **kept,
+        "PATH": f"{environment.directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPYCACHEPREFIX": str(cache / "python"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
+        "RUFF_CACHE_DIR": str(cache / "ruff"),
+        "MYPY_CACHE_DIR": str(cache / "mypy"),
+        "BITBUCKET_FDW_HOME": str(places.home),
+    }
+
+
+def _run(
+    places: Places,
+    environment: Venv,
+    layer: Layer,
+    host: str | None,
+    hosts: list[str],
+    extra: list[str],
+    tally: Tally,
+) -> None:
+    label = f"{layer.name} ({host})" if host else layer.name
+    say(f"\n== {label}: {layer.about}")
+    env = _environment(places, environment)
+    if layer.server:
+        tally.hosts += [name for name in ([host] if host else hosts) if name not in tally.hosts]
+        env["BITBUCKET_FDW_HOSTS"] = ",".join(hosts)
+    report = places.logs / f"junit-{layer.name}{'-' + host if host else ''}.xml"
+    report.unlink(missing_ok=True)
+    command = [
+        str(environment.python),
+        "-m",
+        "pytest",
+        layer.path,
+        "--quiet",
+        f"--junitxml={report}",
+        f"--override-ini=cache_dir={places.home / 'cache' / 'pytest'}",
+        *([f"--host={host}"] if host else []),
+        *extra,
+    ]
+    done = subprocess.run(command, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL, check=False)
+    tally.add(label, done.returncode, report)
+
+
+def _lint(places: Places, environment: Venv, tally: Tally) -> None:
+    say("\n== lint: ruff, mypy and shellcheck")
+    packages.ensure(places, [SHELLCHECK])
+    env = _environment(places, environment)
+    ruff = str(environment.directory / "bin" / "ruff")
+    mypy = [str(environment.python), "-m", "mypy"]
+    helpers = {**env, "MYPYPATH": os.pathsep.join(["script/lib", "host/python", "."])}
+    shellcheck = shutil.which("shellcheck") or "shellcheck"
+    checks: list[tuple[str, list[str], dict[str, str]]] = [
+        ("ruff check", [ruff, "check", "."], env),
+        ("ruff format", [ruff, "format", "--check", "."], env),
+        ("mypy", mypy, env),
+        (
+            "mypy (scripts)",
+            [*mypy, "--strict", "--explicit-package-bases", "script/lib/devkit", "tests/support"],
+            helpers,
+        ),
+        ("shellcheck", [shellcheck, *SHELL_SCRIPTS], env),
+    ]
+    for name, command, variables in checks:
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=variables, stdin=subprocess.DEVNULL, check=False
+        )
+        say(f"{name}: {'ok' if done.returncode == 0 else 'FAILED'}")
+        if done.returncode != 0:
+            tally.problems.append(f"lint: {name} failed")
+
+
+def _summary(tally: Tally, seconds: float) -> int:
+    say("\n== summary")
+    for problem in tally.problems:
+        say(f"FAILED  {problem}")
+    say(f"Hosts: {', '.join(tally.hosts) or 'none needed'} ({seconds:.0f} s)")
+    if not tally.passed and not tally.failed and not tally.problems:
+        say("no pytest layer was asked for")
+    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 1 if tally.problems or tally.failed else 0
