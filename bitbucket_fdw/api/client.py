@@ -1,0 +1,257 @@
+"""One credential's connection to the API: requests, retries, errors.
+
+Rate limits, from the API's "Rate limits" page: a 429 may come with or without Retry-After. 555 is
+Bitbucket's own status for a server-side time-out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError
+from urllib3.util import Retry
+
+from .. import __version__
+from ..errors import BadResponse, Cancelled, ConnectionFailure, RateLimited, RequestError
+from .credentials import Credential
+from .failures import failure
+from .scan import ScanContext, Workers
+
+RETRIED = frozenset({429, 500, 502, 503, 504, 555})
+LONGEST_WAIT = 120  # seconds of Retry-After that a statement is kept waiting for
+_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to talk to the API; one set per server.
+
+    :param base_url: without a trailing slash.
+    :param timeout: seconds to wait for a connection, and for each part of an answer.
+    :param retry_limit: how often a request is repeated.
+    :param concurrency: requests under way at a time.
+    :param max_requests: requests of one scan.
+    """
+
+    base_url: str = "https://api.bitbucket.org/2.0"
+    timeout: float = 30.0
+    retry_limit: int = 5
+    concurrency: int = 8
+    max_requests: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: its JSON and its size in bytes."""
+
+    json: Any
+    size: int
+
+
+class Client:
+    """Makes requests on any thread; holds connections open between statements."""
+
+    def __init__(self, settings: Settings, credential: Credential) -> None:
+        self.settings = settings
+        self.credential = credential
+        self.workers = Workers(settings.concurrency)
+        self._origin = _origin(settings.base_url)
+        self._session = requests.Session()
+        # Neither ~/.netrc nor proxy variables of the server's environment may decide where
+        # credentials go.
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
+        self._session.headers["Accept"] = "application/json"
+        self._session.auth = credential.auth
+        adapter = HTTPAdapter(pool_maxsize=settings.concurrency)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
+        """The full address of a path below ``base_url``, its parameters encoded."""
+        prepared = requests.Request(
+            "GET", self.settings.base_url + path, params=list(parameters)
+        ).prepare()
+        return str(prepared.url)
+
+    def get(self, url: str, scan: ScanContext) -> Answer:
+        """GET an address of this API, repeating it as far as ``retry_limit`` allows.
+
+        Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
+        path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
+        """
+        path = self._path(url)
+        retry = self._retries()
+        scan.spend()
+        while True:
+            if scan.stopped.is_set():
+                raise Cancelled("the scan has ended")
+            outcome = self._attempt("GET", url, path)
+            if isinstance(outcome, Answer):
+                return outcome
+            error, response = outcome
+            if not _worth_repeating(error):
+                raise error
+            try:
+                if response is None:
+                    retry = retry.increment("GET", url, error=error)
+                else:
+                    retry = retry.increment("GET", url, response=_raw(response))
+            except MaxRetryError:
+                raise error from None
+            self._pause(retry, response, error, scan)
+
+    def _attempt(
+        self, method: str, url: str, path: str
+    ) -> Answer | tuple[RequestError, requests.Response | None]:
+        """One request, redirects within the API followed: an answer, or an error and the response
+        it was read from, if there was one.
+        """
+        try:
+            response = self._follow(method, url)
+        except RequestError as error:
+            return error, None
+        except requests.RequestException as error:
+            return self._connection_failure(error, method, path), None
+        if response.status_code != 200:
+            return self._redacted(failure(response, method, path)), response
+        try:
+            return Answer(json.loads(response.content), len(response.content))
+        except ValueError:
+            return self._not_json(response, path), response
+
+    def _follow(self, method: str, url: str) -> requests.Response:
+        for _ in range(_REDIRECTS):
+            response = self._session.request(
+                method, url, timeout=self.settings.timeout, allow_redirects=False
+            )
+            if not response.is_redirect:
+                break
+            url = urljoin(url, response.headers["Location"])
+            self._path(url)
+        return response
+
+    def _pause(
+        self,
+        retry: Retry,
+        response: requests.Response | None,
+        error: RequestError,
+        scan: ScanContext,
+    ) -> None:
+        asked = retry.get_retry_after(_raw(response)) if response is not None else None
+        if asked is not None and asked > LONGEST_WAIT:
+            raise RateLimited(
+                error.message,
+                method=error.method,
+                path=error.path,
+                status=error.status,
+                detail=f"Bitbucket asks to wait for {asked:.0f} seconds.",
+                hint=error.hint,
+            )
+        if scan.stopped.wait(retry.get_backoff_time() if asked is None else asked):
+            raise Cancelled("the scan has ended")
+
+    def _retries(self) -> Retry:
+        return Retry(
+            total=self.settings.retry_limit,
+            status_forcelist=RETRIED,
+            backoff_factor=0.25,
+            backoff_max=30,
+            backoff_jitter=0.25,
+        )
+
+    def _path(self, url: str) -> str:
+        """The path of an address, which has to be one of this API's.
+
+        ``next`` links and redirects come from answers; the credential goes nowhere else.
+        """
+        parts = urlsplit(url)
+        base = urlsplit(self.settings.base_url).path
+        path = parts.path.removeprefix(base) or "/"
+        if _origin(url) != self._origin:
+            raise BadResponse(
+                "an answer leads away from the API's host",
+                method="GET",
+                path=path,
+                detail=f"It names {parts.scheme}://{parts.hostname}, and credentials are only "
+                f"sent to {self._origin}.",
+            )
+        return path
+
+    def _redacted(self, error: RequestError) -> RequestError:
+        if error.detail:
+            error.detail = self.credential.redact(error.detail)
+        return error
+
+    def _not_json(self, response: requests.Response, path: str) -> BadResponse:
+        kind = response.headers.get("Content-Type", "none").split(";")[0]
+        return BadResponse(
+            f"GET {path} was answered with something that is not JSON",
+            method="GET",
+            path=path,
+            status=response.status_code,
+            detail=f"Content type {kind}, {len(response.content)} bytes.",
+            hint="Check base_url, and whether a proxy answers in Bitbucket's place.",
+        )
+
+    def _connection_failure(
+        self, error: requests.RequestException, method: str, path: str
+    ) -> ConnectionFailure:
+        seconds = f"{self.settings.timeout:g} seconds"
+        if isinstance(error, requests.ConnectTimeout):
+            why = f"No connection within {seconds}."
+        elif isinstance(error, requests.Timeout):
+            why = f"No answer within {seconds}."
+        elif isinstance(error, requests.exceptions.SSLError):
+            why = "The server's TLS certificate could not be verified."
+        elif isinstance(error, requests.exceptions.ChunkedEncodingError):
+            why = "The answer ended early."
+        else:
+            why = f"The connection failed ({type(error).__name__})."
+        return ConnectionFailure(
+            f"{method} {path} got no complete answer from {self._origin}",
+            method=method,
+            path=path,
+            detail=why,
+            hint="Check base_url and the network; server option timeout sets the patience.",
+        )
+
+
+def template_path(template: str, values: dict[str, str]) -> str:
+    """A path template with every value percent-encoded, slashes among it."""
+    return template.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _raw(response: requests.Response) -> Any:
+    return response.raw  # urllib3's response, which its Retry wants to see
+
+
+def _worth_repeating(error: RequestError) -> bool:
+    # A read may always be repeated. A body that is not JSON may have been cut short on its way.
+    return error.status in RETRIED or isinstance(error, (ConnectionFailure, BadResponse))
+
+
+_clients: dict[tuple[Settings, str], Client] = {}
+
+
+def client_for(settings: Settings, credential: Credential) -> Client:
+    """The backend's client for a server and credential, made on first use.
+
+    Foreign tables share it, and with it connections; other credentials never get it.
+    """
+    key = (settings, credential.identity)
+    if key not in _clients:
+        _clients[key] = Client(settings, credential)
+    return _clients[key]

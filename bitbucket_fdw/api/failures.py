@@ -1,0 +1,120 @@
+"""From an HTTP answer that is not a success to the error that says what to do about it.
+
+Bitbucket's error body is ``{"type": "error", "error": {"message", "detail", "fields", "data"}}``,
+with every member optional and of more than one shape; 401, 404 and 429 also come as plain text,
+as HTML or with no body. A body that is not JSON is never repeated: some 404 pages hold profile
+data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from ..errors import (
+    BadResponse,
+    Forbidden,
+    Gone,
+    NotFound,
+    RateLimited,
+    Rejected,
+    RequestError,
+    ServerFailure,
+    Unauthorized,
+)
+
+_LONGEST = 500
+
+_CLASSES: dict[int, type[RequestError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    410: Gone,
+    429: RateLimited,
+}
+
+_HINTS = {
+    401: "Check the credential in the user mapping: API tokens expire, access tokens can be "
+    "revoked, and app passwords stopped working on 2026-07-28.",
+    404: "Check the workspace and repository. Bitbucket also answers 404 for what the credential "
+    "may not see.",
+    410: "Bitbucket has removed this endpoint; there is nothing to set up on this side.",
+    429: "The hourly limit of requests is used up. Wait, ask for fewer rows, or give each "
+    "application a credential of its own.",
+}
+
+
+def failure(response: requests.Response, method: str, path: str) -> RequestError:
+    """The error for an answer with status 400 or above (or an unexpected one)."""
+    status = response.status_code
+    kind = _CLASSES.get(status)
+    if kind is None:
+        kind = ServerFailure if status >= 500 else Rejected if status >= 400 else BadResponse
+    said = _said(response)
+    if status == 403:
+        hint: str | None = _scopes_hint(response.headers)
+    elif status >= 500:
+        hint = "Bitbucket could not answer, also not when asked again. Try again later."
+    else:
+        hint = _HINTS.get(status)
+    return kind(
+        f"{method} {path} was answered {status} {response.reason or ''}".rstrip(),
+        method=method,
+        path=path,
+        status=status,
+        detail=said,
+        hint=hint,
+    )
+
+
+def _scopes_hint(headers: Mapping[str, str]) -> str:
+    wants = headers.get("X-Accepted-OAuth-Scopes")
+    has = headers.get("X-OAuth-Scopes")
+    if wants and has is not None:
+        return f"The endpoint wants scope {wants}; the credential has: {has or 'none'}."
+    if wants:
+        return f"The endpoint wants scope {wants}."
+    return "The credential lacks a scope or a permission."
+
+
+def _said(response: requests.Response) -> str | None:
+    """What Bitbucket said, from a JSON error body; ``None`` from any other."""
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        parts = [error, _text(body.get("error_description"))]
+    elif isinstance(error, dict):
+        data = error.get("data")
+        address = data.get("announcement_url") if isinstance(data, dict) else None
+        parts = [
+            _text(error.get("message")),
+            _text(error.get("detail")),
+            _fields(error.get("fields")),
+            _text(address),
+        ]
+    else:
+        return None
+    said = " ".join(dict.fromkeys(" ".join(part.split()) for part in parts if part))
+    return said[:_LONGEST] + ("…" if len(said) > _LONGEST else "") or None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return " ".join(_text(member) for member in value.values())
+    if isinstance(value, list):
+        return " ".join(_text(member) for member in value)
+    return ""
+
+
+def _fields(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_text(said)}" for name, said in value.items())
+    return _text(value)

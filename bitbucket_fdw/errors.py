@@ -1,0 +1,144 @@
+"""Every error this package raises on purpose.
+
+    BitbucketError
+    ├── OptionError              an unknown, misplaced or malformed option
+    ├── DeclarationError         a table's columns do not fit the entity it names
+    ├── TooManyRequests          a scan would pass max_requests
+    ├── Cancelled                the statement was cancelled or timed out
+    └── RequestError             one HTTP request failed (knows table, method and path)
+        ├── Unauthorized         401
+        ├── Forbidden            403
+        ├── NotFound             404 on a collection
+        ├── Gone                 410, the endpoint was removed
+        ├── Rejected             any other 4xx
+        ├── RateLimited          429 after the last retry
+        ├── ServerFailure        5xx or 555 after the last retry
+        ├── ConnectionFailure    no answer after the last retry
+        └── BadResponse          an answer that is not the JSON it should be
+
+Each error carries a message (what failed), a detail (why), a hint (what to do about it) and an
+SQLSTATE for hosts that pass one on. None of them may hold a credential.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BitbucketError(Exception):
+    """Base of all errors; ``str()`` gives the message, detail and hint on one line."""
+
+    sqlstate: ClassVar[str] = "HV000"  # fdw_error
+
+    def __init__(self, message: str, *, detail: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.detail:
+            parts.append(f"DETAIL: {self.detail}")
+        if self.hint:
+            parts.append(f"HINT: {self.hint}")
+        return "  ".join(parts)
+
+
+class OptionError(BitbucketError):
+    """An unknown, misplaced or malformed option."""
+
+    sqlstate = "HV00D"  # fdw_invalid_option_name
+
+
+class DeclarationError(BitbucketError):
+    """A foreign table has a column that its Bitbucket entity does not."""
+
+    sqlstate = "HV005"  # fdw_column_name_not_found
+
+
+class TooManyRequests(BitbucketError):
+    """A scan would need more requests than the server option max_requests allows."""
+
+    sqlstate = "54000"  # program_limit_exceeded
+
+
+class Cancelled(BitbucketError):
+    """The user, statement_timeout or a shutdown asked the statement to stop."""
+
+    sqlstate = "57014"  # query_canceled
+
+
+class RequestError(BitbucketError):
+    """One HTTP request failed.
+
+    ``method`` and ``path`` identify it; the query string is left out of the message because it
+    may be long, and never holds a credential.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        path: str,
+        status: int | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.method = method
+        self.path = path
+        self.status = status
+
+
+class Unauthorized(RequestError):
+    """401: the credential is missing, wrong, expired or revoked."""
+
+    sqlstate = "28000"  # invalid_authorization_specification
+
+
+class Forbidden(RequestError):
+    """403: the credential is valid but lacks a scope or a permission."""
+
+    sqlstate = "42501"  # insufficient_privilege
+
+
+class NotFound(RequestError):
+    """404 where a collection should be."""
+
+    sqlstate = "HV00R"  # fdw_table_not_found
+
+
+class Gone(RequestError):
+    """410: Bitbucket removed the endpoint."""
+
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class Rejected(RequestError):
+    """Another 4xx: Bitbucket did not take the request as it was."""
+
+
+class RateLimited(RequestError):
+    """429, still after the last retry."""
+
+    sqlstate = "53400"  # configuration_limit_exceeded
+
+
+class ServerFailure(RequestError):
+    """5xx or 555, still after the last retry."""
+
+    sqlstate = "58000"  # system_error
+
+
+class ConnectionFailure(RequestError):
+    """No complete answer: refused, reset, timed out or cut short."""
+
+    sqlstate = "08006"  # connection_failure
+
+
+class BadResponse(RequestError):
+    """The answer is not the JSON that the endpoint documents."""
+
+    sqlstate = "HV000"  # fdw_error

@@ -1,0 +1,92 @@
+"""From table declarations to foreign tables, for one workspace or one repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .errors import BitbucketError
+from .tables import TABLES, Table
+from .tables.base import Column, flat
+
+_ISSUE_TABLES = ("issues", "issue_comments")
+
+
+class SchemaNameError(BitbucketError):
+    """The remote schema is neither a workspace nor a repository of one."""
+
+    sqlstate = "HV00Q"  # fdw_schema_not_found
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignColumn:
+    """A column to create: its SQL name and the Bitbucket column it shows."""
+
+    name: str
+    column: Column
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {} if self.name == self.column.name else {"column_name": self.column.name}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTable:
+    """A foreign table to create."""
+
+    name: str
+    table: type[Table]
+    columns: tuple[ForeignColumn, ...]
+    options: dict[str, str]
+
+
+def parse_schema(schema: str) -> tuple[str, str | None]:
+    """``acme`` or ``acme/website`` as workspace and repository; :class:`SchemaNameError` else."""
+    workspace, slash, repository = schema.partition("/")
+    valid = workspace and (repository or not slash) and "/" not in repository
+    if not valid or {workspace, repository} & {".", ".."}:
+        raise SchemaNameError(
+            f'"{schema}" is no remote schema',
+            hint='Name a workspace, such as "acme", or a repository, such as "acme/website".',
+        )
+    return workspace, repository or None
+
+
+def foreign_tables(
+    workspace: str, repository: str | None, *, names: str, wanted: Callable[[str], bool]
+) -> Iterable[ForeignTable]:
+    """The tables of a schema.
+
+    A workspace's schema has every table, those of repositories spanning all of them; a
+    repository's schema has the tables below a repository, bound to it.
+
+    :param names: ``snake`` or ``flat``.
+    :param wanted: whether a table is to be imported, by its SQL name.
+    """
+    spell = flat if names == "flat" else str
+    for table in TABLES:
+        if repository is not None and table.level != "repository":
+            continue
+        name = spell(table.name)
+        if not wanted(name):
+            continue
+        options = {"table": table.name, "workspace": workspace}
+        if repository is not None:
+            options["repository"] = repository
+        columns = tuple(ForeignColumn(spell(column.name), column) for column in table.columns)
+        yield ForeignTable(name, table, columns, options)
+
+
+def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]:
+    """LIMIT TO and EXCEPT as a test of a table's SQL name."""
+    listed = frozenset(names)
+    if kind == "limit":
+        return listed.__contains__
+    if kind == "except":
+        return lambda name: name not in listed
+    return lambda _: True
+
+
+def is_issue_table(name: str) -> bool:
+    """Whether a table, by either spelling, belongs to the issue tracker."""
+    return name in _ISSUE_TABLES or name in map(flat, _ISSUE_TABLES)

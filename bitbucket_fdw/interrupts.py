@@ -1,0 +1,25 @@
+"""Whether PostgreSQL wants the statement to stop, asked without jumping out of Python.
+
+``CHECK_FOR_INTERRUPTS`` leaves by ``longjmp``, through live Python frames. Reading the backend's
+own flags (``src/include/miscadmin.h``) is safe anywhere: the caller raises a Python exception, all
+frames unwind, and the host turns it into an error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+
+def _flag(name: str) -> ctypes.c_int | None:
+    try:
+        return ctypes.c_int.in_dll(ctypes.CDLL(None), name)  # sig_atomic_t
+    except ValueError:  # not inside a PostgreSQL backend
+        return None
+
+
+_FLAGS = [flag for flag in map(_flag, ("QueryCancelPending", "ProcDiePending")) if flag is not None]
+
+
+def pending() -> bool:
+    """Whether a cancel (by a user or statement_timeout) or a shutdown of the session waits."""
+    return any(flag.value for flag in _FLAGS)

@@ -1,0 +1,7 @@
+"""Pure planning: from SQL conditions to the requests that answer them. No I/O in here."""
+
+from .conditions import Condition, Qual, conditions_of
+from .plan import Binding, Plan, Query
+from .planner import Request, plan
+
+__all__ = ["Binding", "Condition", "Plan", "Qual", "Query", "Request", "conditions_of", "plan"]

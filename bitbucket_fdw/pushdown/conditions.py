@@ -1,0 +1,162 @@
+"""From the host's quals to typed conditions.
+
+The host hands over ``column operator constant`` triples. Values arrive as the host renders them:
+booleans as ``'t'`` or ``'f'``, UUIDs and timestamps as text, the latter in the session's DateStyle
+and TimeZone. A condition whose value cannot be read without doubt is left to PostgreSQL, which
+rechecks every qual anyway.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from ..tables.base import Column
+
+Operator = str | tuple[str, bool]
+
+_COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
+_PATTERNS = ("~~", "~~*")
+
+# ISO output of timestamptz: '2024-01-01 00:00:00.123456+05:30'. Other DateStyles, 'infinity' and
+# years beyond 9999 do not match and stay local.
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?"
+    r"([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?"
+)
+
+
+class Qual(NamedTuple):
+    """A condition as the host gives it: ``operator`` is a name, or a pair of a name and whether
+    any (rather than every) element of the list value has to match.
+    """
+
+    field_name: str
+    operator: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A typed condition on one column.
+
+    ``op`` is ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``~~`` (LIKE), ``~~*`` (ILIKE), ``in``,
+    ``is null`` or ``is not null``; ``value`` is an int, str, bool, UUID or aware datetime, a tuple
+    of these for ``in``, and ``None`` for the null tests.
+    """
+
+    column: Column
+    op: str
+    value: Any
+
+
+def conditions_of(
+    quals: Iterable[Qual], columns: dict[str, Column]
+) -> tuple[tuple[Condition, ...], tuple[Qual, ...]]:
+    """Split quals into typed conditions and those that only PostgreSQL can judge.
+
+    :param columns: the columns that may take part, by SQL name; a column that was declared with
+        another type than Bitbucket's is left out, since its comparisons mean something else.
+    """
+    typed: list[Condition] = []
+    left: list[Qual] = []
+    for qual in quals:
+        column = columns.get(qual.field_name)
+        condition = _condition(column, qual) if column else None
+        if condition is None:
+            left.append(qual)
+        else:
+            typed.append(condition)
+    return tuple(typed), tuple(left)
+
+
+def _condition(column: Column, qual: Qual) -> Condition | None:
+    operator, value = qual.operator, qual.value
+    if isinstance(operator, tuple):
+        name, any_element = operator
+        if name != "=" or not any_element or not isinstance(value, (list, tuple)):
+            return None
+        # An element that is NULL can never make the test true.
+        elements = [read(column.type, element) for element in value if element is not None]
+        if any(element is None for element in elements):
+            return None
+        return Condition(column, "in", tuple(dict.fromkeys(elements)))
+    if value is None:
+        # A parameter that is NULL comes as "= None" too; the row it could let through is dropped
+        # by the recheck.
+        null_tests = {"=": "is null", "<>": "is not null"}
+        return Condition(column, null_tests[operator], None) if operator in null_tests else None
+    if operator in _PATTERNS:
+        if column.type == "text" and isinstance(value, str):
+            return Condition(column, operator, value)
+        return None
+    if operator not in _COMPARISONS:
+        return None
+    typed = read(column.type, value)
+    return None if typed is None else Condition(column, operator, typed)
+
+
+def read(pg_type: str, value: Any) -> Any:
+    """A qual's value as a Python value of the column's type, or ``None`` if in doubt."""
+    reader = _READERS.get(pg_type)
+    return reader(value) if reader else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, (float, Decimal)) and value == int(value):
+        return int(value)
+    return None
+
+
+def _boolean(value: Any) -> bool | None:
+    return {True: True, False: False, "t": True, "f": False}.get(value)
+
+
+def _uuid(value: Any) -> uuid.UUID | None:
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _timestamp(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else None
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        return None
+    *date_time, fraction, sign, hours, minutes, seconds = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
+    zone = timezone(-offset if sign == "-" else offset)
+    year, month, day, hour, minute, second = map(int, date_time)
+    microsecond = int((fraction or "").ljust(6, "0"))
+    try:
+        local = datetime(year, month, day, hour, minute, second, microsecond, zone)
+        return local.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+_READERS = {
+    "text": _text,
+    "bigint": _integer,
+    "integer": _integer,
+    "boolean": _boolean,
+    "uuid": _uuid,
+    "timestamptz": _timestamp,
+}

@@ -1,0 +1,129 @@
+"""The frozen plan: which requests answer a scan, and how rows come of them."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from ..tables.base import Table
+
+Parameters = tuple[tuple[str, str], ...]
+
+
+class Kind(enum.Enum):
+    """What a plan asks for."""
+
+    NOTHING = "nothing"
+    COLLECTION = "collection"
+    ITEM = "item"
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Values for one path parameter; the rows carry them in ``column`` just as they are here, so
+    that they pass PostgreSQL's recheck where Bitbucket spells them differently.
+    """
+
+    parameter: str
+    column: str | None
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """How the parent's rows supply a path parameter.
+
+    ``supplier`` is the parent's column and ``column`` the child's. Where ``values`` are given, the
+    conditions allow only these: a parent row with another value is passed over, which matters
+    where the parent could not be asked for them alone.
+    """
+
+    parameter: str
+    supplier: str
+    column: str | None
+    values: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The query string of a request, as pairs; ``q`` is kept apart for EXPLAIN."""
+
+    parameters: Parameters
+    q: str | None = None
+
+    def pairs(self) -> Parameters:
+        """Everything to be URL-encoded, ``q`` first."""
+        return (("q", self.q), *self.parameters) if self.q else self.parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """An order that every request of the plan is asked to keep."""
+
+    column: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Requests and rows of one scan.
+
+    :param columns: SQL columns the rows must hold, in declaration order.
+    :param path: template; its parameters come from ``bindings`` (all combinations) or from the
+        rows of ``parent``, through ``supplies``.
+    :param queries: one request per combination and query; together they cover the answer once.
+    :param constants: column values known from the conditions, for rows that are only counted.
+    :param hydrate: template of a request per row for columns that the listing lacks, if needed;
+        its single parameter is the row's key.
+    :param pagelen: items per page, for estimates.
+    :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
+    :param exact: whether every row brought meets all of the conditions.
+    :param reason: why nothing can match, for ``Kind.NOTHING``.
+    """
+
+    table: type[Table]
+    kind: Kind
+    columns: tuple[str, ...] = ()
+    path: str = ""
+    bindings: tuple[Binding, ...] = ()
+    parent: Plan | None = None
+    supplies: tuple[Supply, ...] = ()
+    queries: tuple[Query, ...] = ()
+    constants: tuple[tuple[str, Any], ...] = ()
+    sort: Sort | None = None
+    limit: int | None = None
+    offset: int = 0
+    hydrate: str | None = None
+    hydrate_query: Query | None = None
+    pagelen: int | None = None
+    selectivity: float = 1.0
+    shipped: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    exact: bool = False
+    reason: str | None = None
+
+    def uncounted(self, query: Query) -> Query:
+        """The query of ``Kind.COUNT`` as one that lists the items with a small member each."""
+        key = next(
+            column.path
+            for name in reversed(self.table.primary_key)
+            if (column := self.table.column(name)).path
+        )
+        kept = tuple(pair for pair in query.parameters if pair[0] != "fields")
+        return Query((*kept, ("fields", f"next,values.{key}")), query.q)
+
+    @property
+    def combinations(self) -> int:
+        """How many combinations of bound values there are, one without any."""
+        count = 1
+        for binding in self.bindings:
+            count *= len(binding.values)
+        return count
+
+
+def path_text(value: Any) -> str:
+    """A bound value as it stands in a path, before percent-encoding."""
+    return f"{{{value}}}" if isinstance(value, uuid.UUID) else str(value)

@@ -1,0 +1,32 @@
+"""The foreign tables, one class each. Adding a table is a class here and a line in ``TABLES``."""
+
+from .base import Table
+from .commits import Commits, DefaultBranchCommits
+from .issues import IssueComments, Issues
+from .pipelines import Pipelines, PipelineSteps
+from .projects import Projects
+from .pull_requests import PullRequestComments, PullRequests
+from .refs import Branches, Tags
+from .repositories import Repositories
+from .workspaces import WorkspaceMembers, Workspaces
+
+TABLES: tuple[type[Table], ...] = (
+    Workspaces,
+    WorkspaceMembers,
+    Projects,
+    Repositories,
+    Branches,
+    Tags,
+    Commits,
+    DefaultBranchCommits,
+    PullRequests,
+    PullRequestComments,
+    Issues,
+    IssueComments,
+    Pipelines,
+    PipelineSteps,
+)
+
+BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}
+
+__all__ = ["BY_NAME", "TABLES", "Table"]

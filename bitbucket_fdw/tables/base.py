@@ -1,0 +1,229 @@
+"""What a table declaration is made of. Data only: nothing here makes a request.
+
+A foreign table is a subclass of :class:`Table`. Its columns state where their value stands in the
+API's JSON and, one by one, what Bitbucket can do with them (filter, sort, query parameter, part of
+a path). Every such ability is off unless it is stated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """How a column may appear in the query language ``q``.
+
+    ``field`` is BBQL's dotted path. ``values`` lists all values of a closed set, which makes
+    equality exact whatever Bitbucket's rules for letter case are. ``absent`` is the BBQL test
+    that holds at least whenever the column is NULL, where one is known.
+    """
+
+    field: str
+    values: tuple[str, ...] = ()
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a foreign table.
+
+    :param name: SQL name: the JSON path's words joined by underscores.
+    :param type: PostgreSQL type name.
+    :param path: dotted path in the item's JSON; ``None`` if the value only stands in the URL.
+    :param description: becomes the column's comment and its line in the documentation.
+    :param param: the path parameter this column supplies.
+    :param filter: how ``q`` can test it.
+    :param query: the query parameter that selects rows by equality, for endpoints without ``q``.
+    :param query_values: all values of that parameter, where they are a closed set.
+    :param sort: the ``sort`` field; only stated for columns that are never NULL and whose order
+        is the same in PostgreSQL and at Bitbucket (numbers and times).
+    :param pattern: what every value matches in full; other values cannot exist.
+    :param listed: whether the collection's items have it, or just the item read alone.
+    """
+
+    name: str
+    type: str
+    path: str | None
+    description: str
+    param: str | None = None
+    filter: Filter | None = None
+    query: str | None = None
+    query_values: tuple[str, ...] = ()
+    sort: str | None = None
+    pattern: str | None = None
+    listed: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The JSON path, split."""
+        return tuple(self.path.split(".")) if self.path else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A paginated endpoint.
+
+    :param path: template whose ``{names}`` are path parameters.
+    :param pagelen: the most items a page can hold; ``None`` where the endpoint takes no
+        ``pagelen``.
+    :param q: whether ``q`` is honoured.
+    :param size: whether the envelope tells the number of items.
+    :param without_q: query parameters to send when there is no ``q``, for endpoints that would
+        otherwise hide items.
+    :param unwrap: the member of each item that holds the entity.
+    :param lossy_next: the endpoint is known to leave out ``next`` before the last page.
+    """
+
+    path: str
+    pagelen: int | None = 100
+    q: bool = False
+    size: bool = True
+    without_q: tuple[tuple[str, str], ...] = ()
+    unwrap: str | None = None
+    lossy_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An endpoint for one item, found by ``key`` columns beside the collection's parameters.
+
+    ``parameter`` is the template's name for the key's value.
+    """
+
+    path: str
+    key: str
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The table whose rows supply path parameters that the query leaves open.
+
+    ``supplies`` maps path parameters to columns of the parent. ``where`` keeps those parents
+    only whose boolean column is true (a repository without an issue tracker has no issues).
+    """
+
+    table: type[Table]
+    supplies: tuple[tuple[str, str], ...]
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """What a credential needs to read the table: classic scopes, and the names of 2025 on."""
+
+    classic: tuple[str, ...] = ()
+    granular: tuple[str, ...] = field(default=())
+
+
+class Table:
+    """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
+
+    ``level`` says in which imported schema the table stands: ``workspace`` or ``repository``.
+    ``rows`` is the planner's guess of items per collection until a real size was seen.
+    ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    level: ClassVar[str] = "repository"
+    scopes: ClassVar[Scopes]
+    collection: ClassVar[Collection]
+    items: ClassVar[tuple[Item, ...]] = ()
+    parent: ClassVar[Parent | None] = None
+    columns: ClassVar[tuple[Column, ...]]
+    primary_key: ClassVar[tuple[str, ...]]
+    rows: ClassVar[int] = 100
+    removed: ClassVar[str | None] = None
+    examples: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def column(cls, name: str) -> Column:
+        """The column of that name; :class:`KeyError` if there is none."""
+        for column in cls.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """The collection's path parameters, from left to right."""
+        return path_parameters(cls.collection.path)
+
+    @classmethod
+    def column_of(cls, parameter: str) -> Column | None:
+        """The column that supplies a path parameter, if one does."""
+        return next((c for c in cls.columns if c.param == parameter), None)
+
+
+def path_parameters(template: str) -> tuple[str, ...]:
+    """The names in braces of a path template, from left to right."""
+    return tuple(_PARAMETER.findall(template))
+
+
+def flat(name: str) -> str:
+    """A table or column name without underscores (import option ``names 'flat'``)."""
+    return name.replace("_", "")
+
+
+def account(
+    prefix: str, path: str, who: str, *, filters: str | None = None
+) -> tuple[Column, Column, Column, Column]:
+    """The four columns every account is flattened to.
+
+    :param prefix: of the column names (``author`` gives ``author_uuid`` and so on).
+    :param path: where the account stands in the JSON.
+    :param who: for the descriptions.
+    :param filters: BBQL path of the account, where ``q`` can reach into it.
+    """
+
+    def test(name: str) -> Filter | None:
+        return Filter(f"{filters}.{name}") if filters else None
+
+    return (
+        Column(f"{prefix}_uuid", "uuid", f"{path}.uuid", f"UUID of {who}", filter=test("uuid")),
+        Column(
+            f"{prefix}_account_id",
+            "text",
+            f"{path}.account_id",
+            f"Atlassian account id of {who}",
+            filter=test("account_id"),
+        ),
+        Column(
+            f"{prefix}_nickname",
+            "text",
+            f"{path}.nickname",
+            f"Nickname of {who}",
+            filter=test("nickname"),
+        ),
+        Column(f"{prefix}_display_name", "text", f"{path}.display_name", f"Display name of {who}"),
+    )
+
+
+def workspace_column() -> Column:
+    """The ``workspace`` column of every table below a workspace."""
+    return Column("workspace", "text", None, "Workspace slug", param="workspace")
+
+
+def repository_columns() -> tuple[Column, Column]:
+    """The ``workspace`` and ``repository`` columns of every table below a repository."""
+    return (
+        workspace_column(),
+        Column("repository", "text", None, "Repository slug", param="repository"),
+    )
+
+
+def html_link() -> Column:
+    """The item's page on the web site."""
+    return Column("links_html_href", "text", "links.html.href", "Address of its page")
+
+
+def names(columns: Iterable[Column]) -> tuple[str, ...]:
+    """The columns' names, in order."""
+    return tuple(column.name for column in columns)

@@ -1,0 +1,36 @@
+"""Projects of a workspace (the API's Projects group)."""
+
+from .base import Collection, Column, Item, Parent, Scopes, Table, html_link, workspace_column
+from .workspaces import Workspaces
+
+
+class Projects(Table):
+    name = "projects"
+    description = "Projects of a workspace"
+    level = "workspace"
+    scopes = Scopes(("project",), ("read:project:bitbucket",))
+    collection = Collection("/workspaces/{workspace}/projects")
+    items = (Item("/workspaces/{workspace}/projects/{key}", key="key", parameter="key"),)
+    parent = Parent(Workspaces, (("workspace", "slug"),))
+    primary_key = ("workspace", "key")
+    rows = 20
+    columns = (
+        workspace_column(),
+        Column("key", "text", "key", "Project key"),
+        Column("uuid", "uuid", "uuid", "Project UUID"),
+        Column("name", "text", "name", "Display name"),
+        Column("description", "text", "description", "What the project is for"),
+        Column("is_private", "boolean", "is_private", "Not visible to the public"),
+        Column("created_on", "timestamptz", "created_on", "When it was made"),
+        Column("updated_on", "timestamptz", "updated_on", "When it last changed"),
+        Column(
+            "has_publicly_visible_repos",
+            "boolean",
+            "has_publicly_visible_repos",
+            "Holds at least one public repository",
+        ),
+        Column("owner_uuid", "uuid", "owner.uuid", "UUID of the owning account"),
+        Column("owner_display_name", "text", "owner.display_name", "Name of the owning account"),
+        html_link(),
+    )
+    examples = ("SELECT key, name, is_private FROM projects",)

@@ -1,0 +1,245 @@
+"""The glue to Multicorn: the only module that imports ``multicorn``.
+
+The host calls the hooks of :class:`BitbucketFdw` while it plans and executes statements. Each hook
+translates what it is given, asks the pure planner or the execution, and turns errors of this
+package into PostgreSQL errors with detail and hint.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from logging import ERROR, WARNING
+from typing import Any, NoReturn, TypeVar, cast
+
+from multicorn import ColumnDefinition, ForeignDataWrapper, TableDefinition
+from multicorn.utils import log_to_postgres
+
+from . import estimate, explain, foreign_schema, interrupts, options
+from .api import Client, ScanContext, Settings, client_for
+from .binding import TableBinding
+from .errors import BitbucketError, NotFound, RequestError
+from .execution import Execution, Reader, Row, Sizes
+from .pushdown import Qual, plan
+from .pushdown.planner import Request
+from .tables import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_sizes: dict[str, Sizes] = {}
+
+
+def report(error: BitbucketError, table: str | None) -> NoReturn:
+    """Raise ``error`` as a PostgreSQL error; the host passes on its SQLSTATE if it can."""
+    message = f"{table}: {error.message}" if table else error.message
+    try:
+        log_to_postgres(message, ERROR, hint=error.hint, detail=error.detail)
+    except Exception as raised:
+        raised.sqlstate = error.sqlstate  # type: ignore[attr-defined]
+        raise raised from None
+    raise error  # not reached: at ERROR the host's function raises
+
+
+def reporting(hook: F) -> F:
+    """Turn this package's errors in a hook into PostgreSQL errors."""
+
+    @functools.wraps(hook)
+    def reported(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return hook(self, *args, **kwargs)
+        except BitbucketError as error:
+            report(_explained(error, getattr(self, "table", None)), getattr(self, "name", None))
+
+    return cast(F, reported)
+
+
+class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
+    """One foreign table of one user in one backend."""
+
+    @reporting
+    def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
+        super().__init__(dict(fdw_options), dict(fdw_columns))
+        self.name = fdw_options.get("table")
+        values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
+        self.binding = TableBinding.of(
+            values,
+            {name: (c.options or {}, c.type_name) for name, c in fdw_columns.items()},
+        )
+        self.table: type[Table] = self.binding.table
+        self.client = _client(values)
+        self.sizes = _sizes.setdefault(self.client.settings.base_url, Sizes())
+        # One request costs the planner as much as the rows of a page, see ``estimate``.
+        self._startup_cost = estimate.REQUEST_COST
+        self._scan: ScanContext | None = None
+
+    # --- planning ---
+
+    @reporting
+    def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
+        planned = plan(self._request(quals, columns))
+        return max(1, round(estimate.rows(planned, self.sizes.guess))), estimate.WIDTH
+
+    @reporting
+    def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
+        return estimate.path_keys(self.binding, self.sizes.guess)
+
+    @reporting
+    def can_sort(self, sortkeys: list[Any]) -> list[Any]:
+        # Only one key can be sent, and only a leading one is of use.
+        return [key for key in sortkeys[:1] if self.binding.sort(key.attname, key.is_reversed)]
+
+    def can_limit(self, limit: int | None, offset: int | None) -> bool:
+        # Asked only where no condition remains: rows are counted off here.
+        return True
+
+    @reporting
+    def exact_quals(self, quals: list[Any]) -> bool:
+        """Whether every condition is applied exactly (an offer that not every host takes up)."""
+        return plan(self._request(quals, ())).exact
+
+    @reporting
+    def explain(
+        self,
+        quals: list[Any],
+        columns: Iterable[str],
+        sortkeys: list[Any] | None = None,
+        verbose: bool = False,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[str]:
+        planned = plan(self._request(quals, columns, sortkeys, limit, offset))
+        return explain.lines(planned, self.sizes.guess, verbose)
+
+    # --- reading ---
+
+    def execute(
+        self,
+        quals: list[Any],
+        columns: Iterable[str],
+        sortkeys: list[Any] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Iterator[Row]:
+        scan = self._scan = ScanContext(
+            self.client.workers, self.client.settings.max_requests, interrupts.pending
+        )
+        try:
+            request = self._request(quals, columns, sortkeys, limit, offset)
+            reader = Reader(self.client, scan, self.sizes, _warn)
+            for row in reader.rows(request):
+                yield self.binding.rename(row)
+        except BitbucketError as error:
+            report(_explained(error, self.table), self.name)
+        finally:
+            scan.stop()
+
+    def end_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.stop()
+
+    def _request(
+        self,
+        quals: Iterable[Any],
+        columns: Iterable[str],
+        sortkeys: list[Any] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Request:
+        return self.binding.request(
+            [Qual(qual.field_name, qual.operator, qual.value) for qual in quals],
+            columns,
+            [(key.attname, key.is_reversed) for key in sortkeys or ()],
+            limit,
+            offset or 0,
+        )
+
+    # --- declaring ---
+
+    @classmethod
+    def validate_options(cls, given: Mapping[str, str], level: str) -> None:
+        """Check options at CREATE and ALTER, on hosts that ask."""
+        try:
+            options.validate(given, level)
+        except BitbucketError as error:
+            report(error, None)
+
+    @classmethod
+    def import_schema(
+        cls,
+        schema: str,
+        srv_options: Mapping[str, str],
+        import_options: Mapping[str, str],
+        restriction_type: str | None,
+        restricts: list[str],
+    ) -> list[Any]:
+        try:
+            return _import(schema, srv_options, import_options, restriction_type, restricts)
+        except BitbucketError as error:
+            report(error, f'schema "{schema}"')
+
+
+def _client(values: Mapping[str, Any]) -> Client:
+    settings = Settings(
+        base_url=values["base_url"],
+        timeout=values["timeout"],
+        retry_limit=values["retry_limit"],
+        concurrency=values["concurrency"],
+        max_requests=values["max_requests"],
+    )
+    return client_for(settings, options.credential(values))
+
+
+def _import(
+    schema: str,
+    srv_options: Mapping[str, str],
+    import_options: Mapping[str, str],
+    restriction_type: str | None,
+    restricts: list[str],
+) -> list[Any]:
+    values = options.parse(import_options, options.IMPORT)
+    client = _client(options.parse(srv_options, options.SERVER, options.MAPPING))
+    workspace, repository = foreign_schema.parse_schema(schema)
+    wanted = foreign_schema.restriction(restriction_type, restricts)
+    issues = values["issues"] == "always"
+    if values["issues"] == "auto":
+        scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
+        sizes = _sizes.setdefault(client.settings.base_url, Sizes())
+        issues = Execution(client, scan, sizes).has_issues(workspace, repository)
+    tables = foreign_schema.foreign_tables(
+        workspace,
+        repository,
+        names=values["names"],
+        wanted=lambda name: wanted(name) and (issues or not foreign_schema.is_issue_table(name)),
+    )
+    return [
+        TableDefinition(
+            table.name,
+            columns=[
+                ColumnDefinition(c.name, type_name=c.column.type, options=c.options)
+                for c in table.columns
+            ],
+            options=table.options,
+        )
+        for table in tables
+    ]
+
+
+def _explained(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
+    """The error with what the table's declaration knows about it."""
+    if table is None or not isinstance(error, RequestError):
+        return error
+    if table.removed and error.status in (404, 410):
+        error.detail = " ".join(filter(None, (error.detail, table.removed)))
+        if isinstance(error, NotFound):
+            error.hint = (
+                "The repository has no issue tracker, or the endpoint is gone. Import with "
+                "OPTIONS (issues 'never') to leave these tables out."
+            )
+    if error.status == 403:
+        wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
+        error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
+    return error
+
+
+def _warn(message: str) -> None:
+    log_to_postgres(message, WARNING)
