@@ -1,0 +1,1 @@
+"""An emulator of Bitbucket Cloud's REST API 2.0, for the demo, the tests and the benchmark."""

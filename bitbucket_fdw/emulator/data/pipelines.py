@@ -1,0 +1,199 @@
+"""Sample pipelines in every state, with their steps, and the deployments they made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+
+from bitbucket_fdw.emulator.data.accounts import PEOPLE, make_uuid
+from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
+from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.store import Pipeline, Repository, Store
+from bitbucket_fdw.emulator.times import zulu_form
+
+# A secret that a step's JSON really carries; whoever stores the JSON stores the secret.
+REGISTRY_PASSWORD = "emulator-registry-password"  # noqa: S105 - sample data
+
+# Outcome, weight: a result once completed, or a stage while in progress, or just pending.
+_OUTCOMES = {
+    "SUCCESSFUL": 60,
+    "FAILED": 18,
+    "ERROR": 4,
+    "STOPPED": 6,
+    "EXPIRED": 2,
+    "RUNNING": 4,
+    "PAUSED": 3,
+    "HALTED": 1,
+    "PENDING": 2,
+}
+_STAGES = ("RUNNING", "PAUSED", "HALTED")
+_DIGITS = (3, 6, 6, 9)
+
+
+def add_pipelines(store: Store, repository: Repository, rng: Random, total: int) -> None:
+    """Add *total* pipelines, oldest first."""
+    branches = sorted(repository.branches)
+    commits = list(repository.commits)
+    span = (LAST_DAY - FIRST_DAY).total_seconds()
+    for number in range(1, total + 1):
+        created = FIRST_DAY + timedelta(
+            seconds=int(span * (number - rng.random()) / total), microseconds=rng.randrange(10**6)
+        )
+        outcome = rng.choices(tuple(_OUTCOMES), tuple(_OUTCOMES.values()))[0]
+        _add(store, repository, rng, number, created, outcome, branches, commits)
+    _add_deployments(store, repository, rng)
+
+
+def _add(
+    store: Store,
+    repository: Repository,
+    rng: Random,
+    number: int,
+    created: datetime,
+    outcome: str,
+    branches: list[str],
+    commits: list[str],
+) -> None:
+    uuid, digits = make_uuid(rng), rng.choice(_DIGITS)
+    running = outcome == "PENDING" or outcome in _STAGES
+    seconds = 0 if outcome == "PENDING" else rng.randrange(5, 4000)
+    completed = None if running else zulu_form(created + timedelta(seconds=seconds), digits)
+    reference = store.documents.repository_reference(repository.document)
+    document = store.documents.pipeline(
+        reference,
+        uuid,
+        number,
+        creator=store.users[rng.choice(PEOPLE)[0]] if rng.random() < 0.93 else None,
+        target=_target(store, repository, rng, rng.choice(branches), rng.choice(commits)),
+        trigger=_trigger(rng),
+        state=_state("pipeline", outcome),
+        created_on=zulu_form(created, digits),
+        completed_on=completed,
+        build_seconds_used=seconds,
+        run_number=1,
+        duration_in_seconds=seconds,
+        first_successful=outcome == "SUCCESSFUL" and rng.random() < 0.1,
+        expired=outcome == "EXPIRED",
+        variables=[
+            {"type": "pipeline_variable", "uuid": make_uuid(rng), "key": "STAGE", "value": "test"},
+            {"type": "pipeline_variable", "uuid": make_uuid(rng), "key": "KEY", "secured": True},
+        ]
+        if rng.random() < 0.1
+        else [],
+        configuration_sources=[
+            {"source": f"{repository.full_name}", "uri": "https://bitbucket.org/example.yml"}
+        ],
+    )
+    pipeline = Pipeline(document)
+    repository.pipelines[uuid] = pipeline
+    names = ("Build", "Test", "Deploy 'live'")[: rng.randint(1, 3)]
+    for index, name in enumerate(names):
+        state = outcome if index == len(names) - 1 else "SUCCESSFUL"
+        step = _step(reference, rng, pipeline, name, state, created + timedelta(seconds=index))
+        pipeline.steps[step["uuid"]] = step
+
+
+def _target(store: Store, repository: Repository, rng: Random, branch: str, commit: str) -> Json:
+    reference = store.documents.commit_reference(repository.full_name, commit)
+    chance = rng.random()
+    if chance < 0.08:
+        selector = {"type": "custom", "pattern": "nightly"}
+        return {"type": "pipeline_commit_target", "commit": reference, "selector": selector}
+    if chance < 0.2 and repository.tags:
+        tag = rng.choice(sorted(repository.tags))
+        selector = {"type": "tags", "pattern": "v*"}
+        kind, name = "tag", tag
+    else:
+        selector = {"type": "branches", "pattern": "**"}
+        kind, name = "branch", branch
+    return {
+        "type": "pipeline_ref_target",
+        "ref_type": kind,
+        "ref_name": name,
+        "commit": reference,
+        "selector": selector,
+    }
+
+
+def _trigger(rng: Random) -> Json:
+    kind = rng.choices(("PUSH", "MANUAL", "SCHEDULE"), (80, 12, 8))[0]
+    return {"type": f"pipeline_trigger_{kind.lower()}", "name": kind}
+
+
+def _state(owner: str, outcome: str) -> Json:
+    prefix = f"{owner}_state"
+    if outcome == "PENDING":
+        return {"type": f"{prefix}_pending", "name": "PENDING"}
+    if outcome in _STAGES:
+        stage = {"type": f"{prefix}_in_progress_{outcome.lower()}", "name": outcome}
+        return {"type": f"{prefix}_in_progress", "name": "IN_PROGRESS", "stage": stage}
+    result: Json = {"type": f"{prefix}_completed_{outcome.lower()}", "name": outcome}
+    if outcome == "ERROR":
+        error = {"type": f"{owner}_error", "key": "plan-service.parse", "message": "Invalid YAML"}
+        result["error"] = error
+    return {"type": f"{prefix}_completed", "name": "COMPLETED", "result": result}
+
+
+def _step(
+    repository: Json, rng: Random, pipeline: Pipeline, name: str, outcome: str, moment: datetime
+) -> Json:
+    started = outcome != "PENDING"
+    done = started and outcome not in _STAGES
+    seconds = rng.randrange(1, 900)
+    image: Json = {"name": "registry.example/build:1"}
+    if rng.random() < 0.5:
+        image.update(username="builder", password=REGISTRY_PASSWORD, email="builder@acme.example")
+    return {
+        "type": "pipeline_step",
+        "uuid": make_uuid(rng),
+        "name": name,
+        "started_on": zulu_form(moment, 9) if started else None,
+        "completed_on": zulu_form(moment + timedelta(seconds=seconds), 9) if done else None,
+        "duration_in_seconds": seconds if done else None,
+        "build_seconds_used": seconds if done else 0,
+        "run_number": 1,
+        "max_time": 120,
+        "state": _state("pipeline_step", outcome),
+        "image": image,
+        "setup_commands": [{"name": "clone", "command": "git clone ."}],
+        "script_commands": [{"name": "make", "command": 'make "all"'}],
+        "pipeline": {"type": "pipeline", "uuid": pipeline.document["uuid"]},
+        "repository": repository,
+        "trigger": {"type": "pipeline_step_trigger_automatic"},
+    }
+
+
+def _add_deployments(store: Store, repository: Repository, rng: Random) -> None:
+    environments = list(repository.environments.values())
+    for pipeline in list(repository.pipelines.values())[::4]:
+        document = pipeline.document
+        if document["completed_on"] is None:
+            continue
+        uuid, environment = make_uuid(rng), rng.choice(environments)
+        status = "SUCCESSFUL" if rng.random() < 0.8 else "FAILED"
+        repository.deployments[uuid] = {
+            "type": "deployment",
+            "uuid": uuid,
+            "number": document["build_number"],
+            "state": {
+                "type": "deployment_state_completed",
+                "name": "COMPLETED",
+                "status": {
+                    "type": f"deployment_state_completed_status_{status.lower()}",
+                    "name": status,
+                },
+                "completed_on": document["completed_on"],
+                "deployer": store.users["ada"],
+            },
+            "environment": environment,
+            "release": {
+                "type": "deployment_release",
+                "uuid": make_uuid(rng),
+                "name": f"#{document['build_number']}",
+                "url": document["links"]["self"]["href"],
+                "commit": document["target"]["commit"],
+                "created_on": document["created_on"],
+            },
+            "deployable": {"type": "deployment_deployable", "name": f"#{uuid[1:5]}"},
+            "last_update_time": document["completed_on"],
+        }

@@ -1,0 +1,144 @@
+"""Faults on demand: what the network and Bitbucket do on their bad days.
+
+A fault applies to requests whose method and path match, after letting *after* of them through, and
+*count* times (for ever when null). Kinds:
+
+``status``
+    Answer *status* (429, 502, 555, …) in the body form *form*: ``json`` (default), ``text``,
+    ``html`` or ``empty``; ``retry_after`` adds the header.
+``slow``
+    Wait *delay_ms* before answering (any other kind waits too when *delay_ms* is given).
+``reset``
+    Break the connection without an answer.
+``truncate``
+    Break the connection in the middle of the body.
+``cut_json``
+    Send half of the body as if it were all of it.
+``expire``
+    Answer 401 as for a credential that has run out.
+``no_next``
+    Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
+
+*when* says whether the request is carried out: ``before`` (default: it is not) or ``after`` (it
+is, but the caller never learns). ``slow``, ``truncate``, ``cut_json`` and ``no_next`` always carry
+it out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from bitbucket_fdw.emulator.credentials import throttled
+from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, html, plain
+
+KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next")
+CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next")
+FORMS = ("json", "text", "html", "empty")
+
+
+@dataclass
+class Fault:
+    """One fault, as given to ``POST /_emulator/faults``; *hits* counts how often it has struck."""
+
+    pattern: str
+    kind: str
+    method: str | None = None
+    status: int = 503
+    form: str = "json"
+    count: int | None = 1
+    after: int = 0
+    retry_after: int | None = None
+    delay_ms: int = 0
+    when: str = "before"
+    query: str | None = None
+    id: int = 0
+    hits: int = 0
+
+    @property
+    def carries_out(self) -> bool:
+        """Whether the request takes effect all the same."""
+        return self.when == "after" or self.kind in CARRIED_OUT
+
+    def matches(self, method: str, path: str, query: str) -> bool:
+        """Whether a request is one of those the fault is for."""
+        if self.method not in (None, method):
+            return False
+        if self.query is not None and not fnmatch.fnmatchcase(query, self.query):
+            return False
+        if self.pattern.startswith("re:"):
+            return re.search(self.pattern[3:], path) is not None
+        return fnmatch.fnmatchcase(path, self.pattern)
+
+    def reply(self) -> Reply | None:
+        """The answer in place of the real one; None where there is none or it stays."""
+        if self.kind == "expire":
+            return error(
+                401, "Token is invalid, expired, or not supported for this endpoint."
+            ).reply
+        if self.kind != "status":
+            return None
+        reply = self._body()
+        if self.retry_after is not None:
+            reply.headers["Retry-After"] = str(self.retry_after)
+        return reply
+
+    def _body(self) -> Reply:
+        if self.form == "html":
+            return html(self.status, "Something went wrong").reply
+        if self.form == "empty":
+            return plain(self.status, "").reply
+        if self.status == 429:
+            return throttled(None)
+        if self.form == "text":
+            return plain(self.status, "Something went wrong").reply
+        return error(self.status, "Something went wrong").reply
+
+
+class Faults:
+    """The faults in force, in the order they were set; the first that matches strikes."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._last_id = 0
+
+    def add(self, body: Any) -> Json:
+        """Set a fault from its JSON form; raises 400 for one that makes no sense."""
+        names = {field.name for field in fields(Fault)} - {"id", "hits"}
+        if not isinstance(body, dict) or not set(body) <= names:
+            raise bad_request(f"A fault has the fields {', '.join(sorted(names))}")
+        if not isinstance(body.get("pattern"), str) or body.get("kind") not in KINDS:
+            raise bad_request(f"A fault needs a pattern and a kind: {', '.join(KINDS)}")
+        fault = Fault(**body)
+        if fault.form not in FORMS or fault.when not in ("before", "after"):
+            raise bad_request(f"form is one of {', '.join(FORMS)}; when is before or after")
+        self._last_id += 1
+        fault.id = self._last_id
+        self._faults.append(fault)
+        return asdict(fault)
+
+    def list(self) -> list[Json]:
+        """The faults in force, with their hits."""
+        return [asdict(fault) for fault in self._faults]
+
+    def clear(self) -> None:
+        """Take all faults away."""
+        self._faults.clear()
+
+    def strike(self, method: str, path: str, query: str) -> Fault | None:
+        """The fault that befalls this request, if any; counts it."""
+        for fault in self._faults:
+            if not fault.matches(method, path, query):
+                continue
+            if fault.after > 0:
+                fault.after -= 1
+                continue
+            if fault.count is not None:
+                if fault.count <= 0:
+                    continue
+                fault.count -= 1
+            fault.hits += 1
+            return fault
+        return None

@@ -1,0 +1,172 @@
+"""Reads of pull requests and what is below them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from bitbucket_fdw.emulator import filters
+from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
+from bitbucket_fdw.emulator.paging import PageRules
+from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
+from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.store import PullRequest
+
+routes = Routes()
+
+PULL_REQUESTS = f"{REPOSITORY}/pullrequests"
+PULL_REQUEST = f"{PULL_REQUESTS}/{{pull_request_id}}"
+READ: dict[str, Any] = {"classic": "pullrequest", "new": "read:pullrequest"}
+STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
+
+# Seen live: a page holds at most 50. Stated: three fields are left out of lists.
+_PULL_REQUESTS = Listing(
+    PageRules(largest=50),
+    filters=filters.PULL_REQUESTS,
+    sorts=filters.PULL_REQUESTS,
+    hidden=frozenset({"reviewers", "participants", "rendered"}),
+)
+_COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENTS)
+_TASKS = Listing(filters=filters.TASKS, sorts=filters.TASKS)
+_STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUSES)
+_NO_SIZE = Listing(PageRules(has_size=False))
+_ITERATOR = Listing(PageRules(iterator=True, default=20))
+
+
+def pull_request_of(call: Call) -> PullRequest:
+    """The pull request in the path; 404 when there is none."""
+    number = call.number("pull_request_id", "Pull request")
+    found = call.repository().pull_requests.get(number)
+    if found is None:
+        raise not_found(f"Pull request {number} not found")
+    return found
+
+
+def _wanted_states(call: Call) -> list[str]:
+    """The states to list: OPEN unless told otherwise; all of them once ``q`` is there, whatever
+    ``state`` says (seen live)."""
+    given = call.every("state")
+    for state in given:
+        if state not in STATES:
+            raise bad_request(f"Invalid state '{state}'")
+    if call.one("q") is not None:
+        return list(STATES)
+    return given or ["OPEN"]
+
+
+@routes.add("GET", PULL_REQUESTS, **READ, listing=_PULL_REQUESTS, repeatable=("state",))
+def pull_requests(call: Call) -> list[Json]:
+    """The pull requests of a repository, newest first."""
+    repository, states = call.repository(), _wanted_states(call)
+
+    def make() -> list[Json]:
+        found = (pull.document for pull in reversed(repository.pull_requests.values()))
+        return [document for document in found if document["state"] in states]
+
+    key = (call.store.version, repository.full_name, "pull requests", *sorted(states))
+    return call.listings.get(key, make)
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/pullrequests/{selected_user}",
+    **READ,
+    listing=_PULL_REQUESTS,
+    repeatable=("state",),
+    public=False,
+)
+def pull_requests_by_author(call: Call) -> list[Json]:
+    """The pull requests of one author over a workspace."""
+    key, states = call.path["selected_user"], _wanted_states(call)
+    name = "uuid" if key.startswith("{") else "account_id"
+    return [
+        pull.document
+        for repository in call.visible(list(call.workspace().repositories.values()))
+        for pull in reversed(repository.pull_requests.values())
+        if pull.document["state"] in states and (pull.document["author"] or {}).get(name) == key
+    ]
+
+
+@routes.add("GET", f"{PULL_REQUESTS}/activity", **READ, listing=_ITERATOR)
+def all_activity(call: Call) -> list[Json]:
+    """The activity on all pull requests of a repository, by pull request, newest first."""
+    found = reversed(call.repository().pull_requests.values())
+    return [entry for pull in found for entry in pull.activity]
+
+
+@routes.add("GET", PULL_REQUEST, **READ)
+def pull_request(call: Call) -> Json:
+    """A pull request; reviewers and participants are part of it here."""
+    return pull_request_of(call).document
+
+
+@routes.add("GET", f"{PULL_REQUEST}/activity", **READ, listing=_ITERATOR)
+def activity(call: Call) -> list[Json]:
+    """The activity on a pull request, newest first."""
+    return pull_request_of(call).activity
+
+
+@routes.add("GET", f"{PULL_REQUEST}/comments", **READ, listing=_COMMENTS)
+def comments(call: Call) -> list[Json]:
+    """The comments on a pull request, oldest first, deleted ones among them."""
+    return list(pull_request_of(call).comments.values())
+
+
+@routes.add("GET", f"{PULL_REQUEST}/comments/{{comment_id}}", **READ)
+def comment(call: Call) -> Json:
+    """A comment on a pull request."""
+    found = pull_request_of(call).comments.get(call.number("comment_id", "Comment"))
+    if found is None:
+        raise not_found("Comment not found")
+    return found
+
+
+@routes.add("GET", f"{PULL_REQUEST}/tasks", **READ, listing=_TASKS)
+def tasks(call: Call) -> list[Json]:
+    """The tasks on a pull request, oldest first."""
+    return list(pull_request_of(call).tasks.values())
+
+
+@routes.add("GET", f"{PULL_REQUEST}/tasks/{{task_id}}", **READ)
+def task(call: Call) -> Json:
+    """A task on a pull request."""
+    found = pull_request_of(call).tasks.get(call.number("task_id", "Task"))
+    if found is None:
+        raise not_found("Task not found")
+    return found
+
+
+@routes.add("GET", f"{PULL_REQUEST}/commits", **READ, listing=_NO_SIZE)
+def commits(call: Call) -> list[Json]:
+    """The commits of a pull request, newest first; 404 once the source fork is gone (stated)."""
+    pull, repository = pull_request_of(call), call.repository()
+    if pull.document["source"]["repository"] is None:
+        raise not_found("The source repository of this pull request no longer exists")
+    return [repository.commits[digest].document for digest in reversed(pull.commits)]
+
+
+@routes.add("GET", f"{PULL_REQUEST}/statuses", **READ, listing=_STATUSES)
+def statuses(call: Call) -> list[Json]:
+    """The build statuses of a pull request's source commit, under its source branch's name."""
+    pull, repository = pull_request_of(call), call.repository()
+    branch = pull.document["source"]["branch"]["name"]
+    found = repository.commits[pull.source_hash].statuses.values()
+    return [status for status in found if status["refname"] == branch]
+
+
+@routes.add("GET", f"{PULL_REQUEST}/diff", **READ)
+@routes.add("GET", f"{PULL_REQUEST}/diffstat", **READ)
+@routes.add("GET", f"{PULL_REQUEST}/patch", **READ)
+def changes(call: Call) -> Reply:
+    """A redirect to the same resource of the repository (stated)."""
+    pull, repository = pull_request_of(call), call.repository()
+    if pull.document["source"]["repository"] is None:
+        raise error(555, "The diff could not be made in time")
+    resource = call.url.rstrip("/").rpartition("/")[2]
+    number = pull.document["id"]
+    spec = f"{repository.full_name}:{pull.source_hash[:12]}..{pull.destination_hash[:12]}"
+    base = call.url[: call.url.index("/pullrequests/")]
+    query = f"from_pullrequest_id={number}&topic=true"
+    location = f"{base}/{resource}/{quote(spec, safe='/:')}?{query}"
+    return Reply(302, headers={"Location": location})

@@ -1,0 +1,262 @@
+"""Reads of the caller, workspaces, members, projects and permissions."""
+
+from __future__ import annotations
+
+from bitbucket_fdw.emulator import bbql, filters
+from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found, removed
+from bitbucket_fdw.emulator.paging import PageRules
+from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.store import Repository, Workspace
+
+routes = Routes()
+
+_MOST_EMAILS = 90
+
+
+def _sortable(schema: bbql.Schema) -> Listing:
+    return Listing(filters=schema, sorts=schema)
+
+
+def _member_of(call: Call, workspace: Workspace) -> Workspace:
+    """The workspace, if the caller belongs to it; 403 if not."""
+    inside = call.credential.is_access_token and workspace.slug == "acme"
+    if not inside and call.credential.user not in workspace.members:
+        raise error(403, "You do not have access to this workspace.")
+    return workspace
+
+
+@routes.add("GET", "/user", classic="account", new="read:user", public=False, access_tokens=False)
+def user(call: Call) -> Json:
+    """The caller. Access tokens are refused (seen live)."""
+    actor = call.actor or {}
+    more = {"account_status": "active", "has_2fa_enabled": None, "is_staff": False}
+    return {**actor, **more, "created_on": "2023-01-01T00:00:00.000000+00:00"}
+
+
+@routes.add("GET", "/users/{selected_user}", new="read:user")
+def one_user(call: Call) -> Json:
+    """An account by UUID or account id, never by user name."""
+    key = call.path["selected_user"]
+    found = call.store.user_by("uuid" if key.startswith("{") else "account_id", key)
+    if found is None:
+        raise not_found(f"No such user: {key}")
+    return {**found, "created_on": "2023-01-01T00:00:00.000000+00:00", "account_status": "active"}
+
+
+@routes.add(
+    "GET",
+    "/user/workspaces",
+    classic="account",
+    new="read:workspace",
+    public=False,
+    parameters=("administrator",),
+    listing=Listing(
+        PageRules(default=25),
+        filters=filters.WORKSPACE_ACCESS,
+        sorts=filters.WORKSPACE_ACCESS,
+    ),
+)
+def user_workspaces(call: Call) -> list[Json]:
+    """The caller's workspaces; the nested ones carry no name."""
+    wanted = call.one("administrator")
+    if wanted not in (None, "true", "false"):
+        raise bad_request("Invalid value for 'administrator'")
+    rows = []
+    for workspace in call.store.workspaces.values():
+        if call.credential.is_access_token:
+            inside, administrator = workspace.slug == "acme", False
+        else:
+            inside = call.credential.user in workspace.members
+            administrator = call.credential.user in workspace.administrators
+        if inside and wanted in (None, str(administrator).lower()):
+            rows.append(call.store.documents.workspace_access(workspace.document, administrator))
+    return rows
+
+
+@routes.add(
+    "GET",
+    "/user/workspaces/{workspace}/permission",
+    classic="account",
+    new="read:workspace",
+    public=False,
+    access_tokens=False,
+)
+def user_workspace_permission(call: Call) -> Json:
+    """The caller's permission in a workspace: owner or member."""
+    return _workspace_permission(call, _member_of(call, call.workspace()), call.credential.user)
+
+
+def _workspace_permission(call: Call, workspace: Workspace, nickname: str | None) -> Json:
+    membership = workspace.members[nickname or ""]
+    permission = "owner" if nickname in workspace.administrators else "member"
+    links = {"self": membership["links"]["self"]}
+    return {**membership, "permission": permission, "links": links}
+
+
+def _repository_permissions(
+    call: Call, repositories: list[Repository], nickname: str | None
+) -> list[Json]:
+    documents = call.store.documents
+    rows = []
+    for repository in repositories:
+        for name, role in sorted(repository.roles.items()):
+            if nickname in (None, name):
+                who = call.store.users[name]
+                rows.append(documents.permission(repository.document, who, role))
+    return rows
+
+
+@routes.add(
+    "GET",
+    "/user/workspaces/{workspace}/permissions/repositories",
+    classic="account repository",
+    new="read:repository",
+    public=False,
+    access_tokens=False,
+    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+)
+def user_repository_permissions(call: Call) -> list[Json]:
+    """The caller's permissions on the repositories of a workspace."""
+    workspace = _member_of(call, call.workspace())
+    repositories = list(workspace.repositories.values())
+    return _repository_permissions(call, repositories, call.credential.user)
+
+
+@routes.add("GET", "/workspaces/{workspace}", new="read:workspace")
+def one_workspace(call: Call) -> Json:
+    """A workspace."""
+    return call.workspace().document
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/members",
+    classic="account",
+    new="read:workspace",
+    public=False,
+    listing=Listing(filters=filters.MEMBERS),
+)
+def members(call: Call) -> list[Json]:
+    """The members. E-mail addresses show only when asked for by ``user.email IN (...)``, at most
+    90 of them, and to administrators and workspace tokens only (stated)."""
+    workspace = _member_of(call, call.workspace())
+    if "user.email" not in (call.one("q") or ""):
+        return list(workspace.members.values())
+    query = bbql.parse(call.one("q") or "")
+    if not isinstance(query, bbql.Condition) or query.operator != "in":
+        raise bad_request("user.email can only be used on its own and with IN")
+    if len(query.literals) > _MOST_EMAILS:
+        raise bad_request(f"At most {_MOST_EMAILS} e-mail addresses can be given")
+    token = call.credential.kind == "workspace_access_token"
+    if not token and call.credential.user not in workspace.administrators:
+        raise error(403, "Only administrators may filter on user.email")
+    return [
+        {**membership, "user": {**membership["user"], "email": workspace.emails[nickname]}}
+        for nickname, membership in workspace.members.items()
+    ]
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/members/{member}",
+    classic="account",
+    new="read:workspace",
+    public=False,
+)
+def member(call: Call) -> Json:
+    """A member by UUID or account id."""
+    workspace, key = _member_of(call, call.workspace()), call.path["member"]
+    name = "uuid" if key.startswith("{") else "account_id"
+    for membership in workspace.members.values():
+        if membership["user"][name] == key:
+            return membership
+    raise not_found(f"{key} is not a member of workspace {workspace.slug}")
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/permissions",
+    classic="account",
+    new="read:workspace",
+    public=False,
+    access_tokens=False,
+    listing=Listing(filters=filters.WORKSPACE_PERMISSIONS),
+)
+def workspace_permissions(call: Call) -> list[Json]:
+    """Everyone's permission in a workspace."""
+    workspace = _member_of(call, call.workspace())
+    return [_workspace_permission(call, workspace, name) for name in workspace.members]
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/permissions/repositories",
+    classic="account",
+    new="read:repository",
+    public=False,
+    access_tokens=False,
+    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+)
+def workspace_repository_permissions(call: Call) -> list[Json]:
+    """Everyone's permissions on all repositories of a workspace, for its administrators."""
+    workspace = _member_of(call, call.workspace())
+    if call.credential.user not in workspace.administrators:
+        raise error(403, "Only workspace administrators may list repository permissions.")
+    return _repository_permissions(call, list(workspace.repositories.values()), None)
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/permissions/repositories/{repo_slug}",
+    classic="repository",
+    new="read:repository",
+    public=False,
+    access_tokens=False,
+    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+)
+def one_repository_permissions(call: Call) -> list[Json]:
+    """Everyone's permissions on one repository, for its administrators."""
+    return _repository_permissions(call, [call.repository("admin")], None)
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/projects",
+    classic="project",
+    new="read:project",
+    listing=Listing(),
+)
+def projects(call: Call) -> list[Json]:
+    """The projects of a workspace; neither ``q`` nor ``sort`` is documented."""
+    return _visible_projects(call, call.workspace())
+
+
+def _visible_projects(call: Call, workspace: Workspace) -> list[Json]:
+    inside = call.credential.is_access_token or call.credential.user in workspace.members
+    return [p for p in workspace.projects.values() if inside or not p["is_private"]]
+
+
+@routes.add(
+    "GET",
+    "/workspaces/{workspace}/projects/{project_key}",
+    classic="project",
+    new="read:project",
+)
+def project(call: Call) -> Json:
+    """A project."""
+    key = call.path["project_key"]
+    for found in _visible_projects(call, call.workspace()):
+        if found["key"] == key:
+            return found
+    raise not_found(f"Project {key} does not exist")
+
+
+@routes.add("GET", "/workspaces", gone="CHANGE-2770")
+@routes.add("GET", "/repositories", gone="CHANGE-2770")
+@routes.add("GET", "/user/permissions/repositories", gone="CHANGE-2770")
+@routes.add("GET", "/user/permissions/workspaces", gone="CHANGE-2770")
+@routes.add("GET", "/snippets", gone="CHANGE-2770")
+def cross_workspace(call: Call) -> Json:
+    """Listings over all workspaces, removed on 2026-04-14; the server answers before this."""
+    raise removed("CHANGE-2770")

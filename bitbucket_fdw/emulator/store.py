@@ -1,0 +1,189 @@
+"""The emulator's data: records around the JSON documents, held in memory.
+
+A record holds what a document does not show (a commit's files, a repository's readers) and the
+collections below it. Handlers read and change records; only :mod:`documents` knows JSON shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from bitbucket_fdw.emulator.documents import Documents
+from bitbucket_fdw.emulator.errors import Json
+
+ROLES = ("read", "write", "admin")
+
+
+@dataclass
+class Commit:
+    """A commit, the paths that it touched, and what hangs on it."""
+
+    document: Json
+    files: tuple[str, ...]
+    comments: dict[int, Json] = field(default_factory=dict)
+    statuses: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """All 40 digits."""
+        text: str = self.document["hash"]
+        return text
+
+    @property
+    def parents(self) -> list[str]:
+        """The parents' hashes."""
+        return [parent["hash"] for parent in self.document["parents"]]
+
+
+@dataclass
+class PullRequest:
+    """A pull request with the collections below it; *conflicts* makes merging fail."""
+
+    document: Json
+    source_hash: str
+    destination_hash: str
+    commits: list[str]
+    comments: dict[int, Json] = field(default_factory=dict)
+    tasks: dict[int, Json] = field(default_factory=dict)
+    activity: list[Json] = field(default_factory=list)
+    conflicts: bool = False
+
+
+@dataclass
+class Issue:
+    """An issue with its comments."""
+
+    document: Json
+    comments: dict[int, Json] = field(default_factory=dict)
+
+
+@dataclass
+class Pipeline:
+    """A pipeline with its steps."""
+
+    document: Json
+    steps: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass
+class Repository:
+    """A repository with everything below it; *roles* maps nicknames to read, write or admin."""
+
+    workspace: str
+    slug: str
+    document: Json
+    roles: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, Commit] = field(default_factory=dict)
+    branches: dict[str, Json] = field(default_factory=dict)
+    tags: dict[str, Json] = field(default_factory=dict)
+    pull_requests: dict[int, PullRequest] = field(default_factory=dict)
+    issues: dict[int, Issue] = field(default_factory=dict)
+    components: dict[int, Json] = field(default_factory=dict)
+    milestones: dict[int, Json] = field(default_factory=dict)
+    versions: dict[int, Json] = field(default_factory=dict)
+    pipelines: dict[str, Pipeline] = field(default_factory=dict)
+    environments: dict[str, Json] = field(default_factory=dict)
+    deployments: dict[str, Json] = field(default_factory=dict)
+    downloads: dict[str, Json] = field(default_factory=dict)
+    hooks: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """``workspace/slug``."""
+        return f"{self.workspace}/{self.slug}"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only those with a role see it."""
+        return bool(self.document["is_private"])
+
+    @property
+    def main_branch(self) -> str | None:
+        """The name of the main branch; None in an empty repository."""
+        branch = self.document["mainbranch"]
+        return branch["name"] if branch else None
+
+    def role_of(self, nickname: str | None) -> str | None:
+        """``admin``, ``write``, ``read`` or None."""
+        given = self.roles.get(nickname) if nickname else None
+        return given or (None if self.is_private else "read")
+
+    def commit_by(self, revision: str) -> Commit | None:
+        """The commit that a branch, a tag, or a hash (at least 7 digits of it) names."""
+        ref = self.branches.get(revision) or self.tags.get(revision)
+        if ref is not None:
+            return self.commits.get(ref["target"]["hash"])
+        exact = self.commits.get(revision)
+        if exact is not None or not 7 <= len(revision) < 40:
+            return exact
+        matches = [found for key, found in self.commits.items() if key.startswith(revision)]
+        return matches[0] if len(matches) == 1 else None
+
+
+@dataclass
+class Workspace:
+    """A workspace: its members (nickname to membership document), projects and repositories."""
+
+    document: Json
+    members: dict[str, Json] = field(default_factory=dict)
+    administrators: set[str] = field(default_factory=set)
+    emails: dict[str, str] = field(default_factory=dict)
+    projects: dict[str, Json] = field(default_factory=dict)
+    repositories: dict[str, Repository] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """The name in addresses."""
+        text: str = self.document["slug"]
+        return text
+
+
+class Store:
+    """Everything. *version* counts the changes, so that listings can be kept until one happens."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+        self.workspaces: dict[str, Workspace] = {}
+        self.users: dict[str, Json] = {}
+        self.version = 0
+        self._ids = count(900_000)
+
+    def next_id(self) -> int:
+        """A number for a new comment or task; never one of the generated data."""
+        return next(self._ids)
+
+    def changed(self) -> None:
+        """Note that a document has changed."""
+        self.version += 1
+
+    def repositories(self) -> Iterator[Repository]:
+        """All repositories of all workspaces."""
+        for workspace in self.workspaces.values():
+            yield from workspace.repositories.values()
+
+    def find_workspace(self, identifier: str) -> Workspace | None:
+        """A workspace by slug or ``{uuid}``."""
+        found = self.workspaces.get(identifier.lower())
+        if found is not None or not identifier.startswith("{"):
+            return found
+        matches = (w for w in self.workspaces.values() if w.document["uuid"] == identifier)
+        return next(matches, None)
+
+    def find_repository(self, workspace: Workspace, identifier: str) -> Repository | None:
+        """A repository by slug, whatever its case, or ``{uuid}``."""
+        found = workspace.repositories.get(identifier.lower())
+        if found is not None or not identifier.startswith("{"):
+            return found
+        for repository in workspace.repositories.values():
+            if repository.document["uuid"] == identifier:
+                return repository
+        return None
+
+    def user_by(self, key: str, value: str) -> Json | None:
+        """A user document by ``uuid``, ``account_id`` or ``nickname``."""
+        for user in self.users.values():
+            if user.get(key) == value:
+                return user
+        return None
