@@ -157,7 +157,8 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             queries=(Query((("fields", ",".join(paths or [_key_path(request.table)])),)),),
             selectivity=1.0,
             shipped=(f"{key.name} in path",),
-            local=base.local + _texts(c for c in request.conditions if not _fixed_by_path(c, own)),
+            local=base.local + _texts(rest),
+            exact=not rest and not request.unread,
         )
     return None
 

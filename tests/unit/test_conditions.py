@@ -1,0 +1,103 @@
+"""Quals as hosts render them, read into typed conditions or left alone."""
+
+import uuid
+from datetime import datetime, timezone
+from decimal import Decimal
+
+import pytest
+
+from bitbucket_fdw.pushdown import Qual, conditions_of
+from bitbucket_fdw.tables.base import Column
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("t", "text", "t", ""),
+        Column("n", "bigint", "n", ""),
+        Column("b", "boolean", "b", ""),
+        Column("u", "uuid", "u", ""),
+        Column("w", "timestamptz", "w", ""),
+        Column("j", "jsonb", "j", ""),
+    )
+}
+SOME_UUID = "12345678-9abc-def0-1234-56789abcdef0"
+
+
+def read(*qual):
+    conditions, left = conditions_of([Qual(*qual)], COLUMNS)
+    assert len(conditions) + len(left) == 1
+    return (conditions[0].op, conditions[0].value) if conditions else None
+
+
+@pytest.mark.parametrize(
+    ("qual", "expected"),
+    [
+        (("t", "=", "x"), ("=", "x")),
+        (("t", "~~", "a%"), ("~~", "a%")),
+        (("t", "~~*", "a%"), ("~~*", "a%")),
+        (("t", "=", None), ("is null", None)),
+        (("t", "<>", None), ("is not null", None)),
+        (("t", ("=", True), ["a", None, "b", "a"]), ("in", ("a", "b"))),
+        (("n", "=", 7), ("=", 7)),
+        (("n", ">", Decimal("7")), (">", 7)),
+        (("n", ("=", True), []), ("in", ())),
+        (("b", "=", "t"), ("=", True)),
+        (("b", "=", "f"), ("=", False)),
+        (("b", "=", True), ("=", True)),
+        (("u", "=", SOME_UUID), ("=", uuid.UUID(SOME_UUID))),
+    ],
+)
+def test_a_qual_is_read(qual, expected):
+    assert read(*qual) == expected
+
+
+@pytest.mark.parametrize(
+    "qual",
+    [
+        ("t", "!~~", "a%"),  # NOT LIKE
+        ("t", "~", "regex"),
+        ("t", ("=", False), ["a"]),  # = ALL
+        ("t", ("<>", False), ["a"]),  # NOT IN
+        ("t", ("~~", True), ["a%"]),
+        ("n", "=", Decimal("7.5")),
+        ("n", "=", True),
+        ("n", ">", None),
+        ("n", "=", object()),  # a value that is not known while planning
+        ("u", "=", "no uuid"),
+        ("u", ("=", True), [SOME_UUID, "no uuid"]),
+        ("j", "=", "{}"),
+        ("nowhere", "=", "x"),
+    ],
+)
+def test_a_qual_in_doubt_is_left_to_postgresql(qual):
+    assert read(*qual) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-03-04 10:02:03+00", (2024, 3, 4, 10, 2, 3, 0)),
+        ("2024-03-04 10:02:03.5+00", (2024, 3, 4, 10, 2, 3, 500_000)),
+        ("2024-03-04 10:02:03.123456+09", (2024, 3, 4, 1, 2, 3, 123_456)),
+        ("2024-03-04 10:02:03-03:30", (2024, 3, 4, 13, 32, 3, 0)),
+        ("1890-01-01 00:00:00+00:53:28", (1889, 12, 31, 23, 6, 32, 0)),
+    ],
+)
+def test_times_are_read_in_any_zone(text, expected):
+    assert read("w", ">=", text) == (">=", datetime(*expected, tzinfo=timezone.utc))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "04.03.2024 10:02:03.456789 JST",
+        "Mon Mar 04 10:02:03 2024 UTC",
+        "infinity",
+        "0044-03-15 00:00:00+00 BC",
+        "10000-01-01 00:00:00+00",
+        "2024-02-30 00:00:00+00",
+        "0001-01-01 00:00:00+14",
+    ],
+)
+def test_times_in_doubt_are_left_to_postgresql(text):
+    assert read("w", ">=", text) is None

@@ -1,0 +1,229 @@
+"""Requests planned for SQL conditions: the tables' own declarations are what is under test."""
+
+import pytest
+
+from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
+from bitbucket_fdw.pushdown.plan import Kind, Sort
+from bitbucket_fdw.tables import BY_NAME
+
+ONE = {"workspace": "acme", "repository": "website"}
+ALL = {"workspace": "acme"}
+UUID = "12345678-9abc-def0-1234-56789abcdef0"
+
+
+def planned(table, *quals, columns=(), bound=ONE, **rest):
+    declared = BY_NAME[table]
+    conditions, left = conditions_of(
+        [Qual(*qual) for qual in quals], {c.name: c for c in declared.columns}
+    )
+    needed = frozenset(columns) | {qual[0] for qual in quals}
+    return plan(Request(declared, bound, conditions, tuple(map(str, left)), needed, **rest))
+
+
+def parameters(result):
+    """The query parameters of the plan's only request."""
+    [query] = result.queries
+    return dict(query.pairs())
+
+
+def values(result):
+    return {binding.parameter: binding.values for binding in result.bindings}
+
+
+def test_only_needed_fields_are_asked_for_and_always_next():
+    result = planned("pull_requests", columns=["title", "author_uuid"])
+    assert parameters(result)["fields"] == "next,size,values.title,values.author.uuid"
+
+
+def test_without_q_every_state_is_asked_for():
+    [query] = planned("pull_requests", columns=["title"]).queries
+    states = [value for name, value in query.pairs() if name == "state"]
+    assert states == ["OPEN", "MERGED", "DECLINED", "SUPERSEDED"]
+
+
+def test_with_q_state_is_left_out_because_it_is_ignored():
+    result = planned("pull_requests", ("title", "~~", "%x%"), columns=["title"])
+    assert "state" not in parameters(result)
+    assert parameters(result)["q"] == 'title ~ "x"'
+
+
+def test_state_goes_inside_q():
+    result = planned("pull_requests", ("state", "=", "OPEN"), columns=["title"])
+    assert parameters(result)["q"] == 'state = "OPEN"'
+
+
+def test_pagelen_is_the_endpoints_maximum_or_the_limit():
+    assert parameters(planned("pull_requests", columns=["id"]))["pagelen"] == "50"
+    assert parameters(planned("branches", columns=["name"]))["pagelen"] == "100"
+    limited = planned("branches", columns=["name"], limit=5, offset=2)
+    assert parameters(limited)["pagelen"] == "7"
+    assert "pagelen" not in parameters(planned("branches", ("name", "=", "x"), columns=["name"]))
+
+
+def test_sort_is_sent():
+    result = planned("pull_requests", columns=["id"], sort=Sort("created_on", True))
+    assert parameters(result)["sort"] == "-created_on"
+    assert "values.created_on" in parameters(result)["fields"]
+
+
+def test_a_key_is_read_as_an_item():
+    result = planned("pull_requests", ("id", "=", 7), columns=["title"])
+    assert (result.kind, result.path.rpartition("/")[2]) == (Kind.ITEM, "{id}")
+    assert values(result)["id"] == (7,)
+    assert parameters(result) == {"fields": "id,title"}
+
+
+def test_several_keys_are_one_query_where_the_key_can_be_filtered():
+    result = planned("pull_requests", ("id", ("=", True), [1, 2]), columns=["title"])
+    assert result.kind is Kind.COLLECTION
+    assert parameters(result)["q"] == "id IN (1, 2)"
+
+
+def test_several_keys_are_items_where_it_can_not():
+    result = planned("projects", ("key", ("=", True), ["A", "B"]), columns=["name"], bound=ALL)
+    assert result.kind is Kind.ITEM
+    assert values(result)["key"] == ("A", "B")
+
+
+def test_a_long_list_of_numbers_is_spread_over_requests_that_share_no_value():
+    result = planned("issues", ("id", ("=", True), list(range(120))), columns=["title"])
+    asked = [int(n) for query in result.queries for n in query.q[7:-1].split(", ")]
+    assert len(result.queries) == 3
+    assert sorted(asked) == list(range(120))
+
+
+def test_a_long_list_of_texts_stays_local():
+    names = [f"name-{i:04}-{'x' * 40}" for i in range(60)]
+    result = planned("pull_requests", ("title", ("=", True), names), columns=["title"])
+    assert result.queries[0].q is None
+    assert result.local
+
+
+def test_a_pipeline_is_read_by_uuid_or_by_build_number():
+    by_uuid = planned("pipelines", ("uuid", "=", UUID), columns=["state_name"])
+    by_number = planned("pipelines", ("build_number", "=", 7), columns=["state_name"])
+    assert by_uuid.kind is by_number.kind is Kind.ITEM
+    assert [b.column for b in by_number.bindings] == ["workspace", "repository", "build_number"]
+
+
+def test_pipelines_take_query_parameters_instead_of_q():
+    result = planned("pipelines", ("target_ref_name", "=", "main"), columns=["uuid"])
+    assert parameters(result)["target.ref_name"] == "main"
+    assert "q" not in parameters(result)
+
+
+def test_no_condition_fans_out_over_the_parents():
+    result = planned("pull_requests", columns=["id"], bound=ALL)
+    assert result.parent.path == "/repositories/{workspace}"
+    assert parameters(result.parent)["fields"] == "next,size,values.slug"
+
+
+def test_named_repositories_are_asked_alone():
+    result = planned(
+        "pull_requests", ("repository", ("=", True), ["a", "b"]), columns=["id"], bound=ALL
+    )
+    assert result.parent is None
+    assert values(result)["repository"] == ("a", "b")
+
+
+def test_spellings_of_one_slug_are_asked_once():
+    result = planned("branches", ("repository", ("=", True), ["Web", "web"]), bound=ALL)
+    assert values(result)["repository"] == ("Web",)
+
+
+def test_a_grandparent_is_narrowed_by_what_is_known():
+    result = planned("pull_request_comments", ("repository", "=", "a"), columns=["id"], bound=ALL)
+    assert result.parent.parent is None
+    assert values(result.parent) == {"workspace": ("acme",), "repository": ("a",)}
+
+
+def test_issues_fan_out_over_repositories_that_have_a_tracker():
+    result = planned("issues", columns=["id"], bound=ALL)
+    assert "values.has_issues" in parameters(result.parent)["fields"]
+
+
+def test_default_branch_commits_ask_for_the_default_branch_first():
+    result = planned("default_branch_commits", columns=["hash"])
+    assert (result.parent.kind, result.parent.columns) == (
+        Kind.ITEM,
+        ("workspace", "slug", "mainbranch_name"),
+    )
+
+
+@pytest.mark.parametrize(
+    "quals",
+    [
+        [("repository", "=", "other")],
+        [("id", "=", 1), ("id", "=", 2)],
+        [("id", ("=", True), [])],
+        [("id", "=", 1), ("id", ("=", True), [2, 3])],
+    ],
+)
+def test_contradictions_take_no_request(quals):
+    assert planned("pull_requests", *quals, columns=["title"]).kind is Kind.NOTHING
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_lead_elsewhere_takes_no_request(name):
+    assert planned("branches", ("name", "=", name), columns=["name"]).kind is Kind.NOTHING
+    assert planned("branches", ("repository", "=", name), bound=ALL).kind is Kind.NOTHING
+
+
+def test_an_abbreviated_hash_takes_no_request():
+    assert planned("commits", ("hash", "=", "abc123"), columns=["hash"]).kind is Kind.NOTHING
+
+
+def test_limit_zero_takes_no_request():
+    assert planned("branches", columns=["name"], limit=0).kind is Kind.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("quals", "q"),
+    [
+        ([], None),
+        ([("state", "=", "OPEN")], 'state = "OPEN"'),
+        ([("draft", "=", "t")], "draft = true"),
+    ],
+)
+def test_counting_asks_for_the_size_alone(quals, q):
+    result = planned("pull_requests", *quals)
+    assert result.kind is Kind.COUNT
+    assert result.queries[0].q == q
+    assert ("fields", "size") in result.queries[0].parameters
+
+
+@pytest.mark.parametrize(
+    ("table", "quals"),
+    [
+        ("pull_requests", [("title", "=", "x")]),  # letter case is not known to matter
+        ("pull_requests", [("created_on", ">", "2024-01-01 00:00:00+00")]),  # widened
+        ("pull_requests", [("id", ">", 5)]),  # each row has an id of its own
+        ("pull_requests", [("reason", "=", "x")]),  # local
+        ("commits", []),  # no size
+        ("pipelines", [("target_ref_name", "=", "main")]),
+    ],
+)
+def test_what_cannot_be_counted_by_size(table, quals):
+    assert planned(table, *quals).kind is not Kind.COUNT
+
+
+def test_columns_the_listing_lacks_are_read_item_by_item():
+    result = planned("workspaces", columns=["name"], bound={})
+    assert result.hydrate == "/workspaces/{workspace}"
+    assert parameters(result)["fields"] == "next,size,values.workspace.slug"
+    assert planned("workspaces", columns=["slug"], bound={}).hydrate is None
+
+
+def test_a_refused_filter_is_left_out():
+    result = planned(
+        "branches", ("target_commit_hash", "=", "x"), refused=frozenset(["target_commit_hash"])
+    )
+    assert result.queries[0].q is None
+
+
+def test_exactness_decides_whether_a_limit_may_pass():
+    assert planned("pull_requests", ("state", "=", "OPEN"), columns=["id"]).exact
+    assert planned("pull_requests", ("id", "=", 1), columns=["id"]).exact
+    assert not planned("pull_requests", ("title", "=", "x"), columns=["id"]).exact
+    assert not planned("pull_requests", ("reason", "=", "x"), columns=["id"]).exact
+    assert not planned("pull_requests", ("id", "=", 1), ("title", "=", "x")).exact
