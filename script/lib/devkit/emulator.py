@@ -35,7 +35,7 @@ class Request:
     query: str
     status: int
     response_bytes: int
-    raw: dict[str, Any]
+    raw: dict[str, Any]  # the whole entry, with the credential's name, the body and more
 
     @property
     def line(self) -> str:
@@ -77,18 +77,16 @@ class Control:
 
     def requests(self) -> list[Request]:
         """All requests to /2.0 since the start or the last ``clear``, oldest first."""
-        answer = self.call("GET", "requests")
-        entries = answer["requests"] if isinstance(answer, dict) else answer
         return [
             Request(
                 method=entry["method"],
                 path=entry["path"],
-                query=entry.get("query") or entry.get("query_string") or "",
+                query=entry["query"],
                 status=entry["status"],
-                response_bytes=entry.get("response_bytes") or entry.get("bytes") or 0,
+                response_bytes=entry["response_bytes"],
                 raw=entry,
             )
-            for entry in entries
+            for entry in self.call("GET", "requests")["requests"]
         ]
 
     def clear(self) -> None:
@@ -105,8 +103,6 @@ class Control:
     def reset(self) -> None:
         """Back to the data of the start, no faults, an empty log."""
         self.call("POST", "reset")
-        self.clear_faults()
-        self.clear()
 
     def state(self) -> dict[str, Any]:
         """All documents per collection, as the API would show them."""
@@ -114,8 +110,7 @@ class Control:
 
     def credentials(self) -> list[dict[str, Any]]:
         """The fixed credentials that the emulator accepts."""
-        answer = self.call("GET", "credentials")
-        return list(answer["credentials"] if isinstance(answer, dict) else answer)
+        return list(self.call("GET", "credentials")["credentials"])
 
 
 def start(

@@ -19,7 +19,14 @@ from devkit.run import Failure, say
 from devkit.venv import Venv
 
 NO_TESTS = 5  # pytest's exit status when it collected nothing
-SHELL_SCRIPTS = ("script/bootstrap", "script/demo", "script/test", "script/bench", ".ci/run")
+SHELL_SCRIPTS = (
+    "script/bootstrap",
+    "script/demo",
+    "script/test",
+    "script/bench",
+    ".ci/run",
+    "docker/entrypoint.sh",
+)
 SHELLCHECK = Need("shellcheck", program="shellcheck")
 
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Starts PostgreSQL. At the first start it makes the cluster and imports the sample workspace.
+# Any other command than "postgres" runs as it is.
+set -euo pipefail
+
+if [ "${1:-postgres}" != postgres ]; then
+    exec "$@"
+fi
+
+# Beside the data, not in it: initdb wants an empty directory.
+incomplete=$PGDATA.incomplete
+
+initialise() {
+    local secret
+    : "${DEMO_PASSWORD:?set the password of role demo}"
+    touch "$incomplete"
+    secret=$(mktemp)
+    # The superuser connects over the socket; nobody needs to know its password.
+    head -c 24 /dev/urandom | base64 >"$secret"
+    initdb --pgdata="$PGDATA" --username=postgres --pwfile="$secret" \
+        --encoding=UTF8 --locale=C.UTF-8 --auth-local=peer --auth-host=scram-sha-256
+    rm -f "$secret"
+    # The container has an address of its own; compose publishes the port on loopback only.
+    {
+        echo "listen_addresses = '*'"
+        echo "unix_socket_directories = '/run/postgresql'"
+    } >>"$PGDATA/postgresql.conf"
+    echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+
+    # Over the socket only, so that nobody finds a half-made database through TCP.
+    pg_ctl --pgdata="$PGDATA" --wait --options="-c listen_addresses=''" start
+    psql --host=/run/postgresql --username=postgres --dbname=postgres --no-psqlrc --quiet \
+        --set=ON_ERROR_STOP=1 --file=/usr/local/share/bitbucket_fdw/init.sql
+    pg_ctl --pgdata="$PGDATA" --wait --mode=fast stop
+    rm "$incomplete"
+}
+
+if [ -e "$incomplete" ]; then
+    # Only what an interrupted first start left behind is ever removed.
+    find "$PGDATA" -mindepth 1 -delete
+fi
+if [ ! -e "$PGDATA/PG_VERSION" ]; then
+    initialise
+fi
+
+exec postgres -D "$PGDATA"

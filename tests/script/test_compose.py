@@ -1,0 +1,133 @@
+"""docker-compose.yml: accepted by compose where that is installed, and right in its structure."""
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+from devkit.places import CHECKOUT
+
+FILE = CHECKOUT / "docker-compose.yml"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The file's content, read by the distribution's PyYAML."""
+    code = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", code, str(FILE)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"python3-yaml is needed: {done.stderr}"
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
+
+
+def _compose_command() -> list[str] | None:
+    for command in (["docker", "compose"], ["docker-compose"], ["podman-compose"]):
+        if shutil.which(command[0]):
+            answer = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if answer.returncode == 0:
+                return command
+    return None
+
+
+def test_compose_accepts_the_file() -> None:
+    command = _compose_command()
+    if command is None:
+        pytest.skip("no docker compose on this machine")
+    done = subprocess.run(
+        [*command, "--file", str(FILE), "config", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_known_keys_are_used(compose: dict[str, Any]) -> None:
+    # The Compose specification's names; a misspelt one would be an error at "up".
+    assert set(compose) == {"services", "volumes"}
+    known = {
+        "build",
+        "command",
+        "depends_on",
+        "environment",
+        "healthcheck",
+        "image",
+        "network_mode",
+        "ports",
+        "restart",
+        "volumes",
+    }
+    for name, service in compose["services"].items():
+        assert set(service) <= known, name
+        assert set(service["healthcheck"]) <= {
+            "test",
+            "interval",
+            "timeout",
+            "retries",
+            "start_period",
+        }
+
+
+def test_postgres_and_the_emulator_are_services_with_healthchecks(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"postgres", "emulator"}
+    for service in compose["services"].values():
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert all(isinstance(word, str) for word in service["healthcheck"]["test"])
+
+
+def test_postgres_waits_for_the_emulator_it_shares_a_network_with(compose: dict[str, Any]) -> None:
+    postgres = compose["services"]["postgres"]
+    assert postgres["network_mode"] == "service:emulator"
+    assert postgres["depends_on"]["emulator"]["condition"] == "service_healthy"
+    # With another service's network, ports must be published there.
+    assert "ports" not in postgres
+
+
+def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for port in service.get("ports", []):
+            assert str(port).startswith("127.0.0.1:")
+
+
+def test_everything_that_is_built_exists(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        build = service["build"]
+        context = CHECKOUT / build["context"]
+        dockerfile = (context / build["dockerfile"]).read_text()
+        for line in re.findall(r"^COPY (.*)$", dockerfile, flags=re.M):
+            sources = [word for word in line.split() if not word.startswith("--")][:-1]
+            for source in sources:
+                assert list(context.glob(source.rstrip("/"))), source
+
+
+def test_the_image_takes_multicorn2_from_a_package_and_compiles_nothing() -> None:
+    text = (CHECKOUT / "docker" / "Dockerfile").read_text()
+    assert '"multicorn2_${PG_MAJOR}"' in text
+    for tool in ("gcc", "make ", "git clone", "-devel", "host"):
+        assert tool not in text, tool
+
+
+def test_the_emulator_s_port_is_the_one_the_server_uses(compose: dict[str, Any]) -> None:
+    command = compose["services"]["emulator"]["command"]
+    port = command[command.index("--port") + 1]
+    base_url = compose["services"]["postgres"]["environment"]["BITBUCKET_BASE_URL"]
+    assert base_url == f"http://127.0.0.1:{port}/2.0"
+
+
+def test_the_entry_point_s_variables_are_given(compose: dict[str, Any]) -> None:
+    given = compose["services"]["postgres"]["environment"]
+    used = re.findall(r"\\getenv \w+ (\w+)", (CHECKOUT / "docker" / "init.sql").read_text())
+    assert used
+    assert set(used) <= set(given)
+
+
+def test_the_sample_credential_is_the_emulator_s() -> None:
+    from bitbucket_fdw.emulator.credentials import SAMPLES
+
+    text = (CHECKOUT / "docker" / "init.sql").read_text()
+    [email, token] = re.findall(r"email '([^']+)', token '([^']+)'", text)[0]
+    assert (email, token) in {(sample.email, sample.secret) for sample in SAMPLES}

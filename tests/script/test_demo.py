@@ -1,0 +1,243 @@
+"""script/demo from the outside: set up, query, own workspace, stop, reset, and no secret shown.
+
+One demo, in a state directory of its own that borrows the virtual environment and the server
+trees; the tests go through its life in order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from devkit import venv
+from devkit.cluster import Cluster
+from devkit.emulator import Control
+from devkit.places import CHECKOUT, Places, remove_tree
+
+SCRIPT = CHECKOUT / "script" / "demo"
+
+
+@dataclass
+class Run:
+    """A finished run of the script, and the command lines that other users could see meanwhile."""
+
+    status: int
+    output: str
+    command_lines: set[str] = field(default_factory=set)
+
+
+class Demo:
+    """Runs script/demo with a state directory of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def run(self, *arguments: str, **variables: str) -> Run:
+        env = {**os.environ, "BITBUCKET_FDW_HOME": str(self.home), **variables}
+        process = subprocess.Popen(
+            [str(SCRIPT), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=env,
+            cwd="/",
+        )
+        seen: set[str] = set()
+        done = threading.Event()
+        watcher = threading.Thread(target=_watch_command_lines, args=(seen, done))
+        watcher.start()
+        output, _ = process.communicate(timeout=300)
+        done.set()
+        watcher.join()
+        return Run(process.returncode, output, seen)
+
+    def files(self) -> Iterator[Path]:
+        """The demo's own files: logs, settings, the cluster's data."""
+        for path in (self.home / "demo", self.home / "log"):
+            yield from (file for file in path.rglob("*") if file.is_file())
+
+
+def _watch_command_lines(seen: set[str], done: threading.Event) -> None:
+    while not done.wait(0.005):
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                seen.add((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except (OSError, UnicodeDecodeError):
+                continue
+
+
+@pytest.fixture(scope="module")
+def demo(postgres: Cluster, places: Places) -> Iterator[Demo]:
+    """A demo apart from the checkout's own, stopped and removed in the end."""
+    venv.ensure(places, "demo")
+    home = places.home / f"demo-test-{os.getpid()}"
+    remove_tree(home)
+    home.mkdir()
+    for shared in ("venv", "trees", "build"):
+        (home / shared).symlink_to(places.home / shared)
+    own = Demo(home)
+    yield own
+    own.run("reset")
+    remove_tree(home)
+
+
+@pytest.fixture(scope="module")
+def started(demo: Demo) -> Run:
+    """The first run."""
+    return demo.run()
+
+
+def test_psql_before_the_start_says_what_to_do(demo: Demo) -> None:
+    done = demo.run("psql", "-c", "select 1")
+    assert done.status == 1
+    assert "script/demo" in done.output
+    assert demo.run("status").status == 3
+
+
+def test_the_first_run_shows_the_tour_and_how_to_connect(started: Run) -> None:
+    assert started.status == 0, started.output
+    assert "SELECT count(*) FROM acme.repositories;" in started.output
+    assert re.search(r"→ \d+ ms, 1 request\n\s+GET /2\.0/repositories/acme", started.output)
+    assert "postgresql://demo@127.0.0.1:" in started.output
+    assert "ERROR" not in started.output
+
+
+def test_psql_counts_what_the_emulator_has(demo: Demo, started: Run) -> None:
+    done = demo.run("psql", "-Atc", "select count(*) from acme.repositories")
+    assert done.status == 0, done.output
+    count = demo.run("psql", "-Atc", "select slug from acme.repositories").output.split()
+    assert int(done.output) == len(count) > 5
+    assert "website" in count
+
+
+def test_psql_s_own_options_win(demo: Demo, started: Run) -> None:
+    done = demo.run("psql", "-U", "postgres", "-d", "postgres", "-Atc", "select current_user")
+    assert done.output.strip() == "postgres"
+    done = demo.run("psql", "-v", "ON_ERROR_STOP=1", "-c", "select 1/0", "-c", "select 2")
+    assert done.status == 1
+
+
+def test_a_second_run_keeps_what_is_there(demo: Demo, started: Run) -> None:
+    made = demo.run("psql", "-c", "create table mine as select 7 as x")
+    assert made.status == 0, made.output
+    again = demo.run("--no-tour")
+    assert again.status == 0, again.output
+    assert "Installing" not in again.output
+    assert "Starting" not in again.output
+    assert demo.run("psql", "-Atc", "select x from mine").output.strip() == "7"
+
+
+def test_status_tells_what_runs(demo: Demo, started: Run) -> None:
+    done = demo.run("status")
+    assert done.status == 0
+    assert "PostgreSQL" in done.output
+    assert "http://127.0.0.1:" in done.output
+
+
+def test_clients_get_in_with_the_password_file_and_not_without(demo: Demo, started: Run) -> None:
+    uri = re.search(r"postgresql://\S+", started.output)
+    assert uri is not None
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    command = ["psql", "-w", uri[0], "-Atc", "select current_user"]
+    pgpass = demo.home / "demo" / "pgpass"
+    allowed = subprocess.run(
+        command, env={**env, "PGPASSFILE": str(pgpass)}, capture_output=True, text=True, check=False
+    )
+    assert allowed.stdout.strip() == "demo", allowed.stderr
+    refused = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+
+
+def test_files_with_passwords_are_private(demo: Demo, started: Run) -> None:
+    for name in ("password", "pgpass", "odbc-demo.ini"):
+        assert (demo.home / "demo" / name).stat().st_mode & 0o077 == 0, name
+
+
+@pytest.mark.parametrize(
+    ("secret", "variables"),
+    [
+        (
+            "emulator-token-ada-write",
+            {
+                "BITBUCKET_EMAIL": "ada@acme.example",
+                "BITBUCKET_API_TOKEN": "emulator-token-ada-write",
+            },
+        ),
+        ("emulator-token-workspace", {"BITBUCKET_ACCESS_TOKEN": "emulator-token-workspace"}),
+        # A token that is refused, so that every step that can fail with it does.
+        (
+            "emulator-token-is-wrong",
+            {"BITBUCKET_ACCESS_TOKEN": "emulator-token-is-wrong"},
+        ),
+        # One that would end a badly quoted statement.
+        ("hush'); \\echo hush", {"BITBUCKET_ACCESS_TOKEN": "hush'); \\echo hush"}),
+    ],
+)
+def test_own_workspace_shows_no_secret(
+    demo: Demo, started: Run, emulator: Control, secret: str, variables: dict[str, str]
+) -> None:
+    done = demo.run("--workspace", "globex", "--base-url", emulator.base_url, **variables)
+    accepted = secret in {entry["secret"] for entry in emulator.credentials()}
+    assert (done.status == 0) is (accepted and "workspace" not in secret), done.output
+    assert secret not in done.output
+    assert not [line for line in done.command_lines if secret in line]
+    for file in demo.files():
+        # The catalog holds user mappings, as everywhere in PostgreSQL; only the server's OS user
+        # can read its files.
+        if (demo.home / "demo" / "cluster" / "data") not in file.parents:
+            assert secret.encode() not in file.read_bytes(), file
+
+
+def test_own_workspace_without_credentials_is_refused(demo: Demo) -> None:
+    done = demo.run("--workspace", "globex")
+    assert done.status == 1
+    assert "BITBUCKET_API_TOKEN" in done.output
+
+
+@pytest.mark.parametrize("name", ["acme/website", "", "a b", "x" * 60, "a;b"])
+def test_what_is_no_workspace_id_is_refused(demo: Demo, name: str) -> None:
+    done = demo.run(f"--workspace={name}", BITBUCKET_ACCESS_TOKEN="x")
+    assert done.status == 1
+    assert "workspace" in done.output
+
+
+def test_stop_ends_both_and_start_brings_them_back(demo: Demo, started: Run) -> None:
+    assert demo.run("stop").status == 0
+    assert demo.run("status").status == 3
+    assert demo.run("stop").status == 0
+    back = demo.run("--no-tour")
+    assert back.status == 0, back.output
+    assert demo.run("psql", "-Atc", "select x from mine").output.strip() == "7"
+
+
+def test_reset_removes_the_demo_and_nothing_else(demo: Demo, started: Run) -> None:
+    assert demo.run("reset").status == 0
+    assert not (demo.home / "demo").exists()
+    assert (demo.home / "venv").exists()
+    left = [line for line in _command_lines() if str(demo.home / "demo") in line]
+    assert left == []
+
+
+def _command_lines() -> set[str]:
+    seen: set[str] = set()
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch_command_lines, args=(seen, done))
+    watcher.start()
+    done.wait(0.05)
+    done.set()
+    watcher.join()
+    return seen
+
+
+def test_help_names_every_command(demo: Demo) -> None:
+    done = demo.run("--help")
+    assert done.status == 0
+    for word in ("psql", "stop", "reset", "status", "--workspace", "BITBUCKET_API_TOKEN"):
+        assert word in done.output

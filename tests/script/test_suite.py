@@ -1,0 +1,78 @@
+"""script/test is honest: what did not run or did not pass is a failure."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from devkit.places import CHECKOUT
+from devkit.suite import LAYERS, Tally, _split
+
+SCRIPT = CHECKOUT / "script" / "test"
+
+
+def _report(
+    path: Path, *, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0
+) -> Path:
+    path.write_text(
+        f'<testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}" '
+        f'skipped="{skipped}"/></testsuites>'
+    )
+    return path
+
+
+def test_a_passing_run_is_counted(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.add("unit", 0, _report(tmp_path / "r.xml", tests=7, skipped=2))
+    assert (tally.passed, tally.failed, tally.skipped, tally.problems) == (5, 0, 2, [])
+
+
+def test_failures_and_errors_are_counted_and_named(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.add("sql", 1, _report(tmp_path / "r.xml", tests=7, failures=2, errors=1))
+    assert (tally.passed, tally.failed) == (4, 3)
+    assert tally.problems == ["sql: 3 failed (pytest's exit status 1)"]
+
+
+def test_no_tests_is_a_failure(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.add("docs", 5, _report(tmp_path / "r.xml", tests=0))
+    assert tally.problems == ["docs: no tests were found"]
+
+
+def test_a_run_that_broke_off_is_a_failure_without_a_report(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.add("unit", 2, tmp_path / "missing.xml")
+    assert tally.problems
+
+
+def test_everything_after_two_dashes_goes_to_pytest() -> None:
+    assert _split(["sql", "--", "-k", "x", "--", "y"]) == (["sql"], ["-k", "x", "--", "y"])
+    assert _split(["sql"]) == (["sql"], [])
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_every_layer_has_tests(layer: object) -> None:
+    path = CHECKOUT / layer.path  # type: ignore[attr-defined]
+    assert list(path.glob("test_*.py")), path
+
+
+def _script_test(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    return subprocess.run(
+        [str(SCRIPT), *arguments], capture_output=True, text=True, check=False, env=env
+    )
+
+
+def test_an_unknown_layer_is_refused_with_the_known_ones() -> None:
+    done = _script_test("nonsense")
+    assert done.returncode != 0
+    assert "unit" in done.stderr
+    assert "nonsense" in done.stderr
+
+
+def test_nothing_selected_is_not_a_pass() -> None:
+    done = _script_test("unit", "--", "-k", "no_test_has_this_name")
+    assert done.returncode == 1
+    assert "no tests were found" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("0 passed, 0 failed")
