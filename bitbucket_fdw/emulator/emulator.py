@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bitbucket_fdw.emulator import control, data, reads
+from bitbucket_fdw.emulator import control, data, reads, writes
 from bitbucket_fdw.emulator.call import Behaviour, Call, Listings
 from bitbucket_fdw.emulator.control import Entry, RequestLog
 from bitbucket_fdw.emulator.credentials import (
@@ -73,7 +73,7 @@ class Emulator:
         self._origin = origin
         self._marks = Marks(f"emulator {settings.seed}".encode())
         self._routes = Routes()
-        self._routes.include([reads.ROUTES])
+        self._routes.include([reads.ROUTES, writes.ROUTES])
         self.reset()
 
     def reset(self) -> None:
@@ -123,7 +123,10 @@ class Emulator:
             flags,
         )
         call.check_parameters()
-        return call.answer(endpoint.handler(call))
+        result = endpoint.handler(call)
+        if incoming.method != "GET":
+            self.store.changed()
+        return call.answer(result)
 
     def _admit(self, endpoint: Endpoint, credential: Credential) -> None:
         """Raise unless the endpoint is still there and the caller may use it."""

@@ -16,12 +16,17 @@ A fault applies to requests whose method and path match, after letting *after* o
     Send half of the body as if it were all of it.
 ``expire``
     Answer 401 as for a credential that has run out.
+``merge_later``
+    Answer a merge with 202 and an address to poll, as when it takes long (stated).
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
 
+To let a write time out after it was applied use ``slow`` with a long *delay_ms*; to let it time
+out before, ``reset`` with the same delay.
+
 *when* says whether the request is carried out: ``before`` (default: it is not) or ``after`` (it
-is, but the caller never learns). ``slow``, ``truncate``, ``cut_json`` and ``no_next`` always carry
-it out.
+is, but the caller never learns). ``slow``, ``truncate``, ``cut_json``, ``merge_later`` and
+``no_next`` always carry it out.
 """
 
 from __future__ import annotations
@@ -34,8 +39,8 @@ from typing import Any
 from bitbucket_fdw.emulator.credentials import throttled
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, html, plain
 
-KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next")
-CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next")
+KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "merge_later", "no_next")
+CARRIED_OUT = ("slow", "truncate", "cut_json", "merge_later", "no_next")
 FORMS = ("json", "text", "html", "empty")
 
 

@@ -6,12 +6,14 @@ collections below it. Handlers read and change records; only :mod:`documents` kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 
 from bitbucket_fdw.emulator.documents import Documents
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.times import UTC
 
 ROLES = ("read", "write", "admin")
 
@@ -39,7 +41,11 @@ class Commit:
 
 @dataclass
 class PullRequest:
-    """A pull request with the collections below it; *conflicts* makes merging fail."""
+    """A pull request with the collections below it.
+
+    *conflicts* makes merging fail; *merge_tasks* are merges under way, by task id, each with what
+    finishes it, and *seen_tasks* those that were looked at once.
+    """
 
     document: Json
     source_hash: str
@@ -49,6 +55,8 @@ class PullRequest:
     tasks: dict[int, Json] = field(default_factory=dict)
     activity: list[Json] = field(default_factory=list)
     conflicts: bool = False
+    merge_tasks: dict[str, Callable[[], None]] = field(default_factory=dict)
+    seen_tasks: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -148,11 +156,17 @@ class Store:
         self.workspaces: dict[str, Workspace] = {}
         self.users: dict[str, Json] = {}
         self.version = 0
-        self._ids = count(900_000)
+        self._ids = count(90_000_000)
+        self._latest = datetime.now(UTC)
 
     def next_id(self) -> int:
         """A number for a new comment or task; never one of the generated data."""
         return next(self._ids)
+
+    def now(self) -> str:
+        """The present time; never the same twice, so that what is written has an order."""
+        self._latest = max(datetime.now(UTC), self._latest + timedelta(microseconds=1))
+        return self._latest.isoformat(timespec="microseconds")
 
     def changed(self) -> None:
         """Note that a document has changed."""

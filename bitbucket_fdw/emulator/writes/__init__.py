@@ -1,0 +1,9 @@
+"""The writing side: handlers for POST, PUT and DELETE, one module per family."""
+
+from __future__ import annotations
+
+from bitbucket_fdw.emulator.routes import Routes
+from bitbucket_fdw.emulator.writes import comments, commits, issues, pull_requests, repositories
+
+ROUTES = Routes()
+ROUTES.include(module.routes for module in (pull_requests, comments, issues, commits, repositories))
