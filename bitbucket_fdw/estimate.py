@@ -1,23 +1,29 @@
-"""Numbers for PostgreSQL's planner: rows and requests of a plan, costs of the ways to a row.
+"""Numbers for PostgreSQL's planner: rows and requests of a plan, and the ways to a row.
 
-Multicorn takes a path's cost as ``startup cost + rows x width``. A request is worth as much as a
-page of rows here, so that reading a whole collection costs its pages, an item costs one request,
-and a join on a key is done by item reads as long as they are fewer than the pages.
+Multicorn takes the cost of a scan to be its rows times their width, and a parameterized path's to
+be the rows it promises times the same width. What a scan really costs is its requests. So the
+width is stated such that rows times width is proportional to the requests, and a key's path
+promises as many rows as its requests would bring in a full scan. With that, PostgreSQL reads items
+one by one as long as they take fewer requests than reading everything.
 """
 
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
 
 from .binding import TableBinding
+from .pushdown.conditions import Condition
 from .pushdown.plan import Kind, Plan
+from .pushdown.planner import Request, plan
 from .tables import Table
-from .tables.base import path_parameters
+from .tables.base import Column, path_parameters
 
-WIDTH = 100
-PAGE = 50
-REQUEST_COST = PAGE * WIDTH
+REQUEST_COST = 1000  # in units of the planner's costs
+STARTUP_COST = 10
 
 Guess = Callable[[type[Table]], int]
 
@@ -50,31 +56,56 @@ def requests(plan: Plan, guess: Guess) -> int:
     return math.ceil(own) + (requests(plan.parent, guess) if plan.parent else 0)
 
 
+def width(planned: Plan, guess: Guess) -> int:
+    """The row width that makes a scan's cost proportional to its requests."""
+    return max(1, round(requests(planned, guess) * REQUEST_COST / max(1.0, rows(planned, guess))))
+
+
 def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...], int]]:
-    """Column sets by which the table can be read directly, with the rows each gives.
-
-    An item's key beside the path parameters left open gives one row; the path parameters alone
-    give one collection.
+    """Column sets by which the table can be read directly, with the rows a request of a full scan
+    would have brought for the requests that one lookup takes.
     """
-    table = binding.table
+    needed = frozenset(column.name for column in binding.table.columns)
+    everything = plan(Request(binding.table, binding.bound, columns=needed))
+    rows_per_request = rows(everything, guess) / max(1, requests(everything, guess))
     spelled = {column.name: name for name, column in binding.pushable.items()}
+    keys = []
+    for key in _keys(binding):
+        if not all(name in spelled for name in key):
+            continue
+        columns = [binding.table.column(name) for name in key]
+        conditions = tuple(Condition(column, "=", _sample(column)) for column in columns)
+        lookup = plan(Request(binding.table, binding.bound, conditions, columns=needed))
+        promised = max(1, round(requests(lookup, guess) * rows_per_request))
+        keys.append((tuple(spelled[name] for name in key), promised))
+    return keys
 
-    def columns(parameters: tuple[str, ...]) -> list[str]:
-        open_ones = (p for p in parameters if p not in binding.bound)
-        return [c.name for p in open_ones if (c := table.column_of(p)) is not None]
 
-    keys: dict[tuple[str, ...], int] = {}
-    collection = columns(path_parameters(table.collection.path))
-    if collection:
-        keys[tuple(collection)] = guess(table)
-        if len(collection) > 1:  # a parent's key alone narrows the fan-out, too
-            keys[tuple(collection[-1:])] = guess(table)
+def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
+    """Keys of items and of collections, alone and beside the path parameters left open."""
+    table = binding.table
+
+    def open_columns(parameters: tuple[str, ...]) -> list[str]:
+        left = [p for p in parameters if p not in binding.bound]
+        return [column.name for p in left if (column := table.column_of(p)) is not None]
+
+    collection = open_columns(path_parameters(table.collection.path))
+    keys = [tuple(collection), *((name,) for name in collection)]
     for item in table.items:
-        inner = [p for p in path_parameters(item.path) if p != item.parameter]
-        keys[tuple(dict.fromkeys([*columns(tuple(inner)), item.key]))] = 1
-        keys.setdefault((item.key,), 1)
-    return [
-        (tuple(spelled[name] for name in key), count)
-        for key, count in keys.items()
-        if all(name in spelled for name in key)
-    ]
+        outer = tuple(p for p in path_parameters(item.path) if p != item.parameter)
+        keys += [(*(c for c in open_columns(outer) if c != item.key), item.key), (item.key,)]
+    return [key for key in dict.fromkeys(keys) if key]
+
+
+def _sample(column: Column) -> Any:
+    """Some value of the column's type, to plan a lookup that has none yet."""
+    if column.pattern:
+        return "0" * 40  # the only pattern there is: a full commit hash
+    samples = {
+        "bigint": 1,
+        "integer": 1,
+        "uuid": uuid.UUID(int=0),
+        "boolean": True,
+        "timestamptz": datetime(2000, 1, 1, tzinfo=timezone.utc),
+    }
+    return samples.get(column.type, "x")

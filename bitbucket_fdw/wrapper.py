@@ -68,8 +68,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.table: type[Table] = self.binding.table
         self.client = _client(values)
         self.sizes = _sizes.setdefault(self.client.settings.base_url, Sizes())
-        # One request costs the planner as much as the rows of a page, see ``estimate``.
-        self._startup_cost = estimate.REQUEST_COST
+        self._startup_cost = estimate.STARTUP_COST
         self._scan: ScanContext | None = None
 
     # --- planning ---
@@ -77,7 +76,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         planned = plan(self._request(quals, columns))
-        return max(1, round(estimate.rows(planned, self.sizes.guess))), estimate.WIDTH
+        rows = max(1, round(estimate.rows(planned, self.sizes.guess)))
+        return rows, estimate.width(planned, self.sizes.guess)
 
     @reporting
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:

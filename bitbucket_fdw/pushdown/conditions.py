@@ -23,6 +23,8 @@ Operator = str | tuple[str, bool]
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _PATTERNS = ("~~", "~~*")
 
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+
 # ISO output of timestamptz: '2024-01-01 00:00:00.123456+05:30'. Other DateStyles, 'infinity' and
 # years beyond 9999 do not match and stay local.
 _TIMESTAMP = re.compile(
@@ -116,7 +118,10 @@ def _integer(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, (float, Decimal)) and value == int(value):
+    if isinstance(value, (float, Decimal)) and value % 1 == 0:
+        return int(value)
+    # Multicorn2 hands over a bigint as text.
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     return None
 

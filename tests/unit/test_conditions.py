@@ -39,6 +39,7 @@ def read(*qual):
         (("t", "<>", None), ("is not null", None)),
         (("t", ("=", True), ["a", None, "b", "a"]), ("in", ("a", "b"))),
         (("n", "=", 7), ("=", 7)),
+        (("n", "=", "-7"), ("=", -7)),  # a bigint on Multicorn2
         (("n", ">", Decimal("7")), (">", 7)),
         (("n", ("=", True), []), ("in", ())),
         (("b", "=", "t"), ("=", True)),
@@ -61,6 +62,9 @@ def test_a_qual_is_read(qual, expected):
         ("t", ("~~", True), ["a%"]),
         ("n", "=", Decimal("7.5")),
         ("n", "=", True),
+        ("n", "=", "7.5"),
+        ("n", "=", float("inf")),
+        ("n", "=", Decimal("NaN")),
         ("n", ">", None),
         ("n", "=", object()),  # a value that is not known while planning
         ("u", "=", "no uuid"),
