@@ -1,0 +1,363 @@
+"""The Python side of Multicorn: what a foreign data wrapper subclasses and is handed.
+
+The names, signatures and meanings are those of Multicorn2 3.2 (its ``doc/api.md``), so that a
+wrapper runs on either. What goes beyond it is marked "Beyond Multicorn2" and is optional.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Union
+
+__all__ = [
+    "ALL",
+    "ANY",
+    "UNBOUND",
+    "ColumnDefinition",
+    "ForeignDataWrapper",
+    "Qual",
+    "SortKey",
+    "TableDefinition",
+    "TransactionAwareForeignDataWrapper",
+]
+__version__ = "3.2"
+
+ANY = object()
+ALL = object()
+UNBOUND = object()
+
+Operator = Union[str, tuple[str, bool]]
+Row = Union[Mapping[str, Any], Sequence[Any]]
+
+_READ_ONLY = "This FDW does not support the writable API"
+
+
+class SortKey(NamedTuple):
+    """One column of the order a query wants its rows in.
+
+    ``attnum`` counts from 1; ``collate`` names the collation, None for the column's own.
+    """
+
+    attname: str
+    attnum: int
+    is_reversed: bool
+    nulls_first: bool
+    collate: str | None
+
+
+class Qual:
+    """One condition of a scan, ``field_name operator value``.
+
+    ``operator`` is the operator's name (``"="``, ``"~~"`` for LIKE) or, for a comparison with an
+    array, the pair of that name and True for ANY, False for ALL; ``value`` is then a list.
+    ``IS NULL`` is ``=`` None and ``IS NOT NULL`` is ``<>`` None.
+    """
+
+    def __init__(self, field_name: str, operator: Operator, value: Any) -> None:
+        self.field_name = field_name
+        self.operator = operator
+        self.value = value
+
+    @property
+    def is_list_operator(self) -> bool:
+        """Whether the value is a list, compared element by element."""
+        return isinstance(self.operator, tuple)
+
+    @property
+    def list_any_or_all(self) -> object | None:
+        """ANY or ALL for a list operator, otherwise None."""
+        if not isinstance(self.operator, tuple):
+            return None
+        return ANY if self.operator[1] else ALL
+
+    def __repr__(self) -> str:
+        if isinstance(self.operator, tuple):
+            quantifier = "ANY" if self.operator[1] else "ALL"
+            return f"{self.field_name} {self.operator[0]} {quantifier}({self.value})"
+        return f"{self.field_name} {self.operator} {self.value}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Qual):
+            return False
+        return (self.field_name, self.operator, self.value) == (
+            other.field_name,
+            other.operator,
+            other.value,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.field_name, self.operator, self.value))
+
+
+class ForeignDataWrapper:
+    """Base class of wrappers: one instance serves one foreign table in one backend."""
+
+    #: Cost, in the planner's units, of getting to the first row.
+    _startup_cost: int = 20
+
+    def __init__(
+        self, fdw_options: dict[str, str], fdw_columns: dict[str, ColumnDefinition]
+    ) -> None:
+        """Take the options of table, server and user mapping (the later wins) and the columns.
+
+        The server's ``wrapper`` option is taken out before.
+        """
+
+    # Planning
+
+    def get_rel_size(self, quals: list[Qual], columns: set[str]) -> tuple[int, int]:
+        """Return the expected number of rows and the width of a row in bytes.
+
+        ``quals`` holds those whose value is known while planning.
+        """
+        return (100_000_000, len(columns) * 100)
+
+    def get_path_keys(self) -> Sequence[tuple[Sequence[str], int]]:
+        """Return ``(columns, rows)`` for each set of columns that can be looked up by equality.
+
+        A join on all of a set's columns may then run one ``execute`` per outer row.
+        """
+        return []
+
+    def can_sort(self, sortkeys: list[SortKey]) -> list[SortKey]:
+        """Return the leading part of ``sortkeys`` in whose order ``execute`` can give its rows."""
+        return []
+
+    def can_limit(self, limit: int | None, offset: int | None) -> bool:
+        """Say whether ``execute`` will apply LIMIT and OFFSET, which PostgreSQL then does not.
+
+        Asked for a query without WHERE, and see ``exact_quals`` for one with. None means absent.
+        """
+        return False
+
+    # def exact_quals(self, quals: list[Qual]) -> bool:
+    #     Beyond Multicorn2; deliberately not defined here, so that only a wrapper that knows of
+    #     it has it. "execute returns exactly the rows that satisfy every one of these quals."
+    #     Where it returns True, and the quals are the whole WHERE clause with all values known
+    #     while planning, can_limit is asked although there is a WHERE clause.
+
+    # @classmethod
+    # def validate_options(cls, options: dict[str, str], level: str) -> None:
+    #     Beyond Multicorn2; not defined here either. Called by CREATE and ALTER with the complete
+    #     options of one object; level is "server", "user_mapping", "table" or "column". An
+    #     exception refuses the command. README.md says when it is not called.
+
+    # Scanning
+
+    def execute(
+        self,
+        quals: list[Qual],
+        columns: set[str],
+        sortkeys: list[SortKey] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Iterable[Row] | None:
+        """Return an iterable of rows, best a generator; None is no rows.
+
+        A row is a mapping of column names, of at least ``columns``, or a sequence with every
+        column of the table. PostgreSQL checks every qual again, so more rows than asked for are
+        fine. ``sortkeys``, ``limit`` and ``offset`` are passed only where there are any.
+        """
+        return None
+
+    def explain(
+        self,
+        quals: list[Qual],
+        columns: set[str],
+        sortkeys: list[SortKey] | None = None,
+        verbose: bool = False,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Iterable[str]:
+        """Return lines for EXPLAIN; ``verbose`` is EXPLAIN's VERBOSE."""
+        return []
+
+    def end_scan(self) -> None:
+        """Be told that a scan ended."""
+
+    # Modifying
+
+    @property
+    def rowid_column(self) -> str | None:
+        """The column whose value tells ``update`` and ``delete`` which row is meant."""
+        raise NotImplementedError(_READ_ONLY)
+
+    @property
+    def modify_batch_size(self) -> int:
+        """How many rows at most one ``bulk_insert`` gets; 1 makes it ``insert``."""
+        return 1
+
+    def insert(self, values: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Insert a row; return it as it became, every column of it, or None if as given."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def bulk_insert(self, all_values: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]] | None:
+        """Insert rows; return them as they became, in the same order, or None."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def update(self, oldvalues: Any, newvalues: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Change the row whose rowid is ``oldvalues``; ``newvalues`` has every column."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def delete(self, oldvalues: Any) -> Mapping[str, Any] | None:
+        """Delete the row whose rowid is ``oldvalues``."""
+        raise NotImplementedError(_READ_ONLY)
+
+    def end_modify(self) -> None:
+        """Be told that an INSERT, UPDATE or DELETE ended."""
+
+    # Transactions
+
+    def begin(self, serializable: int) -> None:
+        """Be told that a transaction uses this table for the first time."""
+
+    def pre_commit(self) -> None:
+        """Be told that the transaction is about to commit; an exception aborts it instead."""
+
+    def commit(self) -> None:
+        """Be told that the transaction has committed; it is too late to fail."""
+
+    def rollback(self) -> None:
+        """Be told that the transaction has aborted; it is too late to fail."""
+
+    def sub_begin(self, level: int) -> None:
+        """Be told of a savepoint; the outermost has level 2."""
+
+    def sub_commit(self, level: int) -> None:
+        """Be told that a savepoint is about to be released."""
+
+    def sub_rollback(self, level: int) -> None:
+        """Be told that a savepoint was rolled back to."""
+
+    # IMPORT FOREIGN SCHEMA
+
+    @classmethod
+    def import_schema(
+        cls,
+        schema: str,
+        srv_options: dict[str, str],
+        options: dict[str, str],
+        restriction_type: str | None,
+        restricts: list[str],
+    ) -> Iterable[TableDefinition]:
+        """Return the tables of a remote schema.
+
+        ``srv_options`` are those of the server and the current user's mapping, ``options`` the
+        statement's; ``restriction_type`` is "limit", "except" or None, ``restricts`` its tables.
+        """
+        raise NotImplementedError("This FDW does not support IMPORT FOREIGN SCHEMA")
+
+
+class TransactionAwareForeignDataWrapper(ForeignDataWrapper):
+    """A wrapper that collects its changes, for ``pre_commit`` to send."""
+
+    #: ("insert", values), ("update", (oldvalues, newvalues)) or ("delete", oldvalues), in order.
+    current_transaction_state: list[tuple[str, Any]]
+
+    def __init__(
+        self, fdw_options: dict[str, str], fdw_columns: dict[str, ColumnDefinition]
+    ) -> None:
+        super().__init__(fdw_options, fdw_columns)
+        self._init_transaction_state()
+
+    def _init_transaction_state(self) -> None:
+        self.current_transaction_state = []
+
+    def insert(self, values: dict[str, Any]) -> Mapping[str, Any] | None:
+        self.current_transaction_state.append(("insert", values))
+        return None
+
+    def update(self, oldvalues: Any, newvalues: dict[str, Any]) -> Mapping[str, Any] | None:
+        self.current_transaction_state.append(("update", (oldvalues, newvalues)))
+        return None
+
+    def delete(self, oldvalues: Any) -> Mapping[str, Any] | None:
+        self.current_transaction_state.append(("delete", oldvalues))
+        return None
+
+    def rollback(self) -> None:
+        self._init_transaction_state()
+
+
+def get_class(path: str) -> Any:
+    """Import the class a server's ``wrapper`` option names, such as ``package.module.Class``."""
+    module, _, name = path.rpartition(".")
+    if not module:
+        raise ImportError(f"{path!r} is not of the form package.module.Class")
+    return getattr(importlib.import_module(module), name)
+
+
+def quote_identifier(value: str) -> str:
+    """Quote an SQL identifier."""
+    return '"' + value.replace('"', '""') + '"'
+
+
+def quote_option(value: str) -> str:
+    """Quote the value of an option as an SQL string constant."""
+    quoted = "'" + value.replace("'", "''") + "'"
+    # With standard_conforming_strings off, a plain constant would read a backslash as an escape.
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in value else quoted
+
+
+def _options_clause(options: Mapping[str, str]) -> str:
+    pairs = (f"{quote_identifier(k)} {quote_option(v)}" for k, v in sorted(options.items()))
+    return f" OPTIONS ({', '.join(pairs)})"
+
+
+class ColumnDefinition:
+    """A column of a foreign table.
+
+    ``type_name`` has the modifier (``character varying(12)``), ``base_type_name`` has not;
+    ``type_oid`` and ``typmod`` are the system catalogs' numbers. To import a schema, only the
+    name, ``type_name`` and ``options`` are needed.
+    """
+
+    def __init__(
+        self,
+        column_name: str,
+        type_oid: int = 0,
+        typmod: int = 0,
+        type_name: str = "",
+        base_type_name: str = "",
+        options: dict[str, str] | None = None,
+    ) -> None:
+        self.column_name = column_name
+        self.type_oid = type_oid
+        self.typmod = typmod
+        self.type_name = type_name
+        self.base_type_name = base_type_name
+        self.options = options or {}
+
+    def __repr__(self) -> str:
+        return f"ColumnDefinition({self.column_name}, {self.type_oid}, {self.type_name})"
+
+    def to_statement(self) -> str:
+        """Return the column's part of CREATE FOREIGN TABLE."""
+        options = _options_clause(self.options) if self.options else ""
+        return f"{quote_identifier(self.column_name)} {self.type_name}{options}"
+
+
+class TableDefinition:
+    """A foreign table for IMPORT FOREIGN SCHEMA to create."""
+
+    def __init__(
+        self,
+        table_name: str,
+        schema: str | None = None,
+        columns: list[ColumnDefinition] | None = None,
+        options: dict[str, str] | None = None,
+    ) -> None:
+        self.table_name = table_name
+        self.columns = columns or []
+        self.options = options or {}
+
+    def to_statement(self, schema_name: str, server_name: str) -> str:
+        """Return the CREATE FOREIGN TABLE statement."""
+        name = f"{quote_identifier(schema_name)}.{quote_identifier(self.table_name)}"
+        columns = ",\n  ".join(column.to_statement() for column in self.columns)
+        options = _options_clause(self.options) if self.options else ""
+        return (
+            f"CREATE FOREIGN TABLE {name} (\n  {columns}\n)"
+            f" SERVER {quote_identifier(server_name)}{options}"
+        )

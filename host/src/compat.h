@@ -1,0 +1,57 @@
+/*
+ * The differences between PostgreSQL 14 to 18, and between Python 3.10 to 3.14.
+ */
+#ifndef MULTICORN_COMPAT_H
+#define MULTICORN_COMPAT_H
+
+#if PG_VERSION_NUM < 140000 || PY_VERSION_HEX < 0x030A0000
+#error "multicorn needs PostgreSQL 14 or later and Python 3.10 or later"
+#endif
+
+/* 15 split the node type Value. */
+#if PG_VERSION_NUM < 150000
+#define Integer Value
+#define String Value
+#endif
+
+/* 17 added fdw_restrictinfo, 18 disabled_nodes, to the foreign path constructors. */
+#if PG_VERSION_NUM >= 180000
+#define PATH_ROWS(rows) (rows), 0
+#else
+#define PATH_ROWS(rows) (rows)
+#endif
+#if PG_VERSION_NUM >= 170000
+#define PATH_PRIVATE(list) NIL, (list)
+#else
+#define PATH_PRIVATE(list) (list)
+#endif
+
+/* 18 tells the direction of a sort by comparison type instead of btree strategy. */
+#if PG_VERSION_NUM >= 180000
+#define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)
+#else
+#define PATHKEY_IS_DESCENDING(key) ((key)->pk_strategy == BTGreaterStrategyNumber)
+#endif
+
+#if PY_VERSION_HEX < 0x030C0000
+/* 3.12 keeps the raised exception as one object, already normalized. */
+static inline PyObject *
+PyErr_GetRaisedException(void)
+{
+	PyObject   *type;
+	PyObject   *value;
+	PyObject   *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	if (type == NULL)
+		return NULL;
+	PyErr_NormalizeException(&type, &value, &traceback);
+	if (traceback != NULL)
+		PyException_SetTraceback(value, traceback);
+	Py_XDECREF(traceback);
+	Py_DECREF(type);
+	return value;
+}
+#endif
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * The embedded Python: starting it, entering and leaving it, and owning references to it.
+ */
+#include "multicorn.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+PyNames		py;
+
+static bool started = false;
+static pthread_t main_thread;
+
+/* How many PY_BEGIN blocks are open. */
+static int	depth = 0;
+
+/*
+ * The main thread's state while it has let go of the GIL, otherwise NULL.
+ *
+ * The GIL is let go on leaving Python, so that a wrapper's worker threads run while PostgreSQL
+ * sorts, joins, or waits for its client. It is not when there are no other threads, which would
+ * only cost time, nor where PL/Python is installed: that calls Python without asking for the GIL.
+ */
+static PyThreadState *released = NULL;
+static bool may_release = false;
+
+/* The references owned by open PY_BEGIN blocks. */
+static PyObject **pool = NULL;
+static int	pool_length = 0;
+static int	pool_capacity = 0;
+
+static void check_status(PyStatus status);
+static void start_interpreter(void);
+static void add_package_directory(void);
+static void look_up_names(void);
+static void stop_threads(int code, Datum arg);
+
+int
+py_enter(void)
+{
+	if (released != NULL)
+	{
+		PyEval_RestoreThread(released);
+		released = NULL;
+	}
+	else if (!started)
+		start_interpreter();
+	depth++;
+	return pool_length;
+}
+
+void
+py_leave(int mark)
+{
+	py_pool_release(mark);
+	depth--;
+	if (depth == 0 && may_release &&
+		PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Get())) != NULL)
+		released = PyEval_SaveThread();
+}
+
+/*
+ * Hand a new reference to the pool; NULL means that Python raised, and throws that.
+ */
+PyObject *
+py_own(PyObject *reference)
+{
+	if (unlikely(reference == NULL))
+		py_throw();
+	if (unlikely(pool_length == pool_capacity))
+	{
+		int			capacity = pool_capacity == 0 ? 256 : 2 * pool_capacity;
+
+		if (pool == NULL)
+			pool = MemoryContextAlloc(TopMemoryContext, capacity * sizeof(PyObject *));
+		else
+			pool = repalloc_huge(pool, capacity * sizeof(PyObject *));
+		pool_capacity = capacity;
+	}
+	pool[pool_length++] = reference;
+	return reference;
+}
+
+int
+py_pool_mark(void)
+{
+	return pool_length;
+}
+
+/*
+ * Release what the pool was given since the mark, the latest first.
+ */
+void
+py_pool_release(int mark)
+{
+	while (pool_length > mark)
+	{
+		/* Shorten it first: a destructor may run a query, that enters Python again. */
+		PyObject   *reference = pool[--pool_length];
+
+		Py_DECREF(reference);
+	}
+}
+
+static void
+release_holder(void *arg)
+{
+	PyHolder   *holder = arg;
+	int			mark;
+
+	if (holder->object == NULL)
+		return;
+	mark = py_enter();
+	py_holder_set(holder, NULL);
+	py_leave(mark);
+}
+
+void
+py_holder_init(PyHolder *holder, MemoryContext context)
+{
+	holder->object = NULL;
+	holder->callback.func = release_holder;
+	holder->callback.arg = holder;
+	MemoryContextRegisterResetCallback(context, &holder->callback);
+}
+
+void
+py_holder_set(PyHolder *holder, PyObject *object)
+{
+	PyObject   *old = holder->object;
+
+	Py_XINCREF(object);
+	holder->object = object;
+	Py_XDECREF(old);
+}
+
+bool
+py_on_main_thread(void)
+{
+	return pthread_equal(pthread_self(), main_thread);
+}
+
+/*
+ * Start Python at its first use: not in _PG_init, which runs in the postmaster when the library
+ * is preloaded, and an interpreter does not survive fork.
+ */
+static void
+start_interpreter(void)
+{
+	char		plpython[MAXPGPATH];
+
+	snprintf(plpython, sizeof(plpython), "%s/plpython3%s", pkglib_path, DLSUFFIX);
+	may_release = !Py_IsInitialized() && access(plpython, F_OK) != 0;
+
+	if (!Py_IsInitialized())
+	{
+		PyPreConfig preconfig;
+		PyConfig	config;
+
+		/*
+		 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8
+		 * instead of what the postmaster's environment says.
+		 */
+		PyPreConfig_InitPythonConfig(&preconfig);
+		preconfig.configure_locale = 0;
+		preconfig.coerce_c_locale = 0;
+		preconfig.utf8_mode = 1;
+		check_status(Py_PreInitialize(&preconfig));
+
+		/* PYTHONPATH and PYTHONHOME count, PATH does not: it may lead to another Python. */
+		PyConfig_InitPythonConfig(&config);
+		config.install_signal_handlers = 0;
+		config.parse_argv = 0;
+		check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
+		check_status(Py_InitializeFromConfig(&config));
+		PyConfig_Clear(&config);
+	}
+
+	main_thread = pthread_self();
+	add_package_directory();
+	look_up_names();
+	to_python_init();
+	to_postgres_init();
+	transactions_init();
+	on_proc_exit(stop_threads, (Datum) 0);
+	started = true;
+}
+
+static void
+check_status(PyStatus status)
+{
+	if (PyStatus_Exception(status))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("could not start Python: %s",
+						status.err_msg != NULL ? status.err_msg : "unknown error")));
+}
+
+/*
+ * Put the directory of the host's Python package, which lies beside this library wherever that
+ * was installed, first on sys.path.
+ */
+static void
+add_package_directory(void)
+{
+	Dl_info		library;
+	char		directory[MAXPGPATH];
+	PyObject   *path = PySys_GetObject("path");
+	PyObject   *entry;
+
+	if (dladdr(&py, &library) == 0)
+		elog(ERROR, "could not find out where the library multicorn is");
+	strlcpy(directory, library.dli_fname, sizeof(directory));
+	get_parent_directory(directory);
+	join_path_components(directory, directory, "multicorn/python");
+
+	entry = PyUnicode_DecodeFSDefault(directory);
+	if (path == NULL || entry == NULL || PyList_Insert(path, 0, entry) < 0)
+		py_throw();
+	Py_DECREF(entry);
+}
+
+static void
+look_up(PyObject **target, const char *module, const char *name)
+{
+	PyObject   *imported = PyImport_ImportModule(module);
+
+	if (imported == NULL)
+		py_throw();
+	Py_XSETREF(*target, PyObject_GetAttrString(imported, name));
+	Py_DECREF(imported);
+	if (*target == NULL)
+		py_throw();
+}
+
+/*
+ * When this fails the interpreter counts as not started and the next use tries again; the
+ * names found before are then replaced.
+ */
+static void
+look_up_names(void)
+{
+	PyObject   *utils = create_utils_module();
+
+	if (utils == NULL ||
+		PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
+		py_throw();
+	Py_DECREF(utils);
+
+	look_up(&py.get_class, "multicorn", "get_class");
+	look_up(&py.Qual, "multicorn", "Qual");
+	look_up(&py.SortKey, "multicorn", "SortKey");
+	look_up(&py.ColumnDefinition, "multicorn", "ColumnDefinition");
+	look_up(&py.MulticornException, "multicorn.utils", "MulticornException");
+	look_up(&py.OrderedDict, "collections", "OrderedDict");
+	look_up(&py.format_exception, "traceback", "format_exception");
+	look_up(&py.json_dumps, "json", "dumps");
+
+	/* What JSON has no form for (dates, Decimal) becomes its text. */
+	Py_XSETREF(py.json_options,
+			   Py_BuildValue("{s:O,s:O}", "default", &PyUnicode_Type, "ensure_ascii", Py_False));
+	if (py.json_options == NULL)
+		py_throw();
+}
+
+/*
+ * At the end of the process, hold on to the GIL: a worker thread that is still running must not
+ * go on running Python while exit() tears down the libraries it uses.
+ */
+static void
+stop_threads(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	if (released != NULL)
+	{
+		PyEval_RestoreThread(released);
+		released = NULL;
+	}
+}
