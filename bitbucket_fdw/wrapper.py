@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from multicorn import ColumnDefinition, ForeignDataWrapper, TableDefinition
 from multicorn.utils import log_to_postgres
 
-from . import estimate, explain, foreign_schema, interrupts, options
+from . import catalog, estimate, explain, foreign_schema, interrupts, options
 from .api import Client, ScanContext, Settings, client_for
 from .binding import TableBinding
 from .errors import BitbucketError, NotFound, RequestError
@@ -176,6 +176,23 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             return _import(schema, srv_options, import_options, restriction_type, restricts)
         except BitbucketError as error:
             report(error, f'schema "{schema}"')
+
+
+class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
+    """The table declarations, for the extension's ``bitbucket.tables``; nothing is requested.
+
+    The rows come from this package and not from the extension's script, so that they are those of
+    the version in use.
+    """
+
+    @reporting
+    def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
+        super().__init__(dict(fdw_options), dict(fdw_columns))
+        self._rows = catalog.rows(fdw_options.get("table", ""))
+
+    def execute(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
+        """Every row, whatever is asked: PostgreSQL filters them."""
+        return iter(self._rows)
 
 
 def _client(values: Mapping[str, Any]) -> Client:
