@@ -1,0 +1,335 @@
+"""Writes the reference pages from the declarations: ``python -m bitbucket_fdw.docs docs/``.
+
+``docs/tables/*.md`` is written whole; in ``docs/options.md`` the part between two marks is. What a
+page says about conditions is asked of the planner's own rules, not repeated here, so that it
+cannot say more than is done. ``--check`` writes nothing and fails if a page is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from . import options
+from .options import OPTIONS, Option
+from .pushdown.conditions import Condition
+from .pushdown.planner import MAX_ITEMS
+from .pushdown.shippable import ship
+from .tables import TABLES
+from .tables.base import Column, Scopes, Table, flat
+
+BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
+END = "<!-- end -->"
+NOTICE = "<!-- Written by python -m bitbucket_fdw.docs from bitbucket_fdw/tables: edit there. -->"
+
+# The operators of a condition as the planner names them, and as SQL does.
+OPERATORS = {
+    "=": "=",
+    "in": "IN",
+    "<>": "<>",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+    "~~": "LIKE",
+    "~~*": "ILIKE",
+    "is null": "IS NULL",
+    "is not null": "IS NOT NULL",
+}
+
+LEVELS = (options.SERVER, options.MAPPING, options.TABLE, options.COLUMN, options.IMPORT)
+
+
+def pages() -> dict[str, str]:
+    """Every page of ``docs/tables``: file name to text."""
+    written = {f"{table.name}.md": table_page(table) for table in TABLES}
+    return {"README.md": index_page(), **written}
+
+
+def index_page() -> str:
+    """The overview of all tables: where they stand, and what each can do."""
+    lines = [
+        "# Tables",
+        "",
+        NOTICE,
+        "",
+        "One page per table. **Filters** travel to Bitbucket, in its query language or as a",
+        "parameter; **order** is kept there too; a **key** reads the one item. All other conditions",
+        "are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the rules.",
+        "",
+        "| table | | filters | order | key |",
+        "|---|---|---|---|---|",
+    ]
+    for table in TABLES:
+        filters = [c.name for c in table.columns if filter_operators(table, c) or c.query]
+        sorts = [c.name for c in table.columns if c.sort]
+        lines.append(
+            _row(
+                f"[{table.name}]({table.name}.md){' †' if table.removed else ''}",
+                table.description,
+                _codes(filters),
+                _codes(sorts),
+                _codes(dict.fromkeys(item.key for item in table.items)),
+            )
+        )
+    removed = dict.fromkeys(table.removed for table in TABLES if table.removed)
+    lines += ["", *(f"† {text}" for text in removed)]
+    return _text(lines)
+
+
+def table_page(table: type[Table]) -> str:
+    """One table: endpoint, scopes, examples, columns, and how conditions travel."""
+    lines = [f"# {table.name}", "", NOTICE, "", f"{table.description}.", ""]
+    if table.removed:
+        lines += [f"> **{table.removed}**", *map("> ".__add__, _REMOVED), ""]
+    lines += ["| | |", "|---|---|", *(_row(name, value) for name, value in _facts(table))]
+    lines += ["", "## Examples", "", _where_examples_run(table), ""]
+    for example in table.examples:
+        lines += ["```sql", example.rstrip(";") + ";", "```", ""]
+    lines += ["## Columns", "", "Columns in bold together identify a row.", ""]
+    lines += ["| column | type | sent to Bitbucket | |", "|---|---|---|---|"]
+    lines += [_column_row(table, column) for column in table.columns]
+    lines += ["", "## How a query travels", "", *(f"- {text}" for text in _travel(table))]
+    return _text(lines)
+
+
+_REMOVED = (
+    "The table works wherever the endpoint still answers; elsewhere the error says what",
+    "happened. Importing with `issues 'never'` leaves it out.",
+)
+
+
+def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
+    collection = table.collection
+    size = f", {collection.pagelen} a page" if collection.pagelen else ", all on one page"
+    yield "Endpoint", f"`GET {collection.path}`{size}"
+    for path in dict.fromkeys(item.path for item in table.items):
+        yield "One item", f"`GET {path}`"
+    yield "Scopes", _scopes(table.scopes)
+    if table.level == "repository":
+        yield "Stands in", "the schema of each repository, and in the workspace's, for all of them"
+    else:
+        yield "Stands in", "the schema of the workspace"
+    yield "Flat name", f"`{flat(table.name)}` (import option `names 'flat'`)"
+
+
+def _scopes(scopes: Scopes) -> str:
+    classic = _codes(scopes.classic, " and ")
+    granular = _codes(scopes.granular, " and ")
+    return f"{classic} (OAuth, access tokens), or {granular} (API tokens)"
+
+
+def _where_examples_run(table: type[Table]) -> str:
+    schema = "acme_website" if table.level == "repository" else "acme"
+    return f"As in the demo, with `SET search_path = {schema}`:"
+
+
+def _column_row(table: type[Table], column: Column) -> str:
+    name = f"`{column.name}`"
+    if column.name in table.primary_key:
+        name = f"**{name}**"
+    description = column.description
+    if not column.listed:
+        description += "; takes one more request per row"
+    return _row(name, column.type, "; ".join(_sent(table, column)), description)
+
+
+def _sent(table: type[Table], column: Column) -> Iterator[str]:
+    """Where conditions on a column go: the path, ``q``, a parameter, an item's path, ``sort``."""
+    if column.param in table.parameters():
+        yield "`=` `IN` as part of the path"
+    elif any(item.key == column.name for item in table.items):
+        yield "`=` `IN` as the item's path"
+    operators = filter_operators(table, column)
+    if operators:
+        yield f"{_codes(operators, ' ')} in `q`"
+    if column.query:
+        yield f"`=` as `{column.query}`"
+    if column.sort:
+        yield "`ORDER BY`"
+
+
+def filter_operators(table: type[Table], column: Column) -> tuple[str, ...]:
+    """The SQL operators on a column that go into ``q``, by the planner's own rules."""
+    if not table.collection.q or column.filter is None:
+        return ()
+    return tuple(
+        name
+        for operator, name in OPERATORS.items()
+        if (column.type == "text" or operator not in ("~~", "~~*"))
+        and ship(Condition(column, operator, _sample(column, operator))) is not None
+    )
+
+
+def _sample(column: Column, operator: str) -> Any:
+    """A value that a condition on the column might compare with."""
+    if operator in ("is null", "is not null"):
+        return None
+    if operator in ("~~", "~~*"):
+        return "%text%"
+    closed = column.filter.values if column.filter else ()
+    samples: dict[str, Any] = {
+        "bigint": 1,
+        "integer": 1,
+        "boolean": True,
+        "uuid": uuid.UUID(int=0),
+        "timestamptz": datetime(2024, 1, 1, tzinfo=timezone.utc),
+    }
+    value = samples.get(column.type, closed[0] if closed else "text")
+    return (value,) if operator == "in" else value
+
+
+def _travel(table: type[Table]) -> Iterator[str]:
+    """Sentences on what requests a query of the table takes."""
+    if table.parent:
+        yield _fan_out(table)
+    if table.items:
+        keys = " or ".join(f"`{key}`" for key in dict.fromkeys(item.key for item in table.items))
+        yield (
+            f"A condition on {keys} reads the one item; a list of up to {MAX_ITEMS} keys is read "
+            "item by item where `q` cannot hold it."
+        )
+    collection = table.collection
+    if not collection.q:
+        chosen = _codes(column.name for column in table.columns if column.query)
+        only = f"; equality on {chosen} goes as a parameter" if chosen else ""
+        yield f"The endpoint takes no `q`: other conditions stay with PostgreSQL{only}."
+    if any(column.filter and column.filter.values for column in table.columns):
+        closed = [c.name for c in table.columns if c.filter and c.filter.values]
+        yield f"Equality on {_codes(closed)} is exact at Bitbucket, since all values are known."
+    if collection.without_q:
+        yield (
+            "The listing hides items by default. Without other conditions all are asked for by "
+            f"`{collection.without_q[0][0]}`."
+        )
+    if collection.size:
+        yield (
+            "`count(*)` takes one small request per listing, with no condition or with equality "
+            "conditions that Bitbucket applies exactly."
+        )
+    else:
+        yield "The listing does not tell its size: `count(*)` reads it to the end."
+    if collection.lossy_next:
+        yield "The listing is known to leave out links to further pages; pages are counted."
+    if any(not column.listed for column in table.columns):
+        yield (
+            "Columns that take one more request per row are only read where a query names them: "
+            "`SELECT *` does."
+        )
+
+
+def _fan_out(table: type[Table]) -> str:
+    """What a query costs that leaves a part of the path open."""
+    assert table.parent
+    parent = table.parent.table
+    supplied = [
+        column.name
+        for parameter, _ in table.parent.supplies
+        if (column := table.column_of(parameter)) is not None
+    ]
+    where = f" whose `{table.parent.where}` is true" if table.parent.where else ""
+    return (
+        f"Without equality on {_codes(supplied, ' and ')} (or a table bound to them), the rows of "
+        f"[{parent.name}]({parent.name}.md){where} are read first, and one listing for each, "
+        "several at a time."
+    )
+
+
+def options_part() -> str:
+    """The tables of options, one per level, for ``docs/options.md``."""
+    lines: list[str] = []
+    for level in LEVELS:
+        lines += [f"## {level[0].upper()}{level[1:]}", ""]
+        lines += ["| option | value | default | |", "|---|---|---|---|"]
+        lines += [_option_row(option) for option in OPTIONS if option.level == level]
+        lines.append("")
+    return _text(lines)
+
+
+def _option_row(option: Option) -> str:
+    described = f"{option.help}. **Secret.**" if option.secret else f"{option.help}."
+    default = f"`{option.default}`" if option.default is not None else ""
+    return _row(f"`{option.name}`", accepted(option), default, described)
+
+
+def accepted(option: Option) -> str:
+    """What values an option takes, in its own validator's words."""
+    try:
+        option.parse("")
+    except ValueError as error:
+        rule = str(error).removeprefix("must be ").removeprefix("must ")
+        return "text" if rule == "not be empty" else rule
+    return "text"
+
+
+def with_part(page: str, part: str) -> str:
+    """The page with the text between its marks replaced; :class:`ValueError` without marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page lacks the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{part}\n{END}{after}"
+
+
+def written(directory: Path) -> dict[Path, str]:
+    """Every file as it should be, below the directory of the documentation."""
+    result = {directory / "tables" / name: text for name, text in pages().items()}
+    page = directory / "options.md"
+    result[page] = with_part(page.read_text(encoding="utf-8"), options_part())
+    return result
+
+
+def differences(directory: Path) -> dict[Path, str | None]:
+    """The files that are out of date, with the text they should have; ``None`` to remove one."""
+    wanted = written(directory)
+    changed: dict[Path, str | None] = {
+        path: text
+        for path, text in wanted.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    left_over = (path for path in (directory / "tables").glob("*.md") if path not in wanted)
+    return {**changed, **dict.fromkeys(left_over)}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bitbucket_fdw.docs", description="Write the reference pages."
+    )
+    parser.add_argument("directory", type=Path, help="the documentation's directory")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if out of date")
+    chosen = parser.parse_args(arguments)
+    changed = differences(chosen.directory)
+    if chosen.check:
+        for path in sorted(changed):
+            print(f"out of date: {path}", file=sys.stderr)
+        return 1 if changed else 0
+    for path, text in changed.items():
+        if text is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    print(f"{len(changed)} files changed")
+    return 0
+
+
+def _codes(names: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(f"`{name}`" for name in names)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
