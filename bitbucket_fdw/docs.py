@@ -1,46 +1,28 @@
 """Writes the reference pages from the declarations: ``python -m bitbucket_fdw.docs docs/``.
 
 ``docs/tables/*.md`` is written whole; in ``docs/options.md`` the part between two marks is. What a
-page says about conditions is asked of the planner's own rules, not repeated here, so that it
+page says about conditions comes from the catalog, which asks the planner's own rules, so that it
 cannot say more than is done. ``--check`` writes nothing and fails if a page is out of date.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-import uuid
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from . import options
+from .catalog import operators
 from .options import OPTIONS, Option
-from .pushdown.conditions import Condition
 from .pushdown.planner import MAX_ITEMS
-from .pushdown.shippable import ship
 from .tables import TABLES
 from .tables.base import Column, Scopes, Table, flat
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
 END = "<!-- end -->"
 NOTICE = "<!-- Written by python -m bitbucket_fdw.docs from bitbucket_fdw/tables: edit there. -->"
-
-# The operators of a condition as the planner names them, and as SQL does.
-OPERATORS = {
-    "=": "=",
-    "in": "IN",
-    "<>": "<>",
-    "<": "<",
-    "<=": "<=",
-    ">": ">",
-    ">=": ">=",
-    "~~": "LIKE",
-    "~~*": "ILIKE",
-    "is null": "IS NULL",
-    "is not null": "IS NOT NULL",
-}
 
 LEVELS = (options.SERVER, options.MAPPING, options.TABLE, options.COLUMN, options.IMPORT)
 
@@ -59,14 +41,15 @@ def index_page() -> str:
         NOTICE,
         "",
         "One page per table. **Filters** travel to Bitbucket, in its query language or as a",
-        "parameter; **order** is kept there too; a **key** reads the one item. All other conditions",
-        "are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the rules.",
+        "parameter; **order** is kept there too; a **key** reads the one item. All other",
+        "conditions are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the",
+        "rules. The same as rows: `SELECT * FROM bitbucket.tables`.",
         "",
         "| table | | filters | order | key |",
         "|---|---|---|---|---|",
     ]
     for table in TABLES:
-        filters = [c.name for c in table.columns if filter_operators(table, c) or c.query]
+        filters = [c.name for c in table.columns if _filters(table, c)]
         sorts = [c.name for c in table.columns if c.sort]
         lines.append(
             _row(
@@ -82,15 +65,27 @@ def index_page() -> str:
     return _text(lines)
 
 
+def _filters(table: type[Table], column: Column) -> bool:
+    """Whether the listing can be narrowed by the column, its path aside."""
+    return bool(column.query or (table.collection.q and column.filter))
+
+
 def table_page(table: type[Table]) -> str:
     """One table: endpoint, scopes, examples, columns, and how conditions travel."""
-    lines = [f"# {table.name}", "", NOTICE, "", f"{table.description}.", ""]
+    lines = [
+        f"# {table.name}",
+        "",
+        NOTICE,
+        "",
+        f"{table.description}. [All tables](README.md).",
+        "",
+    ]
     if table.removed:
         lines += [f"> **{table.removed}**", *map("> ".__add__, _REMOVED), ""]
     lines += ["| | |", "|---|---|", *(_row(name, value) for name, value in _facts(table))]
     lines += ["", "## Examples", "", _where_examples_run(table), ""]
     for example in table.examples:
-        lines += ["```sql", example.rstrip(";") + ";", "```", ""]
+        lines += ["```sql", _broken(example) + ";", "```", ""]
     lines += ["## Columns", "", "Columns in bold together identify a row.", ""]
     lines += ["| column | type | sent to Bitbucket | |", "|---|---|---|---|"]
     lines += [_column_row(table, column) for column in table.columns]
@@ -125,7 +120,7 @@ def _scopes(scopes: Scopes) -> str:
 
 
 def _where_examples_run(table: type[Table]) -> str:
-    schema = "acme_website" if table.level == "repository" else "acme"
+    schema = "acme__website" if table.level == "repository" else "acme"
     return f"As in the demo, with `SET search_path = {schema}`:"
 
 
@@ -136,52 +131,25 @@ def _column_row(table: type[Table], column: Column) -> str:
     description = column.description
     if not column.listed:
         description += "; takes one more request per row"
-    return _row(name, column.type, "; ".join(_sent(table, column)), description)
+    return _row(name, column.type, _sent(table, column), description)
 
 
-def _sent(table: type[Table], column: Column) -> Iterator[str]:
-    """Where conditions on a column go: the path, ``q``, a parameter, an item's path, ``sort``."""
+def _sent(table: type[Table], column: Column) -> str:
+    """Operators whose conditions reach Bitbucket, and how they do."""
+    ways = []
     if column.param in table.parameters():
-        yield "`=` `IN` as part of the path"
-    elif any(item.key == column.name for item in table.items):
-        yield "`=` `IN` as the item's path"
-    operators = filter_operators(table, column)
-    if operators:
-        yield f"{_codes(operators, ' ')} in `q`"
+        ways.append("path")
+    if any(item.key == column.name for item in table.items):
+        ways.append("one item")
+    if table.collection.q and column.filter:
+        ways.append("`q`")
     if column.query:
-        yield f"`=` as `{column.query}`"
+        ways.append(f"`{column.query}`")
+    sent = _codes(operators(table, column), " ")
+    parts = [f"{sent} ({', '.join(ways)})"] if sent else []
     if column.sort:
-        yield "`ORDER BY`"
-
-
-def filter_operators(table: type[Table], column: Column) -> tuple[str, ...]:
-    """The SQL operators on a column that go into ``q``, by the planner's own rules."""
-    if not table.collection.q or column.filter is None:
-        return ()
-    return tuple(
-        name
-        for operator, name in OPERATORS.items()
-        if (column.type == "text" or operator not in ("~~", "~~*"))
-        and ship(Condition(column, operator, _sample(column, operator))) is not None
-    )
-
-
-def _sample(column: Column, operator: str) -> Any:
-    """A value that a condition on the column might compare with."""
-    if operator in ("is null", "is not null"):
-        return None
-    if operator in ("~~", "~~*"):
-        return "%text%"
-    closed = column.filter.values if column.filter else ()
-    samples: dict[str, Any] = {
-        "bigint": 1,
-        "integer": 1,
-        "boolean": True,
-        "uuid": uuid.UUID(int=0),
-        "timestamptz": datetime(2024, 1, 1, tzinfo=timezone.utc),
-    }
-    value = samples.get(column.type, closed[0] if closed else "text")
-    return (value,) if operator == "in" else value
+        parts.append("`ORDER BY`")
+    return ", ".join(parts)
 
 
 def _travel(table: type[Table]) -> Iterator[str]:
@@ -234,7 +202,7 @@ def _fan_out(table: type[Table]) -> str:
     ]
     where = f" whose `{table.parent.where}` is true" if table.parent.where else ""
     return (
-        f"Without equality on {_codes(supplied, ' and ')} (or a table bound to them), the rows of "
+        f"Without equality on {_listed(supplied)} (or a table bound to them), the rows of "
         f"[{parent.name}]({parent.name}.md){where} are read first, and one listing for each, "
         "several at a time."
     )
@@ -321,6 +289,18 @@ def main(arguments: list[str]) -> int:
 
 def _codes(names: Iterable[str], separator: str = ", ") -> str:
     return separator.join(f"`{name}`" for name in names)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *before, last = (f"`{name}`" for name in names)
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def _broken(statement: str) -> str:
+    """A long statement with a line for each of its clauses."""
+    if len(statement) <= 80:
+        return statement
+    return re.sub(r" (?=(?:FROM|JOIN|WHERE|GROUP BY|ORDER BY|LIMIT)\b)", "\n", statement)
 
 
 def _row(*cells: str) -> str:

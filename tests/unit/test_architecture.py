@@ -33,7 +33,7 @@ ARROWS: dict[str, set[str] | str] = {
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
     "execution": {"api", "tables", "pushdown", "values", "errors"},
-    "docs": {"tables", "pushdown", "options"},
+    "docs": {"tables", "pushdown", "options", "catalog"},
     "wrapper": ANY,
     "cli": {"api", "options", "errors", "login", "verify", "emulator"},
     "login": {"api", "options", "errors"},
