@@ -1,0 +1,49 @@
+"""Shorthands of these tests: clients of scripted servers, scans, whole collections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitbucket_fdw.api import Client, Credential, Pages, ScanContext, Settings
+from tests.api.scripted import Answer, ScriptedServer
+
+STATES = tuple(("state", state) for state in ("OPEN", "MERGED", "DECLINED", "SUPERSEDED"))
+SECRET = "not-for-others"
+
+
+def client_of(server: ScriptedServer, **settings: Any) -> Client:
+    """A client of a scripted server, with a credential that must not go elsewhere."""
+    given = Settings(**{"base_url": f"{server.url}/2.0", "retry_limit": 0, **settings})
+    return Client(given, Credential.bearer("access_token", SECRET))
+
+
+def page(*values: Any, **envelope: Any) -> Answer:
+    """One page of a collection."""
+    return Answer({"values": list(values), **envelope})
+
+
+def scan_of(client: Client, **arguments: Any) -> ScanContext:
+    """A scan of a client; ``max_requests`` and ``interrupted`` as for :class:`ScanContext`."""
+    return ScanContext(
+        client.workers, **{"max_requests": client.settings.max_requests, **arguments}
+    )
+
+
+def fetch(
+    client: Client, path: str, *parameters: tuple[str, str], scan: ScanContext | None = None
+) -> Any:
+    """The JSON of one GET, made on a worker thread as a scan makes it."""
+    scan = scan or scan_of(client)
+    return scan.wait(scan.submit(client.get, client.url(path, parameters), scan)).json
+
+
+def items(
+    client: Client,
+    path: str,
+    *parameters: tuple[str, str],
+    scan: ScanContext | None = None,
+    lossy_next: bool = False,
+) -> list[Any]:
+    """All items of a collection, page by page."""
+    pages = Pages(client, scan or scan_of(client), path, parameters, lossy_next)
+    return [value for values in pages for value in values]

@@ -1,0 +1,277 @@
+"""Pages of a collection: complete, in order, each asked for once and as the link says."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from bitbucket_fdw.api import Pages
+from bitbucket_fdw.errors import BadResponse, NotFound, TooManyRequests
+from tests.api.helpers import SECRET, STATES, client_of, items, page, scan_of
+from tests.api.scripted import Answer
+from tests.support.documents import documents
+
+PULL_REQUESTS = "/repositories/acme/website/pullrequests"
+COMMITS = "/repositories/acme/website/commits"
+PIPELINES = "/repositories/acme/website/pipelines"
+
+
+def parameters(request):
+    return parse_qsl(request.query, keep_blank_values=True)
+
+
+# --- against the emulator ---
+
+
+def test_all_pages_are_read_in_order(client, emulator):
+    found = items(client, PULL_REQUESTS, *STATES, ("fields", "next,values.id"), ("pagelen", "50"))
+    expected = [document["id"] for document in documents(emulator, "pull_requests")]
+    assert len(expected) > 100
+    assert [item["id"] for item in found] == expected[::-1]
+    assert len(emulator.requests()) == -(-len(expected) // 50)
+
+
+def test_no_parameter_is_sent_twice(client, emulator):
+    items(client, PULL_REQUESTS, *STATES, ("fields", "next,values.id"), ("pagelen", "50"))
+    requests = emulator.requests()
+    assert len(requests) > 1
+    for request in requests:
+        sent = [pair for pair in parameters(request) if pair[0] != "state"]
+        assert len({name for name, _ in sent}) == len(sent)
+        assert [value for name, value in parameters(request) if name == "state"] == [
+            state for _, state in STATES
+        ]
+
+
+def test_a_query_survives_from_page_to_page(client, emulator):
+    q = 'title ~ "a" AND state = "OPEN"'
+    found = items(client, PULL_REQUESTS, ("q", q), ("pagelen", "2"), ("fields", "next,values.id"))
+    expected = {
+        d["id"]
+        for d in documents(emulator, "pull_requests")
+        if "a" in d["title"].lower() and d["state"] == "OPEN"
+    }
+    assert {item["id"] for item in found} == expected
+    assert len(expected) > 2
+    assert {dict(parameters(request))["q"] for request in emulator.requests()} == {q}
+
+
+def test_iterator_paged_commits_have_no_size_and_no_page(client, emulator):
+    pages = Pages(client, scan_of(client), COMMITS, (("pagelen", "30"),))
+    hashes = [commit["hash"] for values in pages for commit in values]
+    assert pages.size is None
+    assert len(hashes) == len(set(hashes))
+    assert set(hashes) == {d["hash"] for d in documents(emulator, "commits")}
+    assert len(emulator.requests()) == -(-len(hashes) // 30)
+
+
+def test_an_empty_collection_has_one_page_without_values(client, emulator):
+    pages = list(Pages(client, scan_of(client), "/repositories/acme/empty/refs/branches", ()))
+    assert pages == [[]]
+    assert len(emulator.requests()) == 1
+
+
+def test_nothing_is_requested_before_the_first_page_is_wanted(client, emulator):
+    pages = Pages(client, scan_of(client), PULL_REQUESTS, (("pagelen", "2"),))
+    iterator = iter(pages)
+    assert emulator.requests() == []
+    next(iterator)
+    assert len(emulator.requests()) == 1
+
+
+def test_a_consumer_of_one_page_has_cost_one_request(client, emulator):
+    scan = scan_of(client)
+    iterator = iter(Pages(client, scan, PULL_REQUESTS, (*STATES, ("pagelen", "10"))))
+    next(iterator)
+    iterator.close()
+    scan.stop()
+    assert scan.requests == 1
+    assert len(emulator.requests()) == 1
+
+
+def test_lossy_pipelines_are_read_to_their_size(client, emulator):
+    emulator.fault("*/pipelines", kind="no_next", count=None)
+    query = (("pagelen", "10"), ("fields", "next,size,page,pagelen,values.build_number"))
+    found = items(client, PIPELINES, *query, lossy_next=True)
+    expected = [document["build_number"] for document in documents(emulator, "pipelines")]
+    assert len(expected) > 20
+    assert [item["build_number"] for item in found] == expected
+    assert len(emulator.requests()) == -(-len(expected) // 10)
+
+
+def test_lossy_pipelines_without_a_size_are_read_until_a_page_is_empty(client, emulator):
+    emulator.fault("*/pipelines", kind="no_next", count=None)
+    query = (("pagelen", "10"), ("fields", "page,pagelen,values.build_number"))
+    found = items(client, PIPELINES, *query, lossy_next=True)
+    assert len(found) == len(documents(emulator, "pipelines"))
+
+
+def test_a_lossy_listing_that_does_give_next_is_followed_by_it(client, emulator):
+    query = (("pagelen", "10"), ("fields", "next,size,page,pagelen,values.build_number"))
+    found = items(client, PIPELINES, *query, lossy_next=True)
+    assert len(found) == len(documents(emulator, "pipelines"))
+    following = emulator.requests()[1]
+    assert (
+        not dict(parameters(following))["page"].isdigit()
+        or len(dict(parameters(following))["page"]) > 8
+    )  # the emulator's mark, not a number of ours
+
+
+def test_a_fan_out_of_pages_stops_at_the_budget(client, emulator):
+    scan = scan_of(client, max_requests=2)
+    with pytest.raises(TooManyRequests) as caught:
+        items(client, PULL_REQUESTS, *STATES, ("pagelen", "10"), scan=scan)
+    assert "max_requests is 2" in caught.value.message
+    assert "max_requests" in caught.value.hint
+    assert len(emulator.requests()) == 2
+
+
+# --- links that no documentation allows ---
+
+
+def test_a_relative_next_is_resolved(scripted):
+    server = scripted(
+        {
+            "/2.0/things?pagelen=2": page(1, 2, next="/2.0/things?page=b"),
+            "/2.0/things?page=b": page(3, 4, next="?page=c"),
+            "/2.0/things?page=c": page(5),
+        }
+    )
+    assert items(client_of(server), "/things", ("pagelen", "2")) == [1, 2, 3, 4, 5]
+    assert server.targets == ["/2.0/things?pagelen=2", "/2.0/things?page=b", "/2.0/things?page=c"]
+
+
+def test_next_is_taken_as_it_is(scripted):
+    """Nothing of the first request's query is added to an opaque link."""
+    server = scripted(
+        lambda target: page(2) if "mark" in target else page(1, next="/2.0/things?mark=%2Fx%2By")
+    )
+    assert items(client_of(server), "/things", ("q", "id > 1"), ("pagelen", "1")) == [1, 2]
+    assert server.targets[1] == "/2.0/things?mark=%2Fx%2By"
+
+
+@pytest.mark.parametrize("end", [{}, {"next": None}])
+def test_next_absent_is_the_end(scripted, end):
+    server = scripted(lambda _: page(1, **end))
+    assert items(client_of(server), "/things") == [1]
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "{other}/2.0/things?page=2",
+        "//{other_host}/2.0/things?page=2",
+        "{other_by_name}/2.0/things?page=2",  # another host name for the same address
+        "https://127.0.0.1:{own_port}/2.0/things?page=2",
+        "http://user@{other_host}/2.0/things",
+    ],
+)
+def test_next_leading_elsewhere_is_an_error_and_no_credential_goes_there(scripted, elsewhere):
+    other = scripted(lambda _: page(2))
+    other_host = urlsplit(other.url).netloc
+    own = scripted(lambda _: page(1, next=link))
+    link = elsewhere.format(
+        other=other.url,
+        other_host=other_host,
+        other_by_name=f"http://localhost:{urlsplit(other.url).port}",
+        own_port=urlsplit(own.url).port,
+    )
+    with pytest.raises(BadResponse) as caught:
+        items(client_of(own), "/things")
+    assert other.received == []
+    assert len(own.received) == 1
+    assert "leads away from the API's host" in caught.value.message
+    assert SECRET not in str(caught.value)
+
+
+def test_a_redirect_leading_elsewhere_is_an_error_and_no_credential_goes_there(scripted):
+    other = scripted(lambda _: page(2))
+    own = scripted(lambda _: Answer(status=302, headers={"Location": f"{other.url}/2.0/things"}))
+    with pytest.raises(BadResponse) as caught:
+        items(client_of(own), "/things")
+    assert other.received == []
+    assert SECRET not in str(caught.value)
+
+
+def test_a_redirect_within_the_api_is_followed_with_the_credential(scripted):
+    server = scripted(
+        {
+            "/2.0/moved": Answer(status=302, headers={"Location": "/2.0/things"}),
+            "/2.0/things": page(1),
+        }
+    )
+    assert items(client_of(server), "/moved") == [1]
+    assert {r.headers["authorization"] for r in server.received} == {f"Bearer {SECRET}"}
+
+
+def test_redirects_without_end_are_an_error(scripted):
+    server = scripted(lambda _: Answer(status=302, headers={"Location": "/2.0/things"}))
+    with pytest.raises(BadResponse):
+        items(client_of(server), "/things")
+    assert len(server.received) < 20
+
+
+def test_a_page_that_leads_to_itself_is_an_error(scripted):
+    server = scripted(lambda _: page(1, next="/2.0/things"))
+    with pytest.raises(BadResponse) as caught:
+        items(client_of(server), "/things")
+    assert "back to a page already read" in caught.value.detail
+    assert len(server.received) == 1
+
+
+def test_pages_that_lead_round_in_a_circle_are_an_error(scripted):
+    server = scripted(
+        {
+            "/2.0/things": page(1, next="/2.0/things?page=b"),
+            "/2.0/things?page=b": page(2, next="/2.0/things?page=c"),
+            "/2.0/things?page=c": page(3, next="/2.0/things?page=b"),
+        }
+    )
+    with pytest.raises(BadResponse) as caught:
+        items(client_of(server), "/things")
+    assert caught.value.path == "/things"
+    assert len(server.received) == 3
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        [1, 2],
+        {"next": None},
+        {"values": {"1": 2}},
+        {"values": None},
+        "text",
+        7,
+        None,
+    ],
+)
+def test_an_answer_that_is_no_page_is_an_error(scripted, envelope):
+    body = Answer(b"null") if envelope is None else Answer(envelope)
+    server = scripted(lambda _: body)
+    with pytest.raises(BadResponse) as caught:
+        items(client_of(server), "/things")
+    assert (caught.value.method, caught.value.path) == ("GET", "/things")
+
+
+@pytest.mark.parametrize("link", [7, True, ["/2.0/things?page=2"], {}])
+def test_a_next_that_is_no_address_is_an_error(scripted, link):
+    server = scripted(lambda _: page(1, next=link))
+    with pytest.raises(BadResponse):
+        items(client_of(server), "/things")
+
+
+def test_an_error_on_a_later_page_is_an_error_and_not_the_end(scripted):
+    server = scripted({"/2.0/things": page(1, next="/2.0/things?page=2")})
+    with pytest.raises(NotFound):
+        items(client_of(server), "/things")
+
+
+@pytest.mark.parametrize("size", [None, "3", True, 3.0])
+def test_a_size_that_is_no_number_is_no_size(scripted, size):
+    server = scripted(lambda _: page(1, size=size))
+    client = client_of(server)
+    pages = Pages(client, scan_of(client), "/things", ())
+    assert list(pages) == [[1]]
+    assert pages.size is None

@@ -1,0 +1,176 @@
+"""What is tried again, for how long, and that a result is whole or an error."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+from bitbucket_fdw.errors import (
+    BadResponse,
+    ConnectionFailure,
+    RateLimited,
+    RequestError,
+    ServerFailure,
+)
+from tests.api.helpers import STATES, client_of, fetch, items, page, scan_of
+from tests.api.scripted import Answer
+
+WEBSITE = "/repositories/acme/website"
+PULL_REQUESTS = f"{WEBSITE}/pullrequests"
+
+TRANSIENT: list[dict[str, Any]] = [
+    {"kind": "status", "status": 429},
+    {"kind": "status", "status": 429, "retry_after": 0},
+    {"kind": "status", "status": 429, "form": "empty"},
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 502, "form": "html"},
+    {"kind": "status", "status": 503, "form": "text"},
+    {"kind": "status", "status": 504, "form": "empty"},
+    {"kind": "status", "status": 555},
+    {"kind": "reset"},
+    {"kind": "truncate"},
+    {"kind": "cut_json"},
+]
+
+
+def name_of(fault: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in fault.values())
+
+
+@pytest.mark.parametrize("fault", TRANSIENT, ids=name_of)
+def test_a_passing_fault_is_waited_out(client_factory, emulator, fault):
+    emulator.fault("*/website", count=1, **fault)
+    assert fetch(client_factory(retry_limit=2), WEBSITE)["slug"] == "website"
+    assert [request.raw["fault"] for request in emulator.requests()] == [fault["kind"], None]
+
+
+@pytest.mark.parametrize("fault", TRANSIENT, ids=name_of)
+def test_a_fault_in_mid_scan_neither_loses_nor_repeats_rows(client_factory, emulator, fault):
+    query = (*STATES, ("pagelen", "50"), ("fields", "next,values.id"))
+    client = client_factory(retry_limit=2)
+    whole = items(client, PULL_REQUESTS, *query)
+    emulator.clear()
+    emulator.fault("*/pullrequests", count=1, after=1, **fault)
+    assert items(client, PULL_REQUESTS, *query) == whole
+    assert len(emulator.requests()) == -(-len(whole) // 50) + 1
+
+
+LASTING: list[tuple[dict[str, Any], type[RequestError], int | None]] = [
+    ({"kind": "status", "status": 429}, RateLimited, 429),
+    ({"kind": "status", "status": 500}, ServerFailure, 500),
+    ({"kind": "status", "status": 503, "form": "html"}, ServerFailure, 503),
+    ({"kind": "status", "status": 555}, ServerFailure, 555),
+    ({"kind": "reset"}, ConnectionFailure, None),
+    ({"kind": "truncate"}, ConnectionFailure, None),
+    ({"kind": "cut_json"}, BadResponse, 200),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "status"), LASTING)
+def test_a_lasting_fault_is_an_error_after_retry_limit_repetitions(
+    client_factory, emulator, fault, error, status
+):
+    emulator.fault("*/website", count=None, **fault)
+    with pytest.raises(error) as caught:
+        fetch(client_factory(retry_limit=2), WEBSITE)
+    assert len(emulator.requests()) == 3
+    assert (caught.value.method, caught.value.path) == ("GET", WEBSITE)
+    assert caught.value.status == status
+    assert WEBSITE in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("fault", "error", "status"), LASTING)
+def test_a_lasting_fault_in_mid_scan_is_an_error_and_never_a_shorter_result(
+    client_factory, emulator, fault, error, status
+):
+    emulator.fault("*/pullrequests", count=None, after=2, **fault)
+    client = client_factory(retry_limit=1)
+    got: list[int] = []
+    with pytest.raises(error):
+        got.extend(items(client, PULL_REQUESTS, *STATES, ("pagelen", "50")))
+    assert got == []
+
+
+def test_retry_limit_zero_tries_once(client_factory, emulator):
+    emulator.fault("*/website", kind="status", status=503, count=None)
+    with pytest.raises(ServerFailure):
+        fetch(client_factory(retry_limit=0), WEBSITE)
+    assert len(emulator.requests()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 501])
+def test_what_will_not_pass_is_not_repeated(client_factory, emulator, status):
+    emulator.fault("*/website", kind="status", status=status, count=None)
+    with pytest.raises(RequestError) as caught:
+        fetch(client_factory(retry_limit=5), WEBSITE)
+    assert caught.value.status == status
+    assert len(emulator.requests()) == 1
+
+
+def test_retry_after_is_honoured(client_factory, emulator):
+    emulator.fault("*/website", kind="status", status=429, retry_after=1, count=1)
+    began = time.monotonic()
+    fetch(client_factory(retry_limit=1), WEBSITE)
+    assert time.monotonic() - began >= 1
+
+
+def test_without_retry_after_the_pauses_grow(scripted):
+    """Back-off without Retry-After: at once, then half a second, then a second."""
+    times: list[float] = []
+
+    def answer(_: str) -> Answer:
+        times.append(time.monotonic())
+        return Answer(b"slow down", status=429, content_type="text/plain")
+
+    with pytest.raises(RateLimited):
+        fetch(client_of(scripted(answer), retry_limit=3), "/things")
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(pauses) == 3
+    assert pauses[1] >= 0.4
+    assert pauses[2] >= 0.9
+
+
+def test_a_wait_beyond_patience_is_an_error_at_once(client_factory, emulator):
+    emulator.fault("*/website", kind="status", status=429, retry_after=3600, count=None)
+    with pytest.raises(RateLimited) as caught:
+        fetch(client_factory(retry_limit=5), WEBSITE)
+    assert "3600 seconds" in caught.value.detail
+    assert len(emulator.requests()) == 1
+
+
+def test_a_slow_answer_is_a_time_out(client_factory, emulator):
+    emulator.fault("*/website", kind="slow", delay_ms=30_000, count=None)
+    with pytest.raises(ConnectionFailure) as caught:
+        fetch(client_factory(retry_limit=1, timeout=0.3), WEBSITE)
+    assert caught.value.detail == "No answer within 0.3 seconds."
+    assert "timeout" in caught.value.hint
+    assert len(emulator.requests()) == 2
+
+
+def test_a_slow_answer_within_the_time_out_is_waited_for(client_factory, emulator):
+    emulator.fault("*/website", kind="slow", delay_ms=300, count=1)
+    assert fetch(client_factory(retry_limit=0, timeout=20), WEBSITE)["slug"] == "website"
+    assert len(emulator.requests()) == 1
+
+
+def test_a_refused_connection_is_an_error_that_says_where(scripted):
+    server = scripted(lambda _: page(1))
+    client = client_of(server, retry_limit=1)
+    server.close()
+    server.close = lambda: None
+    with pytest.raises(ConnectionFailure) as caught:
+        fetch(client, "/things")
+    assert server.url in caught.value.message
+    assert caught.value.path == "/things"
+
+
+def test_repetitions_leave_the_budget_alone(client_factory, emulator):
+    """max_requests is about how much is asked for; retry_limit bounds how often."""
+    emulator.fault("*/website", kind="status", status=503, count=1)
+    client = client_factory(retry_limit=1)
+    fetch(client, WEBSITE, scan=scan_of(client, max_requests=1))
+    assert len(emulator.requests()) == 2
