@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -66,6 +67,8 @@ class Client:
         # Neither ~/.netrc nor proxy variables of the server's environment may decide where
         # credentials go.
         self._session.trust_env = False
+        # Nor may a cookie of one answer colour the next.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
         self._session.headers["Accept"] = "application/json"
         self._session.auth = credential.auth

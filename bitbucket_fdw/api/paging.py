@@ -41,6 +41,7 @@ class Pages:
         self._lossy_next = lossy_next
         self._url = client.url(path, parameters)
         self._first: Future[Answer] | None = None
+        self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
         self.size: int | None = None
 
     def start(self) -> None:
@@ -66,6 +67,7 @@ class Pages:
 
     def _submit(self, url: str) -> Future[Answer]:
         self._url = url
+        self._asked.add(hash(url))
         return self._scan.submit(self._client.get, url, self._scan)
 
     def _envelope(self, answer: Answer) -> dict[str, Any]:
@@ -81,8 +83,8 @@ class Pages:
         if not isinstance(link, str):
             raise self._bad("its link to the next page is not an address")
         link = urljoin(self._url, link)
-        if link == self._url:
-            raise self._bad("its link to the next page leads back to the same page")
+        if hash(link) in self._asked:
+            raise self._bad("its link to the next page leads back to a page already read")
         return link
 
     def _next_by_number(self, envelope: dict[str, Any]) -> str | None:
