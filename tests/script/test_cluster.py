@@ -132,12 +132,23 @@ def test_remove_leaves_nothing(cluster: Cluster) -> None:
     assert not cluster.running()
 
 
-def test_an_error_does_not_repeat_the_statement(postgres: Cluster) -> None:
-    statement = "CREATE USER MAPPING FOR nobody SERVER nothing OPTIONS (token 'hush-hush')"
-    with pytest.raises(Failure) as caught:
-        postgres.sql(statement)
-    assert "does not exist" in str(caught.value)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE USER MAPPING FOR nobody SERVER nothing OPTIONS (token 'hush-hush')",
+        "CREATE USER MAPPING FOR USER OPTIONS (token 'hush-hush') SERVER x",
+        "ALTER ROLE nobody PASSWORD 'hush-hush' NO_SUCH_WORD",
+    ],
+)
+def test_an_error_does_not_repeat_a_secret_statement(postgres: Cluster, statement: str) -> None:
+    with pytest.raises(Failure, match="ERROR") as caught:
+        postgres.sql(statement, secret=True)
     assert "hush-hush" not in str(caught.value)
+
+
+def test_other_errors_come_with_detail_and_hint(postgres: Cluster) -> None:
+    with pytest.raises(Failure, match=r"(?s)HINT:.*explicit type casts"):
+        postgres.sql("SELECT no_such_function(1)")
 
 
 @pytest.mark.parametrize("text", ["plain", "it's", 'a "quote"', "back\\slash", "''", "\\'", "é☃"])

@@ -193,10 +193,17 @@ class Cluster:
             f"--dbname={database}",
         ]
 
-    def sql(self, script: str, database: str = SUPERUSER, role: str = SUPERUSER) -> str:
+    def sql(
+        self,
+        script: str,
+        database: str = SUPERUSER,
+        role: str = SUPERUSER,
+        *,
+        secret: bool = False,
+    ) -> str:
         """Run a script with psql; its tuples, unaligned. The script travels on stdin only.
 
-        An error's message does not repeat the statement, which may hold a secret.
+        ``secret``: an error's message must not repeat a line of the statement.
         """
         return output_of(
             [
@@ -206,7 +213,8 @@ class Cluster:
                 "--no-align",
                 "--tuples-only",
                 "--set=ON_ERROR_STOP=1",
-                "--set=VERBOSITY=terse",
+                f"--set=VERBOSITY={'terse' if secret else 'default'}",
+                "--set=SHOW_CONTEXT=never",
                 "--file=-",
             ],
             stdin=script,

@@ -30,9 +30,9 @@ def ensure(cluster: Cluster, target: Target, credentials: dict[str, str], passwo
     The superuser creates the extension and the server; all else belongs to an ordinary role.
     Scripts reach psql on its stdin, so that no secret is ever on a command line.
     """
-    cluster.sql(_role_and_database(target, password))
+    cluster.sql(_role_and_database(target, password), secret=True)
     cluster.sql(_server(target), database=target.database)
-    cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE)
+    cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE, secret=True)
     say(f"  Importing workspace {target.workspace}")
     cluster.sql(_import(target), database=target.database, role=ROLE)
 

@@ -20,15 +20,6 @@ from devkit.run import Failure, say
 
 TOUR = CHECKOUT / "script" / "tour.sql"
 SHOWN_REQUESTS = 4  # of each statement; the count says how many there were
-# The first schema that holds a table of this name, under one more condition on the table.
-SCHEMA_OF_TABLE = """
-    SELECT n.nspname
-    FROM pg_foreign_table t
-    JOIN pg_class c ON c.oid = t.ftrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = '{}' AND {}
-    ORDER BY c.oid LIMIT 1;
-"""
 TIMING = re.compile(r"^Time: ([\d.]+) ms.*$")
 
 
@@ -129,23 +120,24 @@ def _schemas(cluster: Cluster, target: Target) -> dict[str, str]:
     Of the imported repositories the sample's website is taken, elsewhere the one that changed
     last: there is most to see.
     """
-    workspace = cluster.sql(SCHEMA_OF_TABLE.format("repositories", "1"), target.database, ROLE)
-    if not workspace.strip():
-        raise Failure(f"the tables of workspace {target.workspace} were not imported")
-    schema = workspace.splitlines()[0]
-    latest = f"""
-        SELECT slug FROM {identifier(schema)}.repositories
-        ORDER BY (slug = 'website') DESC, updated_on DESC NULLS LAST;
+    imported = f"""
+        SELECT schema FROM bitbucket.imported_tables
+        WHERE workspace = lower({literal(target.workspace)}) AND repository IS NULL LIMIT 1;
     """
-    slugs = cluster.sql(latest, target.database, ROLE).splitlines()
-    for slug in slugs:
-        bound = f"t.ftoptions @> ARRAY[{literal('repository=' + slug)}]"
-        found = cluster.sql(
-            SCHEMA_OF_TABLE.format("pull_requests", bound), target.database, ROLE
-        ).splitlines()
-        if found:
-            return {"workspace": schema, "repository": found[0]}
-    raise Failure(f"workspace {target.workspace} has no repository that this credential sees")
+    workspace = cluster.sql(imported, target.database, ROLE).strip()
+    if not workspace:
+        raise Failure(f"the tables of workspace {target.workspace} were not imported")
+    latest = f"""
+        SELECT i.schema
+        FROM {identifier(workspace)}.repositories r
+        JOIN (SELECT DISTINCT workspace, repository, schema FROM bitbucket.imported_tables) i
+             ON (i.workspace, i.repository) = (lower(r.workspace), lower(r.slug))
+        ORDER BY r.slug = 'website' DESC, r.updated_on DESC NULLS LAST LIMIT 1;
+    """
+    repository = cluster.sql(latest, target.database, ROLE).strip()
+    if not repository:
+        raise Failure(f"workspace {target.workspace} has no repository that this credential sees")
+    return {"workspace": workspace, "repository": repository}
 
 
 def _show(psql: Psql, number: int, stop: Stop, control: Control | None) -> bool:

@@ -8,6 +8,7 @@ of its own: what is installed there is unknown to the machine's PostgreSQL.
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +196,7 @@ def _ensure_built(places: Places, tree: Tree, part: str) -> None:
     run_logged(
         [
             "make",
+            f"--jobs={os.cpu_count() or 1}",
             "-C",
             str(copy),
             "install",

@@ -58,9 +58,8 @@ def ensure(places: Places, purpose: str) -> Venv:
 def _usable(venv: Venv) -> bool:
     if not venv.python.exists():
         return False
-    check = subprocess.run(
-        [str(venv.python), "-c", "import pip, setuptools"], capture_output=True, check=False
-    )
+    code = "import importlib.util as u; assert u.find_spec('pip') and u.find_spec('setuptools')"
+    check = subprocess.run([str(venv.python), "-c", code], capture_output=True, check=False)
     return check.returncode == 0 and _version(str(venv.python)) == _version(system_python())
 
 
