@@ -5,6 +5,14 @@
     ├── DeclarationError         a table's columns do not fit the entity it names
     ├── TooManyRequests          a scan would pass max_requests
     ├── Cancelled                the statement was cancelled or timed out
+    ├── SignInError              a token could not be had, or there has been no login
+    ├── TokenStoreError          tokens cannot be kept, or not be read
+    ├── WriteError               a change that is not sent
+    │   ├── ReadOnly             a table, verb or column that cannot be written
+    │   ├── MissingValue         a required value is NULL
+    │   ├── InvalidValue         a value that Bitbucket does not take
+    │   ├── RowUnknown           the row to change cannot be told
+    │   └── AlreadyExists        a row that Bitbucket would overwrite
     └── RequestError             one HTTP request failed (knows table, method and path)
         ├── Unauthorized         401
         ├── Forbidden            403
@@ -14,6 +22,7 @@
         ├── RateLimited          429 after the last retry
         ├── ServerFailure        5xx or 555 after the last retry
         ├── ConnectionFailure    no answer after the last retry
+        ├── OutcomeUnknown       a write that may or may not have been applied
         └── BadResponse          an answer that is not the JSON it should be
 
 Each error carries a message (what failed), a detail (why), a hint (what to do about it) and an
@@ -67,6 +76,52 @@ class Cancelled(BitbucketError):
     """The user, statement_timeout or a shutdown asked the statement to stop."""
 
     sqlstate = "57014"  # query_canceled
+
+
+class SignInError(BitbucketError):
+    """OAuth gave no token: there has been no login, or it has lapsed or was revoked."""
+
+    sqlstate = "28000"  # invalid_authorization_specification
+
+
+class TokenStoreError(BitbucketError):
+    """The token store cannot be read or written."""
+
+    sqlstate = "58030"  # io_error
+
+
+class WriteError(BitbucketError):
+    """A change that is refused before anything is sent."""
+
+
+class ReadOnly(WriteError):
+    """A table, verb or column that cannot be written."""
+
+    sqlstate = "0A000"  # feature_not_supported
+
+
+class MissingValue(WriteError):
+    """A value that Bitbucket requires is NULL."""
+
+    sqlstate = "23502"  # not_null_violation
+
+
+class InvalidValue(WriteError):
+    """A value that Bitbucket does not take."""
+
+    sqlstate = "22023"  # invalid_parameter_value
+
+
+class RowUnknown(WriteError):
+    """Which row at Bitbucket is meant cannot be told."""
+
+    sqlstate = "HV000"  # fdw_error
+
+
+class AlreadyExists(WriteError):
+    """Such a row exists, and Bitbucket would overwrite it without a word."""
+
+    sqlstate = "23505"  # unique_violation
 
 
 class RequestError(BitbucketError):
@@ -136,6 +191,12 @@ class ConnectionFailure(RequestError):
     """No complete answer: refused, reset, timed out or cut short."""
 
     sqlstate = "08006"  # connection_failure
+
+
+class OutcomeUnknown(RequestError):
+    """A write was sent and its outcome is not known."""
+
+    sqlstate = "08007"  # transaction_resolution_unknown
 
 
 class BadResponse(RequestError):

@@ -293,6 +293,7 @@ class CollectionStream(Stream):
             items = [item.get(unwrap) or {} if unwrap else item for item in values]
             if plan.hydrate:
                 items = self._hydrated(items)
+            items = list(exploded(plan.table, items))
             for item in items:
                 yield _sort_key(item, self._sorted_by), {**extract(item), **carried}
 
@@ -336,8 +337,9 @@ class ItemStream(Stream):
             return
         if not isinstance(item, dict):
             raise _bad(self._path)
-        row = {**extractor(self._columns())(item), **self._place.carried}
-        yield _sort_key(item, self._sorted_by), row
+        extract = extractor(self._columns())
+        for row in exploded(plan.table, [item]):
+            yield _sort_key(row, self._sorted_by), {**extract(row), **self._place.carried}
 
     def _require_collection(self) -> None:
         """Tell an item that is not there from an endpoint that was removed."""
@@ -376,6 +378,17 @@ _STREAMS: dict[Kind, type[Stream]] = {
     Kind.ITEM: ItemStream,
     Kind.COUNT: CountStream,
 }
+
+
+def exploded(table: type[Table], items: Iterable[Any]) -> Iterator[Any]:
+    """The JSON of rows: the items, or one for each element of the list that holds the rows."""
+    member = table.collection.explode
+    for item in items:
+        if member is None:
+            yield item
+            continue
+        for element in item.get(member) or ():
+            yield {**item, member: element}
 
 
 def _place(plan: Plan, row: Row) -> Place | None:

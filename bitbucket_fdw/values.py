@@ -29,13 +29,20 @@ def column_value(item: Any, keys: tuple[str, ...]) -> Any:
 
 def extractor(columns: Iterable[Column]) -> Callable[[Any], dict[str, Any]]:
     """A function from an item's JSON to ``{column name: value}`` for these columns."""
-    plan = [(column.name, column.keys, _CONVERTERS[column.type]) for column in columns]
+    columns = list(columns)
+    plan = [
+        (column.name, column.keys, _presence if column.present else _CONVERTERS[column.type])
+        for column in columns
+        if column.path
+    ]
+    # Columns that are only written have nothing to read.
+    blank: dict[str, Any] = {column.name: None for column in columns if not column.path}
 
     def extract(item: Any) -> dict[str, Any]:
-        row = {}
+        row = dict(blank)
         for name, keys, convert in plan:
             value = column_value(item, keys)
-            row[name] = None if value is None else convert(value)
+            row[name] = convert(value) if value is not None or convert is _presence else None
         return row
 
     return extract
@@ -53,6 +60,10 @@ def _text(value: Any) -> str:
         return _json(value)
     # PostgreSQL has no character zero.
     return value.replace("\x00", "\ufffd")
+
+
+def _presence(value: Any) -> bool:
+    return value is not None
 
 
 def _as_is(value: Any) -> Any:

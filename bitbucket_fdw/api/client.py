@@ -9,24 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
-from .. import __version__
 from ..errors import BadResponse, Cancelled, ConnectionFailure, RateLimited, RequestError
 from .credentials import Credential
 from .failures import failure
 from .scan import ScanContext, Workers
+from .transport import Transport, origin, why_no_answer
 
 RETRIED = frozenset({429, 500, 502, 503, 504, 555})
 LONGEST_WAIT = 120  # seconds of Retry-After that a statement is kept waiting for
 _REDIRECTS = 5
+_RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class Settings:
     :param retry_limit: how often a request is repeated.
     :param concurrency: requests under way at a time.
     :param max_requests: requests of one scan.
+    :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: the built-in.
+    :param proxy: address of an HTTP proxy for https.
     """
 
     base_url: str = "https://api.bitbucket.org/2.0"
@@ -45,6 +46,8 @@ class Settings:
     retry_limit: int = 5
     concurrency: int = 8
     max_requests: int = 1000
+    ca_bundle: str | None = None
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +65,10 @@ class Client:
         self.settings = settings
         self.credential = credential
         self.workers = Workers(settings.concurrency)
-        self._origin = _origin(settings.base_url)
-        self._session = requests.Session()
-        # Neither ~/.netrc nor proxy variables of the server's environment may decide where
-        # credentials go.
-        self._session.trust_env = False
-        # Nor may a cookie of one answer colour the next.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
-        self._session.headers["Accept"] = "application/json"
+        self._origin = origin(settings.base_url)
+        transport = Transport(settings.timeout, settings.ca_bundle, settings.proxy)
+        self._session = transport.session(settings.concurrency)
         self._session.auth = credential.auth
-        adapter = HTTPAdapter(pool_maxsize=settings.concurrency)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
         """The full address of a path below ``base_url``, its parameters encoded."""
@@ -117,17 +111,25 @@ class Client:
         it was read from, if there was one.
         """
         try:
-            response = self._follow(method, url)
+            response = self._renewing(method, url)
         except RequestError as error:
             return error, None
         except requests.RequestException as error:
             return self._connection_failure(error, method, path), None
         if response.status_code != 200:
-            return self._redacted(failure(response, method, path)), response
+            return self._about(failure(response, method, path)), response
         try:
             return Answer(json.loads(response.content), len(response.content))
         except ValueError:
-            return self._not_json(response, path), response
+            return self._about(self._not_json(response, path)), response
+
+    def _renewing(self, method: str, url: str) -> requests.Response:
+        """The answer, asked for again with a new token where the credential can get one."""
+        for _ in range(_RENEWALS):
+            response = self._follow(method, url)
+            if response.status_code != 401 or not self.credential.renew_after(response.request):
+                return response
+        return self._follow(method, url)
 
     def _follow(self, method: str, url: str) -> requests.Response:
         for _ in range(_REDIRECTS):
@@ -177,7 +179,7 @@ class Client:
         parts = urlsplit(url)
         base = urlsplit(self.settings.base_url).path
         path = parts.path.removeprefix(base) or "/"
-        if _origin(url) != self._origin:
+        if origin(url) != self._origin:
             raise BadResponse(
                 "an answer leads away from the API's host",
                 method="GET",
@@ -187,7 +189,13 @@ class Client:
             )
         return path
 
-    def _redacted(self, error: RequestError) -> RequestError:
+    def _about(self, error: RequestError) -> RequestError:
+        """The error with what is known of the credential, where that is at fault; no secrets."""
+        if error.status == 401:
+            label = self.credential.label
+            said = f"Bitbucket refused the user mapping's credential ({label})." if label else None
+            error.detail = " ".join(filter(None, (said, error.detail))) or None
+            error.hint = self.credential.advice or error.hint
         if error.detail:
             error.detail = self.credential.redact(error.detail)
         return error
@@ -206,22 +214,11 @@ class Client:
     def _connection_failure(
         self, error: requests.RequestException, method: str, path: str
     ) -> ConnectionFailure:
-        seconds = f"{self.settings.timeout:g} seconds"
-        if isinstance(error, requests.ConnectTimeout):
-            why = f"No connection within {seconds}."
-        elif isinstance(error, requests.Timeout):
-            why = f"No answer within {seconds}."
-        elif isinstance(error, requests.exceptions.SSLError):
-            why = "The server's TLS certificate could not be verified."
-        elif isinstance(error, requests.exceptions.ChunkedEncodingError):
-            why = "The answer ended early."
-        else:
-            why = f"The connection failed ({type(error).__name__})."
         return ConnectionFailure(
             f"{method} {path} got no complete answer from {self._origin}",
             method=method,
             path=path,
-            detail=why,
+            detail=why_no_answer(error, self.settings.timeout),
             hint="Check base_url and the network; server option timeout sets the patience.",
         )
 
@@ -229,12 +226,6 @@ class Client:
 def template_path(template: str, values: dict[str, str]) -> str:
     """A path template with every value percent-encoded, slashes among it."""
     return template.format(**{name: quote(value, safe="") for name, value in values.items()})
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def _raw(response: requests.Response) -> Any:

@@ -1,10 +1,14 @@
 """The foreign tables, one class each. Adding a table is a class here and a line in ``TABLES``."""
 
 from .base import Table
+from .commit_comments import CommitComments
+from .commit_statuses import CommitStatuses
 from .commits import Commits, DefaultBranchCommits
 from .issues import IssueComments, Issues
 from .pipelines import Pipelines, PipelineSteps
 from .projects import Projects
+from .pull_request_participants import PullRequestParticipants
+from .pull_request_tasks import PullRequestTasks
 from .pull_requests import PullRequestComments, PullRequests
 from .refs import Branches, Tags
 from .repositories import Repositories
@@ -19,8 +23,12 @@ TABLES: tuple[type[Table], ...] = (
     Tags,
     Commits,
     DefaultBranchCommits,
+    CommitComments,
+    CommitStatuses,
     PullRequests,
     PullRequestComments,
+    PullRequestTasks,
+    PullRequestParticipants,
     Issues,
     IssueComments,
     Pipelines,

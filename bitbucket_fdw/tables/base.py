@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -45,6 +45,7 @@ class Column:
         is the same in PostgreSQL and at Bitbucket (numbers and times).
     :param pattern: what every value matches in full; other values cannot exist.
     :param listed: whether the collection's items have it, or just the item read alone.
+    :param present: the value is whether there is something at ``path``.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Column:
     sort: str | None = None
     pattern: str | None = None
     listed: bool = True
+    present: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -77,6 +79,8 @@ class Collection:
     :param without_q: query parameters to send when there is no ``q``, for endpoints that would
         otherwise hide items.
     :param unwrap: the member of each item that holds the entity.
+    :param explode: the member of each item that lists the rows; in the rows' JSON one element
+        takes the list's place.
     :param lossy_next: the endpoint is known to leave out ``next`` before the last page.
     """
 
@@ -86,6 +90,7 @@ class Collection:
     size: bool = True
     without_q: tuple[tuple[str, str], ...] = ()
     unwrap: str | None = None
+    explode: str | None = None
     lossy_next: bool = False
 
 
@@ -122,6 +127,82 @@ class Scopes:
     granular: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A writable column and where its value goes in a request's body.
+
+    :param path: dotted path in the body; the column's own path if left out.
+    :param clear: the path that gets ``null`` for NULL, where that is an object above ``path``.
+    :param values: all values the API takes, where they are a closed set.
+    :param required: an INSERT without it is refused here.
+    :param accounts: a list of accounts: UUIDs, or objects with ``uuid`` or ``account_id``.
+    """
+
+    column: str
+    path: str | None = None
+    clear: str | None = None
+    values: tuple[str, ...] = ()
+    required: bool = False
+    accounts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The request of one verb; the path's parameters come from the row.
+
+    ``fields`` are what goes into the body; with none there is no body.
+    """
+
+    method: str
+    path: str
+    fields: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A value of a column that is not stored but asked for by a request of its own.
+
+    ``undo`` names the value that takes it back, if Bitbucket can.
+    """
+
+    column: str
+    value: Any
+    write: Write
+    undo: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What can be written to a table. A verb without an entry is refused with the reason given.
+
+    :param transitions: changes that take a request of their own, by UPDATE (or by INSERT where
+        the table's rows consist of nothing else).
+    :param only: column and value of the rows that can be changed at all.
+    :param withdrawals: how DELETE takes back a row, by the value of a column.
+    :param own: the column of the account that acts; rows of others cannot be written.
+    :param withdraw: how a row that was inserted is taken back, where DELETE is not possible.
+    :param recreate: whether a deleted row can be made again just as it was.
+    :param unique: columns whose pair of values an existing row must not have: Bitbucket would
+        overwrite that row without a word.
+    """
+
+    insert: Write | None = None
+    update: Write | None = None
+    delete: Write | None = None
+    transitions: tuple[Transition, ...] = ()
+    refusals: tuple[tuple[str, str], ...] = ()
+    only: tuple[str, Any] | None = None
+    withdrawals: tuple[Transition, ...] = ()
+    own: str | None = None
+    withdraw: Write | None = None
+    recreate: bool = False
+    unique: bool = False
+
+    def refusal(self, verb: str) -> str | None:
+        """Why a verb is refused, if the declaration says."""
+        return dict(self.refusals).get(verb)
+
+
 class Table:
     """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
 
@@ -141,6 +222,7 @@ class Table:
     primary_key: ClassVar[tuple[str, ...]]
     rows: ClassVar[int] = 100
     removed: ClassVar[str | None] = None
+    writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

@@ -17,12 +17,12 @@ from .base import (
 from .repositories import Repositories
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
-_HASH = "[0-9a-f]{40}"
+HASH = "[0-9a-f]{40}"
 
 
 def _commit() -> tuple[Column, ...]:
     return (
-        Column("hash", "text", "hash", "Full commit hash", pattern=_HASH),
+        Column("hash", "text", "hash", "Full commit hash", pattern=HASH),
         Column("date", "timestamptz", "date", "When it was committed"),
         Column("message", "text", "message", "Commit message"),
         Column("summary_raw", "text", "summary.raw", "Commit message as rendered on the page"),

@@ -7,11 +7,14 @@ where it answers 404 or 410 the error says what happened.
 from .base import (
     Collection,
     Column,
+    Field,
     Filter,
     Item,
     Parent,
     Scopes,
     Table,
+    Write,
+    Writes,
     account,
     html_link,
     repository_columns,
@@ -33,6 +36,22 @@ _STATES = (
 )
 _KINDS = ("bug", "enhancement", "proposal", "task")
 _PRIORITIES = ("trivial", "minor", "major", "critical", "blocker")
+
+
+_ISSUES = "/repositories/{workspace}/{repository}/issues"
+_ISSUE = f"{_ISSUES}/{{id}}"
+_COMMENTS = f"{_ISSUES}/{{issue_id}}/comments"
+_FIELDS = (
+    Field("content_raw"),
+    Field("state", values=_STATES),
+    Field("kind", values=_KINDS),
+    Field("priority", values=_PRIORITIES),
+    Field("assignee_uuid", clear="assignee"),
+    Field("assignee_account_id", clear="assignee"),
+    Field("component", clear="component"),
+    Field("milestone", clear="milestone"),
+    Field("version", clear="version"),
+)
 
 
 class Issues(Table):
@@ -103,6 +122,11 @@ class Issues(Table):
         Column("edited_on", "timestamptz", "edited_on", "When its text was last edited"),
         html_link(),
     )
+    writes = Writes(
+        insert=Write("POST", _ISSUES, (Field("title", required=True), *_FIELDS)),
+        update=Write("PUT", _ISSUE, (Field("title"), *_FIELDS)),
+        delete=Write("DELETE", _ISSUE),
+    )
     examples = (
         "SELECT id, title, priority FROM issues WHERE state IN ('new', 'open') AND kind = 'bug'",
         "SELECT title, content_raw FROM issues WHERE id = 1",
@@ -146,5 +170,10 @@ class IssueComments(Table):
         ),
         Column("updated_on", "timestamptz", "updated_on", "When it last changed"),
         html_link(),
+    )
+    writes = Writes(
+        insert=Write("POST", _COMMENTS, (Field("content_raw", required=True),)),
+        update=Write("PUT", f"{_COMMENTS}/{{id}}", (Field("content_raw"),)),
+        delete=Write("DELETE", f"{_COMMENTS}/{{id}}"),
     )
     examples = ("SELECT user_nickname, content_raw FROM issue_comments WHERE issue_id = 1",)

@@ -1,7 +1,21 @@
 """Projects of a workspace (the API's Projects group)."""
 
-from .base import Collection, Column, Item, Parent, Scopes, Table, html_link, workspace_column
+from .base import (
+    Collection,
+    Column,
+    Field,
+    Item,
+    Parent,
+    Scopes,
+    Table,
+    Write,
+    Writes,
+    html_link,
+    workspace_column,
+)
 from .workspaces import Workspaces
+
+_PROJECT = "/workspaces/{workspace}/projects/{key}"
 
 
 class Projects(Table):
@@ -32,5 +46,19 @@ class Projects(Table):
         Column("owner_uuid", "uuid", "owner.uuid", "UUID of the owning account"),
         Column("owner_display_name", "text", "owner.display_name", "Name of the owning account"),
         html_link(),
+    )
+    writes = Writes(
+        insert=Write(
+            "POST",
+            "/workspaces/{workspace}/projects",
+            (
+                Field("key", required=True),
+                Field("name", required=True),
+                Field("description"),
+                Field("is_private"),
+            ),
+        ),
+        update=Write("PUT", _PROJECT, (Field("name"), Field("description"), Field("is_private"))),
+        delete=Write("DELETE", _PROJECT),
     )
     examples = ("SELECT key, name, is_private FROM projects",)

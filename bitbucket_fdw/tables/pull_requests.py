@@ -8,11 +8,15 @@ observation: branch names, author, title, state, draft, the two dates and the id
 from .base import (
     Collection,
     Column,
+    Field,
     Filter,
     Item,
     Parent,
     Scopes,
     Table,
+    Transition,
+    Write,
+    Writes,
     account,
     html_link,
     repository_columns,
@@ -21,6 +25,37 @@ from .repositories import Repositories
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
 _STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
+
+
+_PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
+_PULL_REQUEST = f"{_PULL_REQUESTS}/{{id}}"
+_COMMENTS = f"{_PULL_REQUESTS}/{{pull_request_id}}/comments"
+_COMMENT = f"{_COMMENTS}/{{id}}"
+_STRATEGIES = (
+    "merge_commit",
+    "squash",
+    "fast_forward",
+    "squash_fast_forward",
+    "rebase_fast_forward",
+    "rebase_merge",
+)
+_FIELDS = (
+    Field("destination_branch_name"),
+    Field("description"),
+    Field("draft"),
+    Field("close_source_branch"),
+    Field("reviewers", accounts=True),
+)
+_MERGE = Write(
+    "POST",
+    f"{_PULL_REQUEST}/merge",
+    (
+        Field("merge_strategy", "merge_strategy", values=_STRATEGIES),
+        Field("merge_message", "message"),
+        Field("close_source_branch", "close_source_branch"),
+    ),
+)
+_DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message"),))
 
 
 def _endpoint(side: str) -> tuple[Column, ...]:
@@ -111,6 +146,8 @@ class PullRequests(Table):
         Column("comment_count", "bigint", "comment_count", "Number of comments"),
         Column("task_count", "bigint", "task_count", "Number of tasks"),
         *account("closed_by", "closed_by", "whoever merged or declined it"),
+        Column("merge_strategy", "text", None, "Only written: how to merge"),
+        Column("merge_message", "text", None, "Only written: message of the merge"),
         Column("reason", "text", "reason", "Why it was declined"),
         Column(
             "created_on",
@@ -131,6 +168,29 @@ class PullRequests(Table):
         Column("reviewers", "jsonb", "reviewers", "Accounts asked to review"),
         Column("participants", "jsonb", "participants", "Who took part, and what they said"),
         html_link(),
+    )
+    writes = Writes(
+        insert=Write(
+            "POST",
+            _PULL_REQUESTS,
+            (
+                Field("title", required=True),
+                Field("source_branch_name", required=True),
+                Field("source_repository_full_name"),
+                *_FIELDS,
+            ),
+        ),
+        update=Write("PUT", _PULL_REQUEST, (Field("title"), *_FIELDS)),
+        transitions=(
+            Transition("state", "MERGED", _MERGE),
+            Transition("state", "DECLINED", _DECLINE),
+        ),
+        refusals=(
+            ("DELETE", "Bitbucket deletes no pull requests: UPDATE … SET state = 'DECLINED'."),
+        ),
+        only=("state", "OPEN"),
+        withdraw=_DECLINE,
+        unique=True,
     )
     examples = (
         "SELECT id, title, author_nickname FROM pull_requests WHERE state = 'OPEN'",
@@ -175,6 +235,7 @@ class PullRequestComments(Table):
         Column("inline_path", "text", "inline.path", "File it stands at"),
         Column("inline_from", "bigint", "inline.from", "Line in the old version"),
         Column("inline_to", "bigint", "inline.to", "Line in the new version"),
+        Column("resolved", "boolean", "resolution", "The thread was resolved", present=True),
         Column(
             "resolution_created_on", "timestamptz", "resolution.created_on", "When it was resolved"
         ),
@@ -197,6 +258,25 @@ class PullRequestComments(Table):
             filter=Filter("updated_on"),
         ),
         html_link(),
+    )
+    writes = Writes(
+        insert=Write(
+            "POST",
+            _COMMENTS,
+            (
+                Field("content_raw", required=True),
+                Field("inline_path"),
+                Field("inline_from"),
+                Field("inline_to"),
+                Field("parent_id"),
+            ),
+        ),
+        update=Write("PUT", _COMMENT, (Field("content_raw"),)),
+        delete=Write("DELETE", _COMMENT),
+        transitions=(
+            Transition("resolved", True, Write("POST", f"{_COMMENT}/resolve"), undo=False),
+            Transition("resolved", False, Write("DELETE", f"{_COMMENT}/resolve"), undo=True),
+        ),
     )
     examples = (
         "SELECT user_nickname, content_raw FROM pull_request_comments WHERE pull_request_id = 42",

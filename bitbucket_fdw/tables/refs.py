@@ -7,11 +7,14 @@ which no PostgreSQL collation promises, so that no sort is declared.
 from .base import (
     Collection,
     Column,
+    Field,
     Filter,
     Item,
     Parent,
     Scopes,
     Table,
+    Write,
+    Writes,
     html_link,
     repository_columns,
 )
@@ -19,6 +22,24 @@ from .repositories import Repositories
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 _PARENT = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+
+
+def _writes(collection: str, fields: tuple[Field, ...] = ()) -> Writes:
+    """A ref can be made and deleted; moving one takes both."""
+    return Writes(
+        insert=Write(
+            "POST",
+            collection,
+            (
+                Field("name", required=True),
+                Field("target_commit_hash", required=True),
+                *fields,
+            ),
+        ),
+        delete=Write("DELETE", f"{collection}/{{name}}"),
+        refusals=(("UPDATE", "Bitbucket cannot change a ref: delete it and make a new one."),),
+        recreate=True,
+    )
 
 
 def _target() -> tuple[Column, ...]:
@@ -97,6 +118,7 @@ class Branches(Table):
         Column("merge_strategies", "jsonb", "merge_strategies", "Merge strategies allowed"),
         html_link(),
     )
+    writes = _writes("/repositories/{workspace}/{repository}/refs/branches")
     examples = (
         "SELECT name, target_commit_date FROM branches "
         "WHERE target_commit_date < now() - interval '90 days'",
@@ -131,4 +153,5 @@ class Tags(Table):
         *_target(),
         html_link(),
     )
+    writes = _writes("/repositories/{workspace}/{repository}/refs/tags", (Field("message"),))
     examples = ("SELECT name, target_commit_hash FROM tags WHERE name LIKE 'v%'",)

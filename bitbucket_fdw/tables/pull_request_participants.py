@@ -1,0 +1,82 @@
+"""Who took part in pull requests (the API's Pullrequests group).
+
+There is no endpoint of their own: they are read with the pull requests, a page of these at a time,
+and written by approving and requesting changes as the credential's user.
+"""
+
+from .base import (
+    Collection,
+    Column,
+    Filter,
+    Item,
+    Parent,
+    Scopes,
+    Table,
+    Transition,
+    Write,
+    Writes,
+    account,
+    repository_columns,
+)
+from .repositories import Repositories
+
+_PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
+_PULL_REQUEST = f"{_PULL_REQUESTS}/{{pull_request_id}}"
+_APPROVE = f"{_PULL_REQUEST}/approve"
+_REQUEST_CHANGES = f"{_PULL_REQUEST}/request-changes"
+
+
+class PullRequestParticipants(Table):
+    name = "pull_request_participants"
+    description = "Reviewers of and participants in pull requests, with their verdict"
+    scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
+    collection = Collection(
+        _PULL_REQUESTS,
+        pagelen=50,
+        q=True,
+        size=False,
+        without_q=tuple(("state", state) for state in ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")),
+        explode="participants",
+    )
+    items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
+    parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+    primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
+    rows = 2000
+    columns = (
+        *repository_columns(),
+        Column(
+            "pull_request_id", "bigint", "id", "Number of the pull request", filter=Filter("id")
+        ),
+        *account("user", "participants.user", "the participant"),
+        Column("role", "text", "participants.role", "REVIEWER or PARTICIPANT"),
+        Column("approved", "boolean", "participants.approved", "Approved it"),
+        Column(
+            "state",
+            "text",
+            "participants.state",
+            "approved, changes_requested, or NULL without a verdict",
+        ),
+        Column(
+            "participated_on",
+            "timestamptz",
+            "participants.participated_on",
+            "When they last took part",
+        ),
+    )
+    writes = Writes(
+        transitions=(
+            Transition("state", "approved", Write("POST", _APPROVE)),
+            Transition("state", "changes_requested", Write("POST", _REQUEST_CHANGES)),
+        ),
+        refusals=(
+            ("INSERT", "Give state: 'approved' or 'changes_requested', as the current user."),
+        ),
+        withdrawals=(
+            Transition("state", "approved", Write("DELETE", _APPROVE)),
+            Transition("state", "changes_requested", Write("DELETE", _REQUEST_CHANGES)),
+        ),
+        own="user_uuid",
+    )
+    examples = (
+        "SELECT user_nickname, state FROM pull_request_participants WHERE pull_request_id = 42",
+    )

@@ -1,0 +1,76 @@
+"""Tasks on pull requests (the API's Pullrequests group). ``q`` and ``sort`` are documented."""
+
+from .base import (
+    Collection,
+    Column,
+    Field,
+    Filter,
+    Item,
+    Parent,
+    Scopes,
+    Table,
+    Write,
+    Writes,
+    account,
+    html_link,
+    repository_columns,
+)
+from .pull_requests import PullRequests
+
+_STATES = ("UNRESOLVED", "RESOLVED")
+_TASKS = "/repositories/{workspace}/{repository}/pullrequests/{pull_request_id}/tasks"
+_TASK = f"{_TASKS}/{{id}}"
+
+
+class PullRequestTasks(Table):
+    name = "pull_request_tasks"
+    description = "Tasks on pull requests"
+    scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
+    collection = Collection(_TASKS, q=True)
+    items = (Item(_TASK, key="id", parameter="id"),)
+    parent = Parent(
+        PullRequests,
+        (("workspace", "workspace"), ("repository", "repository"), ("pull_request_id", "id")),
+    )
+    primary_key = ("workspace", "repository", "pull_request_id", "id")
+    rows = 3
+    columns = (
+        *repository_columns(),
+        Column(
+            "pull_request_id",
+            "bigint",
+            None,
+            "Number of the pull request",
+            param="pull_request_id",
+        ),
+        Column("id", "bigint", "id", "Task id", filter=Filter("id"), sort="id"),
+        Column("content_raw", "text", "content.raw", "What is to be done"),
+        Column(
+            "state",
+            "text",
+            "state",
+            "UNRESOLVED or RESOLVED",
+            filter=Filter("state", values=_STATES),
+        ),
+        *account("creator", "creator", "whoever set it"),
+        Column("comment_id", "bigint", "comment.id", "Comment it belongs to"),
+        Column("pending", "boolean", "pending", "Not published yet"),
+        Column("resolved_on", "timestamptz", "resolved_on", "When it was resolved"),
+        *account("resolved_by", "resolved_by", "whoever resolved it"),
+        Column(
+            "created_on",
+            "timestamptz",
+            "created_on",
+            "When it was set",
+            filter=Filter("created_on"),
+            sort="created_on",
+        ),
+        Column("updated_on", "timestamptz", "updated_on", "When it last changed"),
+        html_link(),
+    )
+    writes = Writes(
+        insert=Write("POST", _TASKS, (Field("content_raw", required=True), Field("comment_id"))),
+        update=Write("PUT", _TASK, (Field("content_raw"), Field("state", values=_STATES))),
+        delete=Write("DELETE", _TASK),
+    )
+    examples = ("SELECT content_raw, state FROM pull_request_tasks WHERE pull_request_id = 42",)

@@ -1,0 +1,340 @@
+"""Pure: from a changed row and its table's declaration to the requests that write it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .api.client import template_path
+from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
+from .pushdown.conditions import read
+from .pushdown.plan import path_text
+from .tables.base import Column, Field, Table, Transition, Write, path_parameters
+
+Row = Mapping[str, Any]
+
+_REPEATABLE = ("PUT", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """One request to send.
+
+    :param verb: the SQL command it is sent for.
+    :param identity: what is known of the row, by column: at least its path parameters.
+    :param body: JSON to send; ``None`` for a request without a body.
+    :param write: the declaration it was made from.
+    :param undo: the request that takes it back, where that is known beforehand.
+    """
+
+    table: type[Table]
+    verb: str
+    method: str
+    path: str
+    identity: dict[str, Any]
+    body: dict[str, Any] | None
+    write: Write
+    undo: WriteRequest | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice is the same as once."""
+        return self.method in _REPEATABLE
+
+    def __str__(self) -> str:
+        return f"{self.table.name}: {self.method} {self.path}"
+
+
+# --- the three verbs ---
+
+
+def insert(table: type[Table], bound: Row, values: Row) -> list[WriteRequest]:
+    """The request for a new row; ``values`` are typed, NULL where the statement gave none.
+
+    Raises a :class:`WriteError` for what Bitbucket does not take.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    write = table.writes.insert
+    if write is not None:
+        _check_columns(table, "INSERT", given, write, bound)
+        _check_required(table, write.fields, given)
+        return [_request(table, "INSERT", write, bound, given, given)]
+    for transition in table.writes.transitions:
+        if given.get(transition.column) == transition.value:
+            _check_columns(table, "INSERT", given, transition.write, bound, transition.column)
+            return [_request(table, "INSERT", transition.write, bound, given, {})]
+    raise _refused(table, "INSERT")
+
+
+def update(table: type[Table], bound: Row, old: Row, new: Row) -> list[WriteRequest]:
+    """The requests that turn ``old`` into ``new``, none if nothing differs.
+
+    Only columns that differ are sent. Raises a :class:`WriteError` for what Bitbucket does not
+    take.
+    """
+    changed = {name: value for name, value in new.items() if value != old.get(name)}
+    if not changed:
+        return []
+    writes = table.writes
+    if writes.update is None and not writes.transitions:
+        raise _refused(table, "UPDATE")
+    if writes.only and old.get(writes.only[0]) != writes.only[1]:
+        column, value = writes.only
+        raise WriteError(
+            f"{table.name}: this row cannot be changed, its {column} is {old.get(column)}",
+            hint=f"Bitbucket changes rows with {column} {value} only.",
+        )
+    transitions = _transitions(table, changed)
+    taken = {t.column for t in transitions}
+    taken |= {f.column for t in transitions for f in t.write.fields}
+    rest = {name: value for name, value in changed.items() if name not in taken}
+    identity = {name: value for name, value in old.items() if name not in changed or name in rest}
+    requests = []
+    if rest:
+        requests.append(_plain_update(table, bound, old, rest))
+    for transition in transitions:
+        requests.append(_transition(table, bound, {**identity, **old}, changed, transition))
+    return requests
+
+
+def delete(table: type[Table], bound: Row, old: Row) -> list[WriteRequest]:
+    """The request that deletes a row of which at least the path parameters are known."""
+    write = table.writes.delete
+    for transition in table.writes.withdrawals:
+        if old.get(transition.column) == transition.value:
+            write = transition.write
+    if write is None:
+        raise _refused(table, "DELETE")
+    return [_request(table, "DELETE", write, bound, old, {})]
+
+
+def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
+    """The request that takes back one that was sent, ``row`` being the row as it is now."""
+    if request.undo is not None or request.verb != "INSERT":
+        return request.undo
+    writes = request.table.writes
+    if writes.delete is not None or writes.withdrawals:
+        return delete(request.table, bound, row)[0]
+    if writes.withdraw is not None:
+        return _request(request.table, "DELETE", writes.withdraw, bound, row, {})
+    return None
+
+
+def writable(table: type[Table], verb: str) -> tuple[str, ...]:
+    """The columns a verb can set, for messages and the documentation."""
+    writes = table.writes
+    write = {"INSERT": writes.insert, "UPDATE": writes.update}.get(verb)
+    columns = [field.column for field in write.fields] if write else []
+    if verb == "UPDATE" or write is None:
+        for transition in writes.transitions:
+            columns.append(transition.column)
+            columns += [field.column for field in transition.write.fields]
+    if verb == "INSERT":
+        anchor = write or (writes.transitions[0].write if writes.transitions else None)
+        if anchor is not None:
+            columns = [*_path_columns(table, anchor), *columns]
+    return tuple(dict.fromkeys(columns))
+
+
+def verbs(table: type[Table]) -> tuple[str, ...]:
+    """The SQL commands a table takes."""
+    writes = table.writes
+    able = {
+        "INSERT": writes.insert is not None or (bool(writes.transitions) and writes.update is None),
+        "UPDATE": writes.update is not None or bool(writes.transitions),
+        "DELETE": writes.delete is not None or bool(writes.withdrawals),
+    }
+    return tuple(verb for verb, can in able.items() if can)
+
+
+# --- values ---
+
+
+def typed(column: Column, value: Any) -> Any:
+    """A value from the host, or of a row that was read, as what is compared and sent."""
+    if value is None:
+        return None
+    if column.type == "jsonb":
+        return json.loads(value) if isinstance(value, str) else value
+    known = read(column.type, value)
+    return value if known is None else known
+
+
+# --- building requests ---
+
+
+def _request(
+    table: type[Table], verb: str, write: Write, bound: Row, identity: Row, values: Row
+) -> WriteRequest:
+    parameters = {}
+    known = dict(identity)
+    for parameter, column in _parameters(table, write):
+        value = bound.get(parameter) if parameter in bound else identity.get(column)
+        if value is None or value in ("", ".", ".."):
+            raise MissingValue(
+                f"{table.name}: {column} is missing",
+                hint=f"{verb} needs it to address Bitbucket.",
+            )
+        known[column] = value
+        parameters[parameter] = path_text(value)
+    body = _body(table, write.fields, values) if write.fields else None
+    return WriteRequest(
+        table, verb, write.method, template_path(write.path, parameters), known, body, write
+    )
+
+
+def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> WriteRequest:
+    write = table.writes.update
+    if write is None:
+        raise _refused(table, "UPDATE")
+    _check_columns(table, "UPDATE", changed, write, {})
+    before = {name: old.get(name) for name in changed}
+    back = _request(table, "UPDATE", write, bound, old, before)
+    request = _request(table, "UPDATE", write, bound, old, changed)
+    return _with_undo(request, back)
+
+
+def _transition(
+    table: type[Table], bound: Row, old: Row, changed: Row, transition: Transition
+) -> WriteRequest:
+    given = {f.column: changed[f.column] for f in transition.write.fields if f.column in changed}
+    request = _request(table, "UPDATE", transition.write, bound, old, given)
+    for other in table.writes.transitions:
+        if transition.undo is not None and other.value == transition.undo:
+            back = _request(table, "UPDATE", other.write, bound, old, {})
+            return _with_undo(request, back)
+    return request
+
+
+def _with_undo(request: WriteRequest, back: WriteRequest) -> WriteRequest:
+    return WriteRequest(
+        request.table,
+        request.verb,
+        request.method,
+        request.path,
+        request.identity,
+        request.body,
+        request.write,
+        back,
+    )
+
+
+def _transitions(table: type[Table], changed: Row) -> list[Transition]:
+    """The transitions a change asks for; an error for a value that none leads to."""
+    found = []
+    for column in dict.fromkeys(t.column for t in table.writes.transitions):
+        if column not in changed:
+            continue
+        possible = [t for t in table.writes.transitions if t.column == column]
+        wanted = [t for t in possible if t.value == changed[column]]
+        if not wanted:
+            raise InvalidValue(
+                f"{table.name}: {column} cannot be set to {changed[column]!r}",
+                hint=f"It can be set to: {', '.join(str(t.value) for t in possible)}.",
+            )
+        found += wanted
+    return found
+
+
+def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for field in fields:
+        if field.column not in values:
+            continue
+        value = values[field.column]
+        path = field.path or table.column(field.column).path or field.column
+        if value is None:
+            _put(body, field.clear or path, None)
+            continue
+        if field.values and value not in field.values:
+            raise InvalidValue(
+                f"{table.name}: {value!r} is no {field.column}",
+                hint=f"It can be: {', '.join(field.values)}.",
+            )
+        _put(body, path, _accounts(table, field, value) if field.accounts else _sent(value))
+    return body
+
+
+def _put(body: dict[str, Any], path: str, value: Any) -> None:
+    *outer, last = path.split(".")
+    for name in outer:
+        if not isinstance(body.get(name), dict):  # absent, or cleared by another column
+            body[name] = {}
+        body = body[name]
+    body[last] = value
+
+
+def _sent(value: Any) -> Any:
+    return f"{{{value}}}" if isinstance(value, uuid.UUID) else value
+
+
+def _accounts(table: type[Table], field: Field, value: Any) -> list[dict[str, str]]:
+    accounts = []
+    for entry in value if isinstance(value, list) else [None]:
+        known = entry if isinstance(entry, dict) else {"uuid": entry}
+        key = next((k for k in ("uuid", "account_id") if isinstance(known.get(k), str)), None)
+        if key is None:
+            raise InvalidValue(
+                f"{table.name}: {field.column} is no list of accounts",
+                hint='Give UUIDs, \'["{…}"]\', or objects with "uuid" or "account_id".',
+            )
+        text = known[key].strip("{}") if key == "uuid" else known[key]
+        accounts.append({key: f"{{{text}}}" if key == "uuid" else text})
+    return accounts
+
+
+# --- checks ---
+
+
+def _parameters(table: type[Table], write: Write) -> list[tuple[str, str]]:
+    """The write's path parameters and the columns that hold their values."""
+    keys = {item.parameter: item.key for item in reversed(table.items)}
+    found = []
+    for parameter in path_parameters(write.path):
+        column = table.column_of(parameter)
+        found.append((parameter, column.name if column else keys[parameter]))
+    return found
+
+
+def _path_columns(table: type[Table], write: Write) -> list[str]:
+    return [column for _, column in _parameters(table, write)]
+
+
+def _check_columns(
+    table: type[Table], verb: str, given: Row, write: Write, bound: Row, *more: str
+) -> None:
+    in_path = dict(_parameters(table, write)) if verb == "INSERT" else {}
+    allowed = {field.column for field in write.fields} | set(in_path.values()) | set(more)
+    for name, value in given.items():
+        if name not in allowed:
+            raise ReadOnly(
+                f"{table.name}: column {name} cannot be set by {verb}",
+                hint=f"Columns that can: {', '.join(writable(table, verb))}.",
+            )
+        fixed = next((bound[p] for p, c in in_path.items() if c == name and p in bound), None)
+        if fixed is not None and fixed != value:
+            raise InvalidValue(
+                f"{table.name}: {name} is {fixed!r} in this foreign table, not {value!r}",
+                hint="Write to the table of the other schema, or leave the column out.",
+            )
+
+
+def _check_required(table: type[Table], fields: Iterable[Field], given: Row) -> None:
+    missing = [field.column for field in fields if field.required and field.column not in given]
+    if missing:
+        raise MissingValue(
+            f"{table.name}: {', '.join(missing)} must be given",
+            hint=f"Columns that can be set: {', '.join(writable(table, 'INSERT'))}.",
+        )
+
+
+def _refused(table: type[Table], verb: str) -> ReadOnly:
+    able = verbs(table)
+    why = table.writes.refusal(verb)
+    return ReadOnly(
+        f"{table.name} takes no {verb}",
+        hint=why or (f"It takes: {', '.join(able)}." if able else "It can only be read."),
+    )
