@@ -24,7 +24,7 @@ from lark.exceptions import UnexpectedInput, VisitError
 from bitbucket_fdw.emulator import times
 from bitbucket_fdw.emulator.errors import Json, bad_request
 
-Kind = Literal["text", "number", "boolean", "datetime", "rank", "named"]
+Kind = Literal["text", "number", "boolean", "datetime", "rank", "named", "object"]
 Predicate = Callable[[Json], bool]
 
 
@@ -33,7 +33,8 @@ class Field:
     """A field that ``q`` can filter on: its type and where it is in the document.
 
     ``rank`` is text with an order of its own (*ranks*, lowest first). ``named`` is a nested object
-    that equals the text of its ``name`` (stated by the example ``component = "UI"``).
+    that equals the text of its ``name`` (stated by the example ``component = "UI"``); ``object`` is
+    one that can only be compared with null (stated by the example ``assignee = null``).
     """
 
     kind: Kind
@@ -185,7 +186,7 @@ def _test(node: Condition, field: Field, dialect: Dialect) -> Callable[[Any], bo
     if symbol in ("~", "!~"):
         return _containment(node, field)
     compare = _ORDER[symbol]
-    if field.kind in ("boolean", "named"):
+    if field.kind in ("boolean", "named", "object"):
         raise bad_request(f"Operator '{symbol}' is not supported on field '{node.field}'")
 
     def ordered(value: Any) -> bool:
@@ -219,6 +220,7 @@ def _literal(value: Any, field: Field, node: Condition, dialect: Dialect) -> Any
         "number": isinstance(value, (int, float)) and not isinstance(value, bool),
         "boolean": isinstance(value, bool),
         "datetime": isinstance(value, datetime),
+        "object": False,
     }[field.kind]
     if not fits:
         raise bad_request(f"Field '{node.field}' cannot be compared with a {_type_name(value)}")

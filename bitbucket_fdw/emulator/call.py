@@ -145,6 +145,8 @@ class Call:
     def answer(self, result: Any) -> Reply:
         """Turn what a handler returned into a reply: a Reply, a list of documents, or one."""
         if isinstance(result, Reply):
+            if isinstance(result.body, dict):
+                result.body = self._partial(result.body, result.body)
             return result
         if isinstance(result, list) and self.endpoint.listing is not None:
             return Reply(200, self._page(result, self.endpoint.listing))

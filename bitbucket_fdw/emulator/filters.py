@@ -35,7 +35,7 @@ def _account(prefix: str, sortable: bool = True) -> dict[str, Field]:
 
 def _present(name: str) -> dict[str, Field]:
     """A nested object that can be compared with null (stated by ``assignee = null``)."""
-    return {name: Field("named", (name,), sortable=False)}
+    return {name: Field("object", (name,), sortable=False)}
 
 
 REPOSITORIES: Schema = {
