@@ -23,7 +23,7 @@ FROM :repository.pull_requests
 WHERE id = 1;
 
 -- LIMIT without ORDER BY stops after the first page.
-SELECT left(hash, 12) AS hash, date, left(message, 40) AS message
+SELECT left(hash, 12) AS hash, date, split_part(message, E'\n', 1) AS message
 FROM :repository.commits
 LIMIT 5;
 

@@ -27,11 +27,10 @@ def main(arguments: list[str]) -> int:
     places = open_places()
     installation = prepare.server(places, build_host=True)
     environment = venv.ensure(places, "test")
-    built = tree.ensure(places, installation, tree.BUNDLED)
     env = {
         **os.environ,
         "PATH": f"{environment.directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PG_CONFIG": str(built.pg_config),
+        "PG_CONFIG": str(tree.pg_config_with_headers(places, installation)),
     }
     return subprocess.run(
         [str(runner), *options.rest], env=env, cwd=CHECKOUT, check=False

@@ -201,7 +201,7 @@ def start(demo: Demo, target: Target, credentials: dict[str, str], *, show: bool
             control = _start_emulator(demo, environment)
             target = SAMPLE.at(control.base_url)
             credentials = _sample_credentials(control)
-        demo_database.ensure(cluster, target, credentials, demo.password())
+        demo_database.ensure(cluster, target, credentials, demo.password(), demo.places.demo)
         connection = connect.write_files(demo.places, cluster, target, demo.password())
     say(f"  Ready after {time.monotonic() - begun:.1f} s")
     if show:

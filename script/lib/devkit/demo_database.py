@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from devkit.cluster import Cluster, identifier, literal
+from devkit.places import CHECKOUT, digest_of
 from devkit.run import say
 
 ROLE = "demo"
@@ -24,14 +26,28 @@ class Target:
         return replace(self, base_url=base_url)
 
 
-def ensure(cluster: Cluster, target: Target, credentials: dict[str, str], password: str) -> None:
+def ensure(
+    cluster: Cluster, target: Target, credentials: dict[str, str], password: str, stamps: Path
+) -> None:
     """Bring the database to where the tour can run; what is there already is kept.
+
+    ``stamps``: a directory for a note of which extension scripts the database was made with.
 
     The superuser creates the extension and the server; all else belongs to an ordinary role.
     Scripts reach psql on its stdin, so that no secret is ever on a command line.
     """
     cluster.sql(_role_and_database(target, password), secret=True)
+    stamp = stamps / f"extension-{target.database}"
+    digest = digest_of(CHECKOUT / "sql")
+    if stamp.exists() and stamp.read_text() != digest:
+        # Between releases the scripts change under one version, which UPDATE would not notice.
+        # Schemas that were imported do not depend on this extension: they stay.
+        cluster.sql(
+            "SET client_min_messages = warning; DROP EXTENSION IF EXISTS bitbucket_fdw CASCADE;",
+            database=target.database,
+        )
     cluster.sql(_server(target), database=target.database)
+    stamp.write_text(digest)
     cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE, secret=True)
     say(f"  Importing workspace {target.workspace}")
     cluster.sql(_import(target), database=target.database, role=ROLE)

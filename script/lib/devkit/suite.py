@@ -101,13 +101,18 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     places = open_places()
     tally = Tally()
-    hosts = _prepare(places, layers, options.host)
+    hosts, pg_config = _prepare(places, layers, options.host)
     environment = venv.ensure(places, "test")
     if "lint" in chosen:
         _lint(places, environment, tally)
     for layer in layers:
         for host in hosts if layer.per_host else [None]:
-            _run(places, environment, layer, host, hosts, extra, tally)
+            env = _environment(places, environment)
+            if layer.server:
+                env |= {"BITBUCKET_FDW_HOSTS": ",".join(hosts), "PG_CONFIG": str(pg_config)}
+                used = [host] if host else hosts
+                tally.hosts += [name for name in used if name not in tally.hosts]
+            _run(places, environment, layer, host, env, extra, tally)
     return _summary(tally, time.monotonic() - started)
 
 
@@ -134,10 +139,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare(places: Places, layers: Sequence[Layer], only: str | None) -> list[str]:
-    """Install what the layers need; the hosts to run on (none where no PostgreSQL is needed)."""
+def _prepare(
+    places: Places, layers: Sequence[Layer], only: str | None
+) -> tuple[list[str], Path | None]:
+    """Install what the layers need; the hosts to run on, and a pg_config to build against.
+
+    None of either where no layer needs PostgreSQL.
+    """
     if not any(layer.server for layer in layers):
-        return []
+        return [], None
     needs = tuple(need for layer in layers for need in layer.needs)
     installation = prepare.server(places, build_host=only != tree.MULTICORN2, extra=needs)
     found = prepare.hosts(installation)
@@ -146,7 +156,7 @@ def _prepare(places: Places, layers: Sequence[Layer], only: str | None) -> list[
     hosts = [only] if only else found
     for host in hosts:
         tree.ensure(places, installation, host)
-    return hosts
+    return hosts, tree.pg_config_with_headers(places, installation)
 
 
 def _environment(places: Places, environment: Venv) -> dict[str, str]:
@@ -165,6 +175,7 @@ def _environment(places: Places, environment: Venv) -> dict[str, str]:
         "RUFF_CACHE_DIR": str(cache / "ruff"),
         "MYPY_CACHE_DIR": str(cache / "mypy"),
         "BITBUCKET_FDW_HOME": str(places.home),
+        "PYTHON": venv.system_python(),
     }
 
 
@@ -173,16 +184,12 @@ def _run(
     environment: Venv,
     layer: Layer,
     host: str | None,
-    hosts: list[str],
+    env: dict[str, str],
     extra: list[str],
     tally: Tally,
 ) -> None:
     label = f"{layer.name} ({host})" if host else layer.name
     say(f"\n== {label}: {layer.about}")
-    env = _environment(places, environment)
-    if layer.server:
-        tally.hosts += [name for name in ([host] if host else hosts) if name not in tally.hosts]
-        env["BITBUCKET_FDW_HOSTS"] = ",".join(hosts)
     report = places.logs / f"junit-{layer.name}{'-' + host if host else ''}.xml"
     report.unlink(missing_ok=True)
     command = [

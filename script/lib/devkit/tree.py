@@ -22,6 +22,7 @@ from devkit.venv import system_python
 BUNDLED = "bundled"
 MULTICORN2 = "multicorn2"
 FLAVOURS = (BUNDLED, MULTICORN2)
+PLAIN = "plain"  # a tree that nothing of ours is installed into
 
 # Files of these extensions are never linked into the tree of the bundled host.
 OURS = ("multicorn", "bitbucket_fdw")
@@ -77,6 +78,19 @@ def ensure(places: Places, installation: Installation, flavour: str) -> Tree:
             _ensure_built(places, tree, "host")
         _ensure_built(places, tree, "sql")
     return tree
+
+
+def pg_config_with_headers(places: Places, installation: Installation) -> Path:
+    """A pg_config to build against, with the machine's own extensions and none of ours.
+
+    The machine's, or that of a tree which has the header files that the machine lacks.
+    """
+    if installation.has_headers:
+        return installation.pg_config
+    tree = Tree(places.tree(PLAIN, installation.major), PLAIN, installation)
+    with places.locked(f"tree-{PLAIN}"):
+        _ensure_copy(places, tree)
+    return tree.pg_config
 
 
 def _fingerprint(installation: Installation) -> str:
