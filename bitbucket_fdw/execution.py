@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from .api import Client, Pages, ScanContext
-from .api.client import Answer, template_path
+from .api.client import Answer
 from .errors import BadResponse, NotFound, Rejected
+from .paths import fill, path_text
 from .pushdown.conditions import Condition
-from .pushdown.plan import Kind, Plan, Query, path_text
+from .pushdown.plan import Kind, Plan, Query
 from .pushdown.planner import Request, plan
 from .tables.base import Column, Table
 from .tables.repositories import Repositories
@@ -239,7 +240,7 @@ class Stream:
         self._plan = plan
         self._place = place
         self._query = query
-        self._path = template_path(plan.path, place.parameters)
+        self._path = fill(plan.path, place.parameters)
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
         self.size: int | None = None
 
@@ -307,7 +308,7 @@ class CollectionStream(Stream):
         futures = []
         for listed in items:
             key = str(column_value(listed, keys))
-            path = template_path(template, {**self._place.parameters, item.parameter: key})
+            path = fill(template, {**self._place.parameters, item.parameter: key})
             futures.append(self._execution.submit(self._execution.url(path, query)))
         details = [self._execution.wait(future) for future in futures]
         return [
@@ -343,7 +344,7 @@ class ItemStream(Stream):
 
     def _require_collection(self) -> None:
         """Tell an item that is not there from an endpoint that was removed."""
-        path = template_path(self._plan.table.collection.path, self._place.parameters)
+        path = fill(self._plan.table.collection.path, self._place.parameters)
         query = Query((("fields", "size"),))
         self._execution.wait(self._execution.submit(self._execution.url(path, query)))
 

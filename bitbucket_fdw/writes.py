@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .api.client import template_path
 from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
+from .paths import fill, path_text
 from .pushdown.conditions import read
-from .pushdown.plan import path_text
 from .tables.base import Column, Field, Table, Transition, Write, path_parameters
 
 Row = Mapping[str, Any]
@@ -181,9 +180,7 @@ def _request(
         known[column] = value
         parameters[parameter] = path_text(value)
     body = _body(table, write.fields, values) if write.fields else None
-    return WriteRequest(
-        table, verb, write.method, template_path(write.path, parameters), known, body, write
-    )
+    return WriteRequest(table, verb, write.method, fill(write.path, parameters), known, body, write)
 
 
 def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> WriteRequest:
@@ -274,15 +271,16 @@ def _sent(value: Any) -> Any:
 def _accounts(table: type[Table], field: Field, value: Any) -> list[dict[str, str]]:
     accounts = []
     for entry in value if isinstance(value, list) else [None]:
-        known = entry if isinstance(entry, dict) else {"uuid": entry}
-        key = next((k for k in ("uuid", "account_id") if isinstance(known.get(k), str)), None)
-        if key is None:
+        named = entry if isinstance(entry, dict) else {"uuid": entry}
+        known = {k: named[k] for k in ("uuid", "account_id") if isinstance(named.get(k), str)}
+        if not known:
             raise InvalidValue(
                 f"{table.name}: {field.column} is no list of accounts",
                 hint='Give UUIDs, \'["{…}"]\', or objects with "uuid" or "account_id".',
             )
-        text = known[key].strip("{}") if key == "uuid" else known[key]
-        accounts.append({key: f"{{{text}}}" if key == "uuid" else text})
+        if "uuid" in known:
+            known = {"uuid": f"{{{known['uuid'].strip('{}')}}}"}
+        accounts.append(known)
     return accounts
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import MaxRetryError
@@ -221,11 +221,6 @@ class Client:
             detail=why_no_answer(error, self.settings.timeout),
             hint="Check base_url and the network; server option timeout sets the patience.",
         )
-
-
-def template_path(template: str, values: dict[str, str]) -> str:
-    """A path template with every value percent-encoded, slashes among it."""
-    return template.format(**{name: quote(value, safe="") for name, value in values.items()})
 
 
 def _raw(response: requests.Response) -> Any:

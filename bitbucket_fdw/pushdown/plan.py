@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,8 +121,3 @@ class Plan:
         for binding in self.bindings:
             count *= len(binding.values)
         return count
-
-
-def path_text(value: Any) -> str:
-    """A bound value as it stands in a path, before percent-encoding."""
-    return f"{{{value}}}" if isinstance(value, uuid.UUID) else str(value)
