@@ -166,7 +166,7 @@ get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		startup_cost = py_own(PyObject_GetAttrString(instance, "_startup_cost"));
 		table->startup_cost = Max(number_at(py_own(PyTuple_Pack(1, startup_cost)), 0), 0);
 		rel->rows = clamp_row_est(number_at(size, 0));
-		table->width = (int) Max(1, Min(number_at(size, 1), INT_MAX));
+		table->width = (int) Max(0, Min(number_at(size, 1), INT_MAX));
 		rel->reltarget->width = table->width;
 		if (rel->tuples < rel->rows)
 			rel->tuples = rel->rows;
@@ -176,12 +176,13 @@ get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 }
 
 /*
- * The cost of a scan, as Multicorn2 reckons it, so that a wrapper's estimates mean the same.
+ * The total cost of a scan, as Multicorn2 reckons it, so that a wrapper's estimates lead to the
+ * same plans. It may be less than the startup cost; the planner copes with that.
  */
 static Cost
 scan_cost(const PlannedTable *table, double rows)
 {
-	return Max(table->startup_cost, rows * table->width);
+	return rows * table->width;
 }
 
 static void
@@ -311,6 +312,18 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 	return column;
 }
 
+/* Not list_append_unique(): before PostgreSQL 16 a Relids is not a Node. */
+static List *
+append_relids(List *list, Relids relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+		if (bms_equal(lfirst(lc), relids))
+			return list;
+	return lappend(list, relids);
+}
+
 static bool
 is_bound(const LookupColumn *column, Relids outer)
 {
@@ -343,14 +356,14 @@ add_lookup_paths(PlannerInfo *root, PlannedTable *table, LookupKey *key)
 		columns = lappend(columns, column);
 		foreach(lc2, column->outer_relids)
 		{
-			candidates = list_append_unique(candidates, lfirst(lc2));
+			candidates = append_relids(candidates, lfirst(lc2));
 			all = bms_add_members(all, lfirst(lc2));
 		}
 	}
 
 	/* A key of several columns may need several outer tables. */
 	if (list_length(columns) > 1 && all != NULL)
-		candidates = list_append_unique(candidates, all);
+		candidates = append_relids(candidates, all);
 
 	foreach(lc, candidates)
 	{

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
     "ALL",
@@ -27,8 +27,8 @@ ANY = object()
 ALL = object()
 UNBOUND = object()
 
-Operator = Union[str, tuple[str, bool]]
-Row = Union[Mapping[str, Any], Sequence[Any]]
+Operator: TypeAlias = str | tuple[str, bool]
+Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 _READ_ONLY = "This FDW does not support the writable API"
 

@@ -1,0 +1,276 @@
+"""Wrappers that do what their options say, and write down what they are asked.
+
+Options of a table: "rows" is a Python expression for what execute() returns; "returns" one for
+what the writing hooks return; "fail" names a hook that raises "exception" (an expression), "hang"
+one that waits to be canceled. The journal is a file of JSON lines, named by the environment.
+"""
+
+import ctypes
+import datetime
+import itertools
+import json
+import os
+import time
+import uuid
+from collections import ChainMap, UserDict
+from decimal import Decimal
+from pathlib import Path
+
+from multicorn import (
+    ColumnDefinition,
+    ForeignDataWrapper,
+    TableDefinition,
+    TransactionAwareForeignDataWrapper,
+)
+from multicorn.utils import check_interrupts, log_to_postgres
+
+UTC = datetime.timezone.utc
+
+
+def note(hook, **arguments):
+    with Path(os.environ["MULTICORN_TEST_JOURNAL"]).open("a") as journal:
+        journal.write(json.dumps({"hook": hook, **arguments}, default=repr) + "\n")
+
+
+def describe_quals(quals):
+    return [[q.field_name, q.operator, q.value, type(q.value).__name__] for q in quals]
+
+
+def describe_keys(keys):
+    return [[k.attname, k.attnum, k.is_reversed, k.nulls_first, k.collate] for k in keys or []]
+
+
+def wait_for_cancel():
+    """Wait for an interrupt as a wrapper would that must not be jumped out of."""
+    pending = [
+        ctypes.c_int.in_dll(ctypes.CDLL(None), name)
+        for name in ("QueryCancelPending", "ProcDiePending")
+    ]
+    for _ in range(3000):
+        if any(flag.value & 0xFF for flag in pending):
+            raise RuntimeError("interrupted")
+        time.sleep(0.01)
+    raise AssertionError("nobody interrupted this")
+
+
+class PlainWrapper(ForeignDataWrapper):
+    """Leaves every hook but execute() to the base class."""
+
+    def __init__(self, options, columns):
+        super().__init__(options, columns)
+        self.options = options
+        self.columns = columns
+
+    def evaluate(self, option, default="None", **names):
+        scope = {**globals(), **names, "self": self}
+        return eval(self.options.get(option, default), scope)
+
+    def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
+        note(
+            "execute",
+            quals=describe_quals(quals),
+            columns=sorted(columns),
+            sortkeys=describe_keys(sortkeys),
+            limit=limit,
+            offset=offset,
+        )
+        return self.evaluate("rows", "[]", quals=quals, columns=columns, limit=limit, offset=offset)
+
+
+class Wrapper(PlainWrapper):
+    def __init__(self, options, columns):
+        super().__init__(options, columns)
+        self._startup_cost = int(options.get("startup_cost", "20"))
+        self.note(
+            "init",
+            options=options,
+            columns=[
+                [c.column_name, c.type_oid, c.typmod, c.type_name, c.base_type_name, c.options]
+                for c in columns.values()
+            ],
+        )
+
+    def note(self, hook, **arguments):
+        note(hook, table=self.options.get("label"), **arguments)
+        if self.options.get("fail") == hook:
+            raise self.evaluate("exception", "ValueError('failed in ' + hook)", hook=hook)
+        if self.options.get("hang") == hook:
+            wait_for_cancel()
+        if self.options.get("check_interrupts") == hook:
+            for _ in range(3000):
+                check_interrupts()
+                time.sleep(0.01)
+
+    def get_rel_size(self, quals, columns):
+        self.note("get_rel_size", quals=describe_quals(quals), columns=sorted(columns))
+        return self.evaluate("size", "(1000, 10)")
+
+    def get_path_keys(self):
+        self.note("get_path_keys")
+        return self.evaluate("path_keys", "[]")
+
+    def can_sort(self, sortkeys):
+        self.note("can_sort", sortkeys=describe_keys(sortkeys))
+        return self.evaluate("sortable", "[]", sortkeys=sortkeys)
+
+    def can_limit(self, limit, offset):
+        self.note("can_limit", limit=limit, offset=offset)
+        return self.evaluate("limited", "False")
+
+    def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
+        rows = super().execute(quals, columns, sortkeys, limit, offset)
+        self.note("after_execute")
+        return self.iterate(rows) if self.options.get("noted") else rows
+
+    def iterate(self, rows):
+        """Note the first row and the end, however that comes."""
+        try:
+            for row in rows:
+                self.note("iterate")
+                yield row
+        finally:
+            note("close")
+
+    def explain(self, quals, columns, sortkeys=None, verbose=False, limit=None, offset=None):
+        self.note(
+            "explain",
+            quals=describe_quals(quals),
+            columns=sorted(columns),
+            sortkeys=describe_keys(sortkeys),
+            verbose=verbose,
+            limit=limit,
+            offset=offset,
+        )
+        return self.evaluate("lines", "[]", quals=quals, columns=columns, verbose=verbose)
+
+    def end_scan(self):
+        self.note("end_scan")
+
+    @property
+    def rowid_column(self):
+        self.note("rowid_column")
+        return self.options.get("rowid", "id")
+
+    @property
+    def modify_batch_size(self):
+        self.note("modify_batch_size")
+        return int(self.options.get("batch", "1"))
+
+    def insert(self, values):
+        self.note("insert", values=values, types={k: type(v).__name__ for k, v in values.items()})
+        return self.evaluate("returns", values=values)
+
+    def bulk_insert(self, all_values):
+        self.note("bulk_insert", values=all_values)
+        return self.evaluate("returns", values=all_values)
+
+    def update(self, oldvalues, newvalues):
+        self.note("update", rowid=oldvalues, values=newvalues)
+        return self.evaluate("returns", values=newvalues)
+
+    def delete(self, oldvalues):
+        self.note("delete", rowid=oldvalues)
+        return self.evaluate("returns", values=None)
+
+    def end_modify(self):
+        self.note("end_modify")
+
+    def begin(self, serializable):
+        self.note("begin", serializable=serializable)
+
+    def pre_commit(self):
+        self.note("pre_commit")
+
+    def commit(self):
+        self.note("commit")
+
+    def rollback(self):
+        self.note("rollback")
+
+    def sub_begin(self, level):
+        self.note("sub_begin", level=level)
+
+    def sub_commit(self, level):
+        self.note("sub_commit", level=level)
+
+    def sub_rollback(self, level):
+        self.note("sub_rollback", level=level)
+
+    @classmethod
+    def import_schema(cls, schema, srv_options, options, restriction_type, restricts):
+        note(
+            "import_schema",
+            schema=schema,
+            srv_options=srv_options,
+            options=options,
+            restriction_type=restriction_type,
+            restricts=restricts,
+        )
+        if "fail" in options:
+            raise ValueError("failed in import_schema")
+        columns = [
+            ColumnDefinition("id", type_name="integer", options={"key": "it's"}),
+            ColumnDefinition('odd "name"', type_name="character varying(12)"),
+        ]
+        return [
+            TableDefinition(name, columns=columns, options={"label": f"{schema}'s {name}"})
+            for name in ("one", "two", "Three and more")
+        ]
+
+
+class ExactWrapper(Wrapper):
+    """Applies its quals exactly, if its option "exact" says so."""
+
+    def exact_quals(self, quals):
+        self.note("exact_quals", quals=describe_quals(quals))
+        return self.evaluate("exact", "True", quals=quals)
+
+
+class ValidatingWrapper(Wrapper):
+    """Knows the options of each level, and refuses others."""
+
+    @classmethod
+    def validate_options(cls, options, level):
+        note("validate_options", options=options, level=level)
+        for name in options:
+            if not name.startswith(level):
+                log_to_postgres(
+                    f'invalid option "{name}"', 40, hint=f"Options of a {level} start with {level}."
+                )
+
+
+class CollectingWrapper(TransactionAwareForeignDataWrapper):
+    rowid_column = "id"
+
+    def execute(self, quals, columns):
+        return [{"id": 1}]
+
+    def pre_commit(self):
+        note("collected", changes=self.current_transaction_state)
+
+
+class MessagingWrapper(ForeignDataWrapper):
+    """Reports one message for every row: level, message, hint, detail."""
+
+    def __init__(self, options, columns):
+        super().__init__(options, columns)
+        self.options = options
+
+    def execute(self, quals, columns):
+        level, message, hint, detail = eval(self.options["message"])
+        try:
+            log_to_postgres(message, level, hint, detail)
+        finally:
+            note("unwound")
+        return [{"id": 1}]
+
+
+class Loud:
+    """An object whose text cannot be had."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+# For the expressions in options.
+__all__ = ["UTC", "ChainMap", "Decimal", "Loud", "UserDict", "itertools", "uuid"]
