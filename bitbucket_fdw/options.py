@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .api.credentials import Credential
+from . import secrets
 from .errors import OptionError
 
 SERVER = "server"
@@ -76,6 +76,40 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _secret(value: str) -> str:
+    """What goes into a header: a stray space or line break would end up in an error instead."""
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("must be printable ASCII without spaces")
+    return value
+
+
+def _password(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError("must be printable characters")
+    return value
+
+
+def _username(value: str) -> str:
+    if ":" in value:  # HTTP Basic parts name and password at the first colon
+        raise ValueError("must not hold a colon")
+    return _password(value)
+
+
+def _absolute_path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("must be an absolute path")
+    return value
+
+
+def _proxy(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("must be an address without user and password: everybody can read it")
+    return value
+
+
 def _base_url(value: str) -> str:
     """``https``, or ``http`` to this machine: a credential must not cross a network in clear."""
     parts = urlsplit(value)
@@ -131,6 +165,28 @@ OPTIONS: tuple[Option, ...] = (
         "1000",
     ),
     Option("concurrency", SERVER, _whole(1, 64), "Requests under way at a time", "8"),
+    Option(
+        "ca_bundle",
+        SERVER,
+        _absolute_path,
+        "PEM file of the certificate authorities to trust instead of the built-in ones, such as "
+        "/etc/ssl/certs/ca-certificates.crt",
+    ),
+    Option("proxy", SERVER, _proxy, "Address of an HTTP proxy for https"),
+    Option(
+        "oauth_url",
+        SERVER,
+        _base_url,
+        "Address of OAuth 2's authorize and access_token",
+        "https://bitbucket.org/site/oauth2",
+    ),
+    Option(
+        "oauth1_url",
+        SERVER,
+        _base_url,
+        "Address of OAuth 1's request_token, authenticate and access_token",
+        "https://bitbucket.org/api/1.0/oauth",
+    ),
     Option("table", TABLE, _text, "The Bitbucket table it shows, such as pull_requests"),
     Option("workspace", TABLE, _text, "Slug of the one workspace it is bound to"),
     Option("repository", TABLE, _text, "Slug of the one repository it is bound to"),
@@ -140,11 +196,51 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "auth",
         MAPPING,
-        _one_of("none", "api_token", "access_token"),
+        _one_of(
+            "none",
+            "api_token",
+            "access_token",
+            "basic",
+            "oauth2_client",
+            "oauth2_code",
+            "oauth2_token",
+            "oauth1",
+        ),
         "How to sign in; may be left out where the other options make it plain",
     ),
-    Option("email", MAPPING, _text, "E-mail address of the Atlassian account (API token)"),
-    Option("token", MAPPING, _text, "API token, or access token", secret=True),
+    Option("email", MAPPING, _username, "E-mail address of the Atlassian account (api_token)"),
+    Option(
+        "token",
+        MAPPING,
+        _secret,
+        "API token, access token, or token of OAuth 1",
+        secret=True,
+    ),
+    Option("token_secret", MAPPING, _secret, "Secret of the OAuth 1 token", secret=True),
+    Option("username", MAPPING, _username, "User name (basic)"),
+    Option("password", MAPPING, _password, "Password (basic)", secret=True),
+    Option("client_id", MAPPING, _secret, "Key of the OAuth consumer (OAuth 2)"),
+    Option(
+        "client_secret", MAPPING, _secret, "Secret of the OAuth consumer (OAuth 2)", secret=True
+    ),
+    Option(
+        "refresh_token",
+        MAPPING,
+        _secret,
+        "Refresh token obtained elsewhere (oauth2_code); only used until it is renewed",
+        secret=True,
+    ),
+    Option("consumer_key", MAPPING, _secret, "Key of the OAuth consumer (OAuth 1)"),
+    Option(
+        "consumer_secret", MAPPING, _secret, "Secret of the OAuth consumer (OAuth 1)", secret=True
+    ),
+    Option(
+        "login",
+        MAPPING,
+        _secret,
+        "Name of a login's tokens in the server's token store; a login sets it",
+        secret=True,
+    ),
     Option(
         "names",
         IMPORT,
@@ -192,36 +288,26 @@ def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
     }
 
 
-def credential(values: Mapping[str, Any]) -> Credential:
-    """The credential that a user mapping's options describe; none without options."""
-    email, token = values.get("email"), values.get("token")
-    scheme = values.get("auth")
-    if scheme is None:
-        scheme = "api_token" if email else "access_token" if token else "none"
-    wants = {"none": (), "api_token": ("email", "token"), "access_token": ("token",)}[scheme]
-    given = {"email": email, "token": token}
-    for name, value in given.items():
-        if (value is None) == (name in wants):
-            wrong = "needs" if value is None else "takes no"
-            raise OptionError(
-                f'auth "{scheme}" {wrong} option "{name}"',
-                hint=f"Options of {scheme}: {', '.join(wants) or 'none'}. Change them with ALTER "
-                "USER MAPPING.",
-            )
-    if scheme == "api_token":
-        return Credential.basic(scheme, str(email), str(token))
-    if scheme == "access_token":
-        return Credential.bearer(scheme, str(token))
-    return Credential.none()
+def is_secret(name: str) -> bool:
+    """Whether the option's value must never be shown."""
+    return _BY_NAME[name].secret
 
 
-def _parse(option: Option, value: str | None) -> Any:
+def referred(name: str, value: str) -> Any:
+    """A user mapping's option value with a reference to a secret followed, and then read."""
+    return _parse(_BY_NAME[name], secrets.resolve(name, value), followed=True)
+
+
+def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:
     if value is None:
         return None
     try:
+        if option.level == MAPPING and not followed and secrets.is_reference(value):
+            secrets.check(value)
+            return value
         return option.parse(value)
     except ValueError as error:
-        shown = "" if option.secret else f' "{value}"'
+        shown = "" if option.secret or followed else f' "{value}"'
         raise OptionError(
             f'invalid value{shown} for option "{option.name}": it {error}', hint=option.help + "."
         ) from None

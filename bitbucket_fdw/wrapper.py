@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from multicorn import ColumnDefinition, ForeignDataWrapper, TableDefinition
 from multicorn.utils import log_to_postgres
 
-from . import catalog, estimate, explain, foreign_schema, interrupts, options
+from . import catalog, estimate, explain, foreign_schema, interrupts, options, sign_in
 from .api import Client, ScanContext, Settings, client_for
 from .binding import TableBinding
 from .errors import BitbucketError, NotFound, RequestError
@@ -160,6 +160,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """Check options at CREATE and ALTER, on hosts that ask."""
         try:
             options.validate(given, level)
+            if options.LEVELS.get(level) == options.MAPPING:
+                sign_in.check(given)
         except BitbucketError as error:
             report(error, None)
 
@@ -206,8 +208,10 @@ def _client(values: Mapping[str, Any]) -> Client:
         retry_limit=values["retry_limit"],
         concurrency=values["concurrency"],
         max_requests=values["max_requests"],
+        ca_bundle=values["ca_bundle"],
+        proxy=values["proxy"],
     )
-    return client_for(settings, options.credential(values))
+    return client_for(settings, sign_in.SignIn.of(values).credential())
 
 
 def _import(

@@ -1,19 +1,24 @@
-"""What a request is signed with.
+"""What a request is signed with, and what must be hidden of it.
 
 Sources: the API's "Authentication methods" page. API tokens go with the Atlassian account's
-e-mail address as HTTP Basic credentials; repository, project and workspace access tokens are
-Bearer tokens.
+e-mail address as HTTP Basic credentials; repository, project and workspace access tokens and
+OAuth 2 access tokens are Bearer tokens; OAuth 1.0a signs each request (RFC 5849).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote, quote_plus
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
+
+_SHORTEST = 4  # hiding every "a" would leave no error to read
 
 
 class BearerAuth(AuthBase):
@@ -27,23 +32,39 @@ class BearerAuth(AuthBase):
         return request
 
 
+class Renewable(Protocol):
+    """Tokens that change while the credential stays the same."""
+
+    def renew_after(self, refused: PreparedRequest) -> bool:
+        """Whether the request may go out again after a 401: there is another token now."""
+
+    def secrets(self) -> Iterable[str]:
+        """The texts of the present tokens that must never be shown."""
+
+
 @dataclass(frozen=True)
 class Credential:
     """A scheme and its secrets; compared and printed without showing them.
 
-    ``secrets`` lists every text that must never be shown, in each encoding it is sent in.
-    ``identity`` names the credential in cache keys without revealing it.
+    :param auth: signs a request; ``None`` for anonymous ones.
+    :param fixed: texts that must never be shown.
+    :param identity: names the credential in cache keys without revealing it.
+    :param label: what the user mapping says of it, secrets left out; for errors.
+    :param advice: what to do once it is refused.
     """
 
     scheme: str
     auth: AuthBase | None = field(repr=False, compare=False, default=None)
-    secrets: tuple[str, ...] = field(repr=False, compare=False, default=())
+    fixed: tuple[str, ...] = field(repr=False, compare=False, default=())
     identity: str = ""
+    label: str = ""
+    advice: str = ""
+    tokens: Renewable | None = field(repr=False, compare=False, default=None)
 
     @classmethod
     def none(cls) -> Credential:
         """Anonymous requests: public data only."""
-        return cls("none", identity=_digest("none"))
+        return cls("none", identity=digest("none"))
 
     @classmethod
     def basic(cls, scheme: str, username: str, password: str) -> Credential:
@@ -54,27 +75,44 @@ class Credential:
             scheme,
             HTTPBasicAuth(user, secret),
             (password, sent),
-            _digest(scheme, username, password),
+            digest(scheme, username, password),
         )
 
     @classmethod
     def bearer(cls, scheme: str, token: str) -> Credential:
         """A Bearer token."""
-        return cls(scheme, BearerAuth(token), (token,), _digest(scheme, token))
+        return cls(scheme, BearerAuth(token), (token,), digest(scheme, token))
+
+    def renew_after(self, refused: PreparedRequest) -> bool:
+        """Whether a request that was answered 401 may be sent once more, with another token."""
+        return self.tokens is not None and self.tokens.renew_after(refused)
 
     def redact(self, text: str) -> str:
-        """``text`` without any of the secrets."""
-        return redact(text, self.secrets)
+        """``text`` without any of the secrets, in any encoding they travel in."""
+        return redact(text, (*self.fixed, *(self.tokens.secrets() if self.tokens else ())))
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with each secret replaced by asterisks."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
+    """``text`` with each secret, as it is or encoded, replaced by asterisks."""
+    # Longest first: a secret may be a part of another, or of its own encoding.
+    for form in sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text
 
 
-def _digest(*parts: str) -> str:
-    # A length before each part keeps ("ab", "c") apart from ("a", "bc").
+def encodings(secret: str) -> Iterator[str]:
+    """A secret in the spellings that headers, addresses, bodies and dumps could have it in."""
+    if len(secret) < _SHORTEST:
+        return
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    for text in (secret.encode(), quote(secret, safe="").encode()):
+        yield base64.b64encode(text).decode().rstrip("=")
+        yield base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def digest(*parts: str) -> str:
+    """A name for what the parts are together; a length before each keeps them apart."""
     return hashlib.sha256("".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()

@@ -1,0 +1,188 @@
+"""OAuth 2's three grants, at Bitbucket's authorization server.
+
+Source: the API's "OAuth 2.0" page. ``/authorize`` and ``/access_token`` stand below one address;
+the client signs in to the latter by HTTP Basic. Since 2026-05-04 (CHANGE-3052) refresh tokens
+rotate at each use, ``client_credentials`` gives none, and tokens name what they may do in
+``scope``. Lives of 1 h and 2 h are documented: only ``expires_in`` counts. oauthlib writes and
+reads the messages.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from oauthlib.common import add_params_to_uri
+from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
+from requests.auth import HTTPBasicAuth
+from urllib3.util import Retry
+
+from ..errors import BadResponse, ConnectionFailure, SignInError
+from .credentials import redact
+from .failures import failure
+from .token_store import Token
+from .transport import Transport, why_no_answer
+
+URL = "https://bitbucket.org/site/oauth2"
+
+# A grant whose answer was lost may have been carried out. Repeating it costs nothing: its code or
+# refresh token is spent then, and would be as good as lost without the answer.
+_RETRIES = Retry(
+    total=2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    backoff_factor=0.25,
+    respect_retry_after_header=False,
+    raise_on_status=False,
+)
+
+
+@dataclass(frozen=True)
+class OAuth2:
+    """One client ("OAuth consumer") at the authorization server.
+
+    Each grant raises :class:`SignInError` if it was refused, :class:`ConnectionFailure` without an
+    answer, or another :class:`RequestError` for an answer that is no token.
+    """
+
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    transport: Transport
+
+    def authorization_url(self, callback_url: str, state: str) -> str:
+        """The page where a person allows this client in; it leads back to ``callback_url``."""
+        # Not WebApplicationClient.prepare_request_uri: that refuses http, which base_url and
+        # oauth_url allow for loopback addresses.
+        return str(
+            add_params_to_uri(
+                f"{self.url}/authorize",
+                [
+                    ("response_type", "code"),
+                    ("client_id", self.client_id),
+                    ("redirect_uri", callback_url),
+                    ("state", state),
+                ],
+            )
+        )
+
+    def from_client(self) -> Token:
+        """The client's own token (grant ``client_credentials``)."""
+        client = BackendApplicationClient(self.client_id)
+        body = client.prepare_request_body(include_client_id=False)
+        return self._token("client_credentials", body, ())
+
+    def from_code(self, code: str, callback_url: str) -> Token:
+        """The token of a person who was led back with ``code`` (``authorization_code``)."""
+        client = WebApplicationClient(self.client_id)
+        body = client.prepare_request_body(
+            code=code, redirect_uri=callback_url, include_client_id=False
+        )
+        return self._token("authorization_code", body, (code,))
+
+    def from_refresh_token(self, refresh_token: str) -> Token:
+        """A new token for an old one's refresh token, which is spent with that."""
+        client = WebApplicationClient(self.client_id)
+        body = client.prepare_refresh_body(refresh_token=refresh_token)
+        token = self._token("refresh_token", body, (refresh_token,))
+        if token.refresh_token is None:
+            # RFC 6749, section 6: an answer without one leaves the old one in force.
+            return Token(**{**vars(token), "refresh_token": refresh_token})
+        return token
+
+    def _token(self, grant: str, body: str, secrets: Iterable[str]) -> Token:
+        sent_at = time.time()
+        answer = self._post(grant, body, (*secrets, self.client_secret))
+        scope = answer.get("scope", answer.get("scopes"))
+        return Token(
+            access_token=answer["access_token"],
+            refresh_token=answer.get("refresh_token"),
+            obtained_at=sent_at,
+            expires_in=_seconds(answer.get("expires_in")),
+            scope=scope if isinstance(scope, str) else None,
+        )
+
+    def _post(self, grant: str, body: str, secrets: tuple[str, ...]) -> dict[str, Any]:
+        url = f"{self.url}/access_token"
+        path = urlsplit(url).path
+        try:
+            with self.transport.session(retries=_RETRIES) as session:
+                response = session.post(
+                    url,
+                    data=body,
+                    auth=HTTPBasicAuth(self.client_id, self.client_secret),
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
+                    timeout=self.transport.timeout,
+                    allow_redirects=False,  # the client's secret goes to this address only
+                )
+        except requests.RequestException as error:
+            raise ConnectionFailure(
+                f"POST {path} ({grant}) got no complete answer",
+                method="POST",
+                path=path,
+                detail=why_no_answer(error, self.transport.timeout),
+                hint="Check oauth_url and the network.",
+            ) from None
+        answer = _json(response)
+        if response.status_code in (400, 401) and "error" in answer:
+            raise _refusal(grant, answer, secrets)
+        if response.status_code != 200:
+            failed = failure(response, "POST", path)
+            failed.detail = redact(failed.detail or "", secrets) or None
+            raise failed
+        if not isinstance(answer.get("access_token"), str):
+            raise BadResponse(
+                f"POST {path} ({grant}) was answered without a token",
+                method="POST",
+                path=path,
+                status=200,
+                hint="Check oauth_url, and whether a proxy answers in Bitbucket's place.",
+            )
+        return answer
+
+
+def _json(response: requests.Response) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.content)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return None
+    return seconds if seconds > 0 else None
+
+
+_HINTS = {
+    "invalid_client": "Check client_id and client_secret: they are the key and the secret of an "
+    'OAuth consumer of the workspace. For grant client_credentials it must be marked "This is a '
+    'private consumer".',
+    "unauthorized_client": 'Mark the OAuth consumer "This is a private consumer".',
+}
+_SIGN_IN_AGAIN = {
+    "authorization_code": "A code holds for one use and a few minutes. Begin the login again.",
+    "refresh_token": "The login has lapsed (three months without use), was revoked, or its "
+    "refresh token was used elsewhere. Sign in again: bitbucket-fdw login SERVER.",
+}
+
+
+def _refusal(grant: str, answer: dict[str, Any], secrets: tuple[str, ...]) -> SignInError:
+    error, description = answer.get("error"), answer.get("error_description")
+    said = ": ".join(text for text in (error, description) if isinstance(text, str))
+    hint = _HINTS.get(str(error)) or (
+        _SIGN_IN_AGAIN.get(grant) if error == "invalid_grant" else None
+    )
+    return SignInError(
+        f"Bitbucket gave no token for grant {grant}",
+        detail=redact(said, secrets)[:500] or None,
+        hint=hint,
+    )

@@ -1,0 +1,75 @@
+"""How requests leave this machine: TLS, proxy, time-outs. One place for the API and for sign-in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from .. import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """Settings of every connection.
+
+    :param timeout: seconds to wait for a connection, and for each part of an answer.
+    :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: certifi's.
+    :param proxy: address of an HTTP proxy for https; ``None``: none, whatever the environment says.
+    """
+
+    timeout: float = 30.0
+    ca_bundle: str | None = None
+    proxy: str | None = None
+
+    def session(self, connections: int = 1, retries: Retry | int = 0) -> requests.Session:
+        """A session that verifies certificates and sends no credential of its own accord."""
+        session = requests.Session()
+        # Neither ~/.netrc nor proxy variables of the server's environment may decide where
+        # credentials go.
+        session.trust_env = False
+        # Nor may a cookie of one answer colour the next.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.verify = self.ca_bundle or True
+        if self.proxy:
+            # Not for http: that goes to loopback addresses only, never out to a proxy in clear.
+            session.proxies = {"https": self.proxy}
+        session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
+        session.headers["Accept"] = "application/json"
+        adapter = HTTPAdapter(pool_maxsize=connections, max_retries=retries)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port: what a credential is sent to, and nowhere else."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def why_no_answer(error: requests.RequestException, timeout: float) -> str:
+    """A sentence for an error that came in place of an answer.
+
+    The library's own text is not repeated: it may quote headers.
+    """
+    seconds = f"{timeout:g} seconds"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"No connection within {seconds}."
+    if isinstance(error, requests.Timeout):
+        return f"No answer within {seconds}."
+    if isinstance(error, requests.exceptions.SSLError):
+        return (
+            "The server's TLS certificate could not be verified (server option ca_bundle names "
+            "the authorities to trust)."
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "The proxy (server option proxy) could not be used."
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "The answer ended early."
+    return f"The connection failed ({type(error).__name__})."
