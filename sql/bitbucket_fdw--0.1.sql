@@ -131,6 +131,17 @@ COMMENT ON COLUMN bitbucket.imported_tables.names IS
 COMMENT ON COLUMN bitbucket.imported_tables.relation IS 'The table itself';
 GRANT SELECT ON bitbucket.imported_tables TO PUBLIC;
 
+CREATE VIEW bitbucket._shown_columns AS
+SELECT t.relation, a.attnum AS number, a.attname AS name,
+       coalesce((SELECT o.option_value FROM pg_options_to_table(a.attfdwoptions) o
+                 WHERE o.option_name = 'column_name'), a.attname) AS shown
+FROM bitbucket.imported_tables t
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.relation
+WHERE a.attnum > 0 AND NOT a.attisdropped;
+COMMENT ON VIEW bitbucket._shown_columns IS
+    'Columns of imported tables, and which of bitbucket.columns each of them shows';
+GRANT SELECT ON bitbucket._shown_columns TO PUBLIC;
+
 
 ---- Names ----------------------------------------------------------------------------------------
 
@@ -388,11 +399,11 @@ CREATE FUNCTION bitbucket.import_repository(
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found bitbucket._repository;
+    listed bitbucket._repository;
 BEGIN
     PERFORM bitbucket._check(server), bitbucket._check_options(names, issues);
     PERFORM bitbucket._lock(server, lower(workspace COLLATE "C"));
-    SELECT r.* INTO found
+    SELECT r.* INTO listed
     FROM bitbucket._repositories(server, ARRAY[workspace], repository) r;
     IF NOT FOUND THEN
         RAISE no_data_found USING
@@ -401,8 +412,8 @@ BEGIN
                           'may not see.', server, workspace);
     END IF;
     RETURN NEXT bitbucket._import(
-        server, found.workspace, found.slug, names, schema,
-        CASE issues WHEN 'auto' THEN found.has_issues ELSE issues = 'always' END);
+        server, listed.workspace, listed.slug, names, schema,
+        CASE issues WHEN 'auto' THEN listed.has_issues ELSE issues = 'always' END);
 END
 $$;
 COMMENT ON FUNCTION bitbucket.import_repository IS
@@ -461,40 +472,40 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- "tracker" tells whether the issue tables are wanted.
 DECLARE
     label CONSTANT text := bitbucket._label(workspace, repository);
-    result bitbucket.import_result := (
-        workspace, repository, coalesce(schema, bitbucket._target(server, workspace, repository, names)),
-        0, 'unchanged');
+    target CONSTANT name :=
+        coalesce(schema, bitbucket._target(server, workspace, repository, names));
+    result bitbucket.import_result := (workspace, repository, target, 0, 'unchanged');
     wanted text[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = result.schema) THEN
-        PERFORM bitbucket._create_schema(result.schema);
+    IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = target) THEN
+        PERFORM bitbucket._create_schema(target);
         result.status := 'created';
     ELSE
         PERFORM bitbucket._check_schema(
-            result.schema, server, workspace, repository, names, schema IS NOT NULL);
+            target, server, workspace, repository, names, schema IS NOT NULL);
     END IF;
-    SELECT array_agg(CASE _import.names WHEN 'flat' THEN c.flat_name ELSE c.name END) INTO wanted
-    FROM bitbucket.tables c
-    WHERE (repository IS NULL OR c.level = 'repository')
-      AND (tracker OR NOT c.needs_issue_tracker)
-      AND NOT EXISTS (SELECT FROM bitbucket.imported_tables t
-                      WHERE t.schema = result.schema AND t.table_name = c.name);
+    SELECT array_agg(CASE _import.names WHEN 'flat' THEN k.flat_name ELSE k.name END) INTO wanted
+    FROM bitbucket.tables k
+    WHERE (repository IS NULL OR k.level = 'repository')
+      AND (tracker OR NOT k.needs_issue_tracker)
+      AND k.name <> ALL (ARRAY(SELECT t.table_name FROM bitbucket.imported_tables t
+                               WHERE t.schema = target));
     IF wanted IS NOT NULL THEN
-        PERFORM bitbucket._create_tables(server, workspace, repository, result.schema, names, wanted);
+        PERFORM bitbucket._create_tables(server, workspace, repository, target, names, wanted);
         result.tables := cardinality(wanted);
     END IF;
-    IF bitbucket._add_columns(result.schema, names) + result.tables > 0
+    IF bitbucket._add_columns(target, names) + result.tables > 0
         AND result.status = 'unchanged'
     THEN
         result.status := 'extended';
     END IF;
-    PERFORM bitbucket.comment_on(result.schema);
+    PERFORM bitbucket.comment_on(target);
     -- The mark of "_target"; a comment of someone's own is left alone.
     PERFORM FROM pg_namespace n
-    WHERE n.nspname = result.schema AND obj_description(n.oid, 'pg_namespace') IS NULL
+    WHERE n.nspname = target AND obj_description(n.oid, 'pg_namespace') IS NULL
       AND pg_has_role(n.nspowner, 'USAGE');
     IF FOUND THEN
-        EXECUTE format('COMMENT ON SCHEMA %I IS %L', result.schema, label);
+        EXECUTE format('COMMENT ON SCHEMA %I IS %L', target, label);
     END IF;
     RETURN result;
 END
@@ -588,22 +599,21 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     statements text[];
 BEGIN
-    SELECT array_agg(format('ALTER FOREIGN TABLE %s %s', added.relation, added.columns))
-    INTO statements
-    FROM (
-        SELECT t.relation, string_agg(
-            CASE _add_columns.names
-                WHEN 'flat' THEN format('ADD COLUMN %I %s%s', c.flat_name, c.type,
-                    CASE WHEN c.flat_name <> c.name
-                         THEN format(' OPTIONS (column_name %L)', c.name) ELSE '' END)
-                ELSE format('ADD COLUMN %I %s', c.name, c.type) END,
-            ', ' ORDER BY c.position) AS columns
-        FROM bitbucket.imported_tables t
-        JOIN bitbucket.columns c ON c.table_name = t.table_name
-        WHERE t.schema = _add_columns.schema
-          AND NOT EXISTS (SELECT FROM bitbucket._shown_columns(t.relation) s WHERE s.shown = c.name)
-        GROUP BY t.relation
-    ) added;
+    WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),  -- read once, whatever the plan
+    lacking AS (
+        SELECT t.relation, k.position, k.type, k.name,
+               CASE _add_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END AS spelled
+        FROM bitbucket.imported_tables t JOIN known k ON k.table_name = t.table_name
+        LEFT JOIN bitbucket._shown_columns s ON s.relation = t.relation AND s.shown = k.name
+        WHERE t.schema = _add_columns.schema AND s.relation IS NULL
+    ), altered AS (
+        SELECT format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
+            format('ADD COLUMN %I %s', l.spelled, l.type) || CASE WHEN l.spelled <> l.name
+                THEN format(' OPTIONS (column_name %L)', l.name) ELSE '' END,
+            ', ' ORDER BY l.position)) AS statement
+        FROM lacking l GROUP BY l.relation
+    )
+    SELECT array_agg(a.statement) INTO statements FROM altered a;
     IF statements IS NOT NULL THEN
         EXECUTE array_to_string(statements, ';');
     END IF;
@@ -611,39 +621,29 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._shown_columns(relation regclass)
-RETURNS TABLE (number smallint, name name, shown text) LANGUAGE sql STABLE
--- The columns of a foreign table, and which of Bitbucket's each of them shows.
-BEGIN ATOMIC
-    SELECT a.attnum, a.attname, coalesce(
-        (SELECT o.option_value FROM pg_options_to_table(a.attfdwoptions) o
-         WHERE o.option_name = 'column_name'), a.attname)
-    FROM pg_attribute a
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
-END;
-
 CREATE FUNCTION bitbucket.comment_on(schema name, overwrite boolean DEFAULT false)
 RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     statements text[];
 BEGIN
-    SELECT array_agg(c.statement) INTO statements
-    FROM bitbucket.imported_tables t
-    JOIN pg_class r ON r.oid = t.relation AND pg_has_role(r.relowner, 'USAGE')
-    CROSS JOIN LATERAL (
-        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', t.relation, d.description)
-        FROM bitbucket.tables d
-        WHERE d.name = t.table_name
-          AND (overwrite OR obj_description(t.relation, 'pg_class') IS NULL)
+    WITH known_tables AS MATERIALIZED (SELECT * FROM bitbucket.tables),
+    known_columns AS MATERIALIZED (SELECT * FROM bitbucket.columns),
+    mine AS MATERIALIZED (
+        SELECT t.relation, t.table_name
+        FROM bitbucket.imported_tables t JOIN pg_class c ON c.oid = t.relation
+        WHERE t.schema = comment_on.schema AND pg_has_role(c.relowner, 'USAGE')
+    ), comments AS (
+        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', m.relation, k.description) AS statement
+        FROM mine m JOIN known_tables k ON k.name = m.table_name
+        WHERE overwrite OR obj_description(m.relation, 'pg_class') IS NULL
         UNION ALL
-        SELECT format('COMMENT ON COLUMN %s.%I IS %L', t.relation, s.name, d.description)
-        FROM bitbucket.columns d
-        JOIN bitbucket._shown_columns(t.relation) s ON s.shown = d.name
-        WHERE d.table_name = t.table_name
-          AND (overwrite OR col_description(t.relation, s.number) IS NULL)
-    ) c (statement)
-    WHERE t.schema = comment_on.schema;
+        SELECT format('COMMENT ON COLUMN %s.%I IS %L', m.relation, s.name, k.description)
+        FROM mine m JOIN bitbucket._shown_columns s ON s.relation = m.relation
+        JOIN known_columns k ON k.table_name = m.table_name AND k.name = s.shown
+        WHERE overwrite OR col_description(m.relation, s.number) IS NULL
+    )
+    SELECT array_agg(c.statement) INTO statements FROM comments c;
     IF statements IS NOT NULL THEN
         EXECUTE array_to_string(statements, ';');
     END IF;
