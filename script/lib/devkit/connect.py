@@ -54,7 +54,6 @@ def show(connection: Connection, target: Target) -> None:
     say(f"  URI    {connection.uri}")
     say(f"         password: in {connection.password_file} (for libpq: PGPASSFILE=that path)")
     say(f"  ODBC   DSN bitbucket in {connection.odbc_file}")
-    say(
-        f"         ODBCINI={connection.odbc_file} isql -v bitbucket  (Debian: unixodbc, odbc-postgresql)"
-    )
+    say("         with Debian's packages unixodbc and odbc-postgresql:")
+    say(f"         ODBCINI={connection.odbc_file} isql -v bitbucket")
     say("\nBoth keep running: script/demo status, script/demo stop, script/demo reset.")

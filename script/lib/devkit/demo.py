@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
     arguments, rest = _split_psql(arguments)
     options = _parser().parse_args(arguments)
     demo = Demo(open_places())
-    if options.workspace and not WORKSPACE_ID.fullmatch(options.workspace):
+    if options.workspace is not None and not WORKSPACE_ID.fullmatch(options.workspace):
         raise Failure(
             f"{options.workspace!r} is not a workspace ID",
             hint="It is the part after bitbucket.org/ in the workspace's address.",
