@@ -18,6 +18,7 @@ from .pushdown.conditions import Condition
 from .pushdown.shippable import ship
 from .tables import TABLES, Table
 from .tables.base import Column, flat, path_parameters
+from .writes import verbs, writable
 
 Row = Mapping[str, Any]
 
@@ -47,7 +48,6 @@ _SAMPLES: dict[str, Any] = {
 }
 
 _PATTERNS = ("~~", "~~*")
-_VERBS = ("insert", "update", "delete")
 
 
 def rows(table: str) -> tuple[Row, ...]:
@@ -75,7 +75,7 @@ def table_rows() -> Iterator[Row]:
             "filter_columns": [c.name for c in table.columns if operators(table, c)],
             "sort_columns": [c.name for c in table.columns if c.sort],
             "item_keys": [item.key for item in table.items],
-            "writes": verbs(table),
+            "writes": list(verbs(table)),
             "needs_issue_tracker": is_issue_table(table.name),
             "removed": table.removed,
         }
@@ -84,6 +84,7 @@ def table_rows() -> Iterator[Row]:
 def column_rows() -> Iterator[Row]:
     """One row per column of each foreign table."""
     for table in TABLES:
+        writing = {verb: writable(table, verb) for verb in verbs(table) if verb != "DELETE"}
         for position, column in enumerate(table.columns, 1):
             yield {
                 "table_name": table.name,
@@ -95,6 +96,7 @@ def column_rows() -> Iterator[Row]:
                 "operators": operators(table, column),
                 "sortable": column.sort is not None,
                 "request_per_row": not column.listed,
+                "writes": [verb for verb, columns in writing.items() if column.name in columns],
             }
 
 
@@ -107,11 +109,6 @@ def operators(table: type[Table], column: Column) -> list[str]:
     if column.query is not None:
         reaching.add("=")
     return [spelled for op, spelled in _OPERATORS.items() if op in reaching]
-
-
-def verbs(table: type[Table]) -> list[str]:
-    """The statements that change rows of ``table``: those for which it declares a request."""
-    return [verb.upper() for verb in _VERBS if getattr(table, verb, None) is not None]
 
 
 def _ships(column: Column, op: str) -> bool:

@@ -67,7 +67,8 @@ CREATE FOREIGN TABLE bitbucket.columns (
     description text,
     operators text[],
     sortable boolean,
-    request_per_row boolean
+    request_per_row boolean,
+    writes text[]
 ) SERVER bitbucket_catalog OPTIONS (table 'columns');
 
 COMMENT ON FOREIGN TABLE bitbucket.columns IS 'The columns of bitbucket.tables';
@@ -81,6 +82,7 @@ COMMENT ON COLUMN bitbucket.columns.operators IS 'Operators whose conditions Bit
 COMMENT ON COLUMN bitbucket.columns.sortable IS 'Bitbucket can sort by it';
 COMMENT ON COLUMN bitbucket.columns.request_per_row IS
     'Not in listings: reading it takes a request for each row';
+COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
 GRANT SELECT ON bitbucket.tables, bitbucket.columns TO PUBLIC;
 

@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str] | str] = {
     "sign_in": {"api", "options", "secrets", "errors"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
-    "catalog": {"tables", "pushdown", "options", "foreign_schema", "errors"},
+    "catalog": {"tables", "pushdown", "options", "foreign_schema", "writes", "errors"},
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
     "execution": {"api", "tables", "paths", "pushdown", "values", "errors"},
