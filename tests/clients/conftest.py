@@ -91,8 +91,10 @@ def site(db: Database, odbc: Odbc) -> Site:
         f'IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bitbucket INTO {SCHEMA} '
         "OPTIONS (names 'flat')"
     )
-    add_dsn(odbc, "website", ConnSettings=SEARCH_PATH)
-    add_dsn(odbc, "cursors", ConnSettings=SEARCH_PATH, UseDeclareFetch="1", Fetch="10")
+    # psqlODBC does not know jsonb and calls it a text of 255 bytes, unless it is told otherwise.
+    settings = {"ConnSettings": SEARCH_PATH, "UnknownsAsLongVarchar": "1"}
+    add_dsn(odbc, "website", **settings)
+    add_dsn(odbc, "cursors", **settings, UseDeclareFetch="1", Fetch="10")
     return Site(db, odbc)
 
 

@@ -122,10 +122,16 @@ def test_null_and_other_types_arrive_as_php_values(site):
     assert tuple(row.values()) == expected
 
 
-def test_long_texts_are_cut_only_by_phps_own_setting(site):
-    statement = "SELECT repeat(Title, 500) AS text FROM Issues WHERE Id = 1"
-    whole = site.db.value("SELECT repeat(title, 500) FROM website.issues WHERE id = 1")
-    assert len(whole) > 8190  # what psqlODBC declares a text to be
+@pytest.mark.parametrize(
+    ("column", "table"), [("repeat(Title, 500)", "Issues"), ("Participants", "PullRequests")]
+)
+def test_long_texts_are_cut_only_by_phps_own_setting(site, column, table):
+    # 8190 is what psqlODBC declares a text's length to be, 255 that of a type it does not know.
+    statement = f"SELECT {column} AS text FROM {table} ORDER BY length({column}::text) DESC LIMIT 1"
+    whole = site.db.value(
+        f"SELECT {column}::text FROM website.{table} ORDER BY length({column}::text) DESC LIMIT 1"
+    )
+    assert len(whole) > (8190 if table == "Issues" else 255)
     [row] = site.php("query.php", "website", statement, settings=["odbc.defaultlrl=1000000"]).json
     assert row == {"text": whole}
 
