@@ -41,7 +41,9 @@ def write_files(places: Places, cluster: Cluster, target: Target, password: str)
         f"Database = {target.database}\n"
         f"Username = {ROLE}\n"
         f"Password = {password}\n"
-        "ReadOnly = 0\n",
+        "ReadOnly = 0\n"
+        # Or psqlODBC, which does not know jsonb, takes it for a text of 255 bytes.
+        "UnknownsAsLongVarchar = 1\n",
     )
     return Connection(cluster.port, target.database, password_file, odbc_file)
 
