@@ -106,8 +106,8 @@ class Call:
         only = self.credential.repository
         if only is not None:
             return "write" if repository.full_name == only else None
-        if self.credential.kind == "workspace_access_token":
-            inside = repository.workspace == "acme"
+        if self.credential.workspace is not None:
+            inside = repository.workspace == self.credential.workspace
             return "admin" if inside else repository.role_of(None)
         return repository.role_of(self.credential.user)
 

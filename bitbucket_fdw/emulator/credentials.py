@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -62,9 +63,10 @@ CLASSIC_WRITE = CLASSIC_READ | {
 class Credential:
     """One way to sign in.
 
-    *user* is the nickname that the caller acts as (None: nobody), *repository* the full name of
-    the only repository it reaches (None: as many as its user or workspace), *state* whether it
-    still works.
+    *user* is the nickname that the caller acts as (None: nobody), *workspace* the slug of the one
+    that it administers as a whole (None: it has its user's rights), *repository* the full name of
+    the only repository it reaches (None: no such bound), *state* whether it still works, and
+    *expires_at* when it stops to (``time.monotonic()``; None: never).
     """
 
     name: str
@@ -80,7 +82,9 @@ class Credential:
     email: str | None = None
     user: str | None = None
     scopes: frozenset[str] = frozenset()
+    workspace: str | None = None
     repository: str | None = None
+    expires_at: float | None = None
     state: Literal["live", "expired", "revoked"] = "live"
 
     @property
@@ -142,6 +146,7 @@ SAMPLES: tuple[Credential, ...] = (
         "workspace_access_token",
         "emulator-token-workspace",
         user="acme-token",
+        workspace="acme",
         scopes=CLASSIC_READ,
     ),
     Credential(
@@ -149,6 +154,7 @@ SAMPLES: tuple[Credential, ...] = (
         "workspace_access_token",
         "emulator-token-workspace-write",
         user="acme-token",
+        workspace="acme",
         scopes=CLASSIC_WRITE,
     ),
     Credential(
@@ -156,6 +162,7 @@ SAMPLES: tuple[Credential, ...] = (
         "repository_access_token",
         "emulator-token-website",
         user="website-token",
+        workspace="acme",
         scopes=frozenset({"repository", "pullrequest", "pipeline"}),
         repository="acme/website",
     ),
@@ -164,6 +171,7 @@ SAMPLES: tuple[Credential, ...] = (
         "workspace_access_token",
         "emulator-token-no-pullrequest",
         user="acme-token",
+        workspace="acme",
         scopes=frozenset({"repository", "pipeline", "account"}),
     ),
     Credential(
@@ -171,6 +179,7 @@ SAMPLES: tuple[Credential, ...] = (
         "workspace_access_token",
         "emulator-token-revoked",
         user="acme-token",
+        workspace="acme",
         scopes=CLASSIC_READ,
         state="revoked",
     ),
@@ -199,7 +208,8 @@ class Keyring:
         credential = self._find(scheme.lower(), value.strip())
         if credential is None:
             raise plain(401, "") if scheme.lower() == "basic" else unauthorized()
-        if credential.state != "live":
+        late = credential.expires_at is not None and time.monotonic() >= credential.expires_at
+        if late or credential.state != "live":
             raise unauthorized(credential)
         return credential
 
@@ -218,15 +228,16 @@ class Keyring:
         """Make a new token known."""
         self._bearer[credential.secret] = credential
 
-    def set_state(self, name: str, state: Literal["live", "expired", "revoked"]) -> int:
-        """Expire, revoke or revive the credentials called *name*; returns how many there were."""
-        changed = 0
-        for known in (self._basic, self._bearer):
-            for key, credential in list(known.items()):
-                if credential.name == name:
-                    known[key] = replace(credential, state=state)  # type: ignore[index]
-                    changed += 1
-        return changed
+    def forget_bearer(self, secret: str) -> None:
+        """Make a token unknown."""
+        self._bearer.pop(secret, None)
+
+    def expire_bearer(self, secret: str) -> bool:
+        """Let a token run out now; returns whether it was known."""
+        credential = self._bearer.get(secret)
+        if credential is not None:
+            self._bearer[secret] = replace(credential, state="expired")
+        return credential is not None
 
 
 @dataclass(frozen=True)

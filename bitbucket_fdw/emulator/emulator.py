@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,6 +31,7 @@ from bitbucket_fdw.emulator.errors import (
 from bitbucket_fdw.emulator.faults import Faults
 from bitbucket_fdw.emulator.paging import Marks
 from bitbucket_fdw.emulator.routes import Endpoint, Routes
+from bitbucket_fdw.emulator.sign_in.site import Site
 
 API = "/2.0"
 
@@ -63,12 +65,16 @@ class Incoming:
         return parse_qsl(self.query, keep_blank_values=True)
 
 
+Action = Callable[[Incoming], Any]
+
+
 class Emulator:
     """State and behaviour of one emulator; *origin* is its address without a path."""
 
     def __init__(self, settings: Settings, origin: str) -> None:
         self.settings = settings
         self.log = RequestLog()
+        self.site_log = RequestLog()
         self.faults = Faults()
         self._origin = origin
         self._marks = Marks(f"emulator {settings.seed}".encode())
@@ -80,9 +86,11 @@ class Emulator:
         """Back to the state of a fresh start; the request log goes too."""
         self.store = data.build(self._origin + API, self.settings.seed, self.settings.scale)
         self.keyring = Keyring()
+        self.site = Site(self.keyring)
         self.listings = Listings()
         self.faults.clear()
         self.log.clear()
+        self.site_log.clear()
 
     # The API
 
@@ -99,7 +107,10 @@ class Emulator:
     def _dispatch(
         self, incoming: Incoming, entry: Entry, flags: set[str], headers: dict[str, str]
     ) -> Reply:
-        credential = self.keyring.authenticate(incoming.authorization)
+        if (incoming.authorization or "").lower().startswith("oauth "):
+            credential = self.site.authenticate(incoming)
+        else:
+            credential = self.keyring.authenticate(incoming.authorization)
         entry.credential = credential.name
         path = incoming.path.removeprefix(API)
         endpoint, names, allowed = self._routes.find(incoming.method, path)
@@ -168,31 +179,46 @@ class Emulator:
             return problem.reply
 
     def _control(self, incoming: Incoming) -> Any:
-        parameters = dict(incoming.parameters)
-        match incoming.method, incoming.path.removeprefix("/_emulator/"):
-            case "GET", "health":
-                return self._health()
-            case "GET", "requests":
-                return {"requests": self.log.list(int(parameters.get("since", "0")))}
-            case "DELETE", "requests":
-                self.log.clear()
-            case "GET", "faults":
-                return {"faults": self.faults.list()}
-            case "POST", "faults":
-                return self.faults.add(_json(incoming.body))
-            case "DELETE", "faults":
-                self.faults.clear()
-            case "GET", "credentials":
-                return {"credentials": control.credential_list()}
-            case "GET", "state":
-                return control.state(
-                    self.store, parameters.get("collection"), parameters.get("repository")
-                )
-            case "POST", "reset":
-                self.reset()
-            case _:
-                raise not_found("No such control endpoint")
-        return {"ok": True}
+        path = incoming.path.removeprefix("/_emulator/")
+        actions = self._reports() if incoming.method == "GET" else self._orders()
+        action = actions.get((incoming.method, path))
+        if action is None:
+            raise not_found("No such control endpoint")
+        result = action(incoming)
+        return {"ok": True} if result is None else result
+
+    def _reports(self) -> dict[tuple[str, str], Action]:
+        """What can be looked at."""
+
+        def requests(incoming: Incoming) -> Json:
+            since = dict(incoming.parameters).get("since", "0")
+            return {"requests": self.log.list(int(since))}
+
+        def state(incoming: Incoming) -> Json:
+            wanted = dict(incoming.parameters)
+            return control.state(self.store, wanted.get("collection"), wanted.get("repository"))
+
+        return {
+            ("GET", "health"): lambda _: self._health(),
+            ("GET", "requests"): requests,
+            ("GET", "faults"): lambda _: {"faults": self.faults.list()},
+            ("GET", "credentials"): lambda _: {"credentials": control.credential_list()},
+            ("GET", "state"): state,
+            ("GET", "oauth"): lambda _: {**self.site.show(), "requests": self.site_log.list()},
+        }
+
+    def _orders(self) -> dict[tuple[str, str], Action]:
+        """What can be changed."""
+        site = self.site
+        return {
+            ("DELETE", "requests"): lambda _: self.log.clear(),
+            ("POST", "faults"): lambda incoming: self.faults.add(_json(incoming.body)),
+            ("DELETE", "faults"): lambda _: self.faults.clear(),
+            ("POST", "oauth"): lambda incoming: site.rules.change(_json(incoming.body)),
+            ("POST", "oauth/expire"): lambda _: {"expired": site.oauth2.expire()},
+            ("POST", "oauth/revoke"): lambda _: {"revoked": site.revoke()},
+            ("POST", "reset"): lambda _: self.reset(),
+        }
 
     def _health(self) -> Json:
         settings = self.settings

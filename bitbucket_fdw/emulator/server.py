@@ -9,15 +9,19 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 
 from aiohttp import web
 
-from bitbucket_fdw.emulator.control import Entry
+from bitbucket_fdw.emulator.control import Entry, RequestLog
 from bitbucket_fdw.emulator.emulator import API, Emulator, Incoming, Settings
 from bitbucket_fdw.emulator.errors import Reply, html
 from bitbucket_fdw.emulator.faults import Fault
+from bitbucket_fdw.emulator.sign_in.site import PREFIXES
 
 _LARGEST_BODY = 8 * 1024 * 1024
+
+Respond = Callable[[Incoming, Entry, set[str]], Reply]
 
 
 class Server:
@@ -31,23 +35,32 @@ class Server:
         incoming = await _incoming(request)
         if incoming.path.startswith("/_emulator/"):
             return _respond(self._emulator.control(incoming))
+        emulator = self._emulator
         if incoming.path.startswith(f"{API}/"):
-            return await self._handle_api(request, incoming)
+            return await self._handle_logged(request, incoming, emulator.log, emulator.respond)
+        if incoming.path.startswith(PREFIXES):
+            return await self._handle_logged(
+                request,
+                incoming,
+                emulator.site_log,
+                lambda incoming, _entry, _flags: emulator.site.respond(incoming),
+            )
         return _respond(html(404, "Resource not found").reply)
 
-    async def _handle_api(self, request: web.Request, incoming: Incoming) -> web.StreamResponse:
-        log = self._emulator.log
+    async def _handle_logged(
+        self, request: web.Request, incoming: Incoming, log: RequestLog, respond: Respond
+    ) -> web.StreamResponse:
         headers = sorted(name.lower() for name in request.headers)
         entry = log.begin(incoming.method, incoming.path, incoming.query, headers)
         started = time.perf_counter()
         try:
-            return await self._answer(request, incoming, entry)
+            return await self._answer(request, incoming, entry, respond)
         finally:
             entry.duration_ms = round((time.perf_counter() - started) * 1000, 3)
             log.end()
 
     async def _answer(
-        self, request: web.Request, incoming: Incoming, entry: Entry
+        self, request: web.Request, incoming: Incoming, entry: Entry, respond: Respond
     ) -> web.StreamResponse:
         emulator = self._emulator
         fault = emulator.faults.strike(incoming.method, incoming.path, incoming.query)
@@ -55,7 +68,7 @@ class Server:
         entry.fault = fault.kind if fault else None
         reply = Reply()
         if fault is None or fault.carries_out:
-            reply = emulator.respond(incoming, entry, flags)
+            reply = respond(incoming, entry, flags)
         if emulator.settings.latency_ms:
             await asyncio.sleep(emulator.settings.latency_ms / 1000)
         if fault is not None:

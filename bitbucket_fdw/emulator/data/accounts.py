@@ -21,8 +21,12 @@ PEOPLE = (
     ("goro", "例 五郎"),
     ("hana", "Hana 🌸 Example"),
 )
-# Access tokens act as users of their own.
-ROBOTS = (("acme-token", "acme workspace token"), ("website-token", "website repository token"))
+# Access tokens and OAuth consumers that sign in for themselves act as users of their own.
+ROBOTS = (
+    ("acme-token", "acme workspace token"),
+    ("website-token", "website repository token"),
+    ("oauth-app", "Acme reports"),
+)
 
 ACME_PROJECTS = (
     ("WEB", "Web", "Everything that customers see", False),

@@ -20,8 +20,10 @@ def _sortable(schema: bbql.Schema) -> Listing:
 
 def _member_of(call: Call, workspace: Workspace) -> Workspace:
     """The workspace, if the caller belongs to it; 403 if not."""
-    inside = call.credential.is_access_token and workspace.slug == "acme"
-    if not inside and call.credential.user not in workspace.members:
+    if (
+        call.credential.workspace != workspace.slug
+        and call.credential.user not in workspace.members
+    ):
         raise error(403, "You do not have access to this workspace.")
     return workspace
 
@@ -64,8 +66,8 @@ def user_workspaces(call: Call) -> list[Json]:
         raise bad_request("Invalid value for 'administrator'")
     rows = []
     for workspace in call.store.workspaces.values():
-        if call.credential.is_access_token:
-            inside, administrator = workspace.slug == "acme", False
+        if call.credential.workspace is not None:
+            inside, administrator = workspace.slug == call.credential.workspace, False
         else:
             inside = call.credential.user in workspace.members
             administrator = call.credential.user in workspace.administrators
@@ -88,7 +90,9 @@ def user_workspace_permission(call: Call) -> Json:
 
 
 def _workspace_permission(call: Call, workspace: Workspace, nickname: str | None) -> Json:
-    membership = workspace.members[nickname or ""]
+    membership = workspace.members.get(nickname or "")
+    if membership is None:
+        raise not_found("You are not a member of this workspace.")
     permission = "owner" if nickname in workspace.administrators else "member"
     links = {"self": membership["links"]["self"]}
     return {**membership, "permission": permission, "links": links}
@@ -233,7 +237,8 @@ def projects(call: Call) -> list[Json]:
 
 
 def _visible_projects(call: Call, workspace: Workspace) -> list[Json]:
-    inside = call.credential.is_access_token or call.credential.user in workspace.members
+    inside = workspace.slug == call.credential.workspace
+    inside = inside or call.credential.user in workspace.members
     return [p for p in workspace.projects.values() if inside or not p["is_private"]]
 
 

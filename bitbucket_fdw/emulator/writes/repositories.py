@@ -62,8 +62,9 @@ _REPOSITORY_FIELDS = {
 def _administered(call: Call) -> Workspace:
     """The workspace in the path, which the caller must administer."""
     workspace = call.workspace()
-    token = call.credential.kind == "workspace_access_token" and workspace.slug == "acme"
-    if not token and call.credential.user not in workspace.administrators:
+    token = call.credential
+    whole = token.workspace == workspace.slug and token.repository is None
+    if not whole and call.credential.user not in workspace.administrators:
         raise error(403, "You do not have permission to administer this workspace.")
     return workspace
 
