@@ -47,7 +47,13 @@ LAYERS = (
     Layer("api", "tests/api", "the HTTP client against the emulator"),
     Layer("emulator", "tests/emulator", "the emulator itself"),
     Layer("docs", "tests/docs", "every table, column, option and command is documented"),
-    Layer("script", "tests/script", "the set-up behind these scripts", server=True),
+    Layer(
+        "script",
+        "tests/script",
+        "the set-up behind these scripts",
+        server=True,
+        needs=(Need("python3-yaml", file="/usr/lib/python3/dist-packages/yaml/__init__.py"),),
+    ),
     Layer("sql", "tests/sql", "SQL on a real PostgreSQL", server=True, per_host=True),
     Layer(
         "clients",
