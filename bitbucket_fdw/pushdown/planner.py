@@ -147,14 +147,14 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
         own = tuple(b for b in bindings if b.parameter in path_parameters(item.path))
         if not any(b.parameter == item.parameter for b in own):
             own = (*own, Binding(item.parameter, key.name, values))
-        paths = [c.path for c in _needed(request, base) if c.path]
+        paths = _paths(request, _needed(request, base))
         rest = [c for c in request.conditions if not _fixed_by_path(c, own)]
         return replace(
             base,
             kind=Kind.ITEM,
             path=item.path,
             bindings=own,
-            queries=(Query((("fields", ",".join(paths or [_key_path(request.table)])),)),),
+            queries=(Query((("fields", ",".join(paths)),)),),
             selectivity=1.0,
             shipped=(f"{key.name} in path",),
             local=base.local + _texts(rest),
@@ -293,13 +293,13 @@ def _query(
 def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], ...]:
     collection = request.table.collection
     prefix = f"values.{collection.unwrap}." if collection.unwrap else "values."
-    paths = [c.path for c in _needed(request, result) if c.path and c.listed]
+    paths = _paths(request, (c for c in _needed(request, result) if c.listed))
     envelope = ["next"]
     if collection.size:
         envelope.append("size")
     if collection.lossy_next:
         envelope += ["page", "pagelen"]
-    fields = [*envelope, *(prefix + path for path in paths or [_key_path(request.table)])]
+    fields = [*envelope, *(prefix + path for path in paths)]
     parameters = [("fields", ",".join(fields))]
     if request.sort:
         field_name = request.table.column(request.sort.column).sort
@@ -320,6 +320,15 @@ def _needed(request: Request, result: Plan) -> Iterator[Column]:
     for column in request.table.columns:
         if column.name in result.columns or (request.sort and column.name == request.sort.column):
             yield column
+
+
+def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
+    """The columns' JSON paths; never none, and one within the list that holds the rows."""
+    paths = [column.path for column in columns if column.path]
+    rows_in = request.table.collection.explode
+    if not paths or (rows_in and not any(path.startswith(f"{rows_in}.") for path in paths)):
+        paths.append(_key_path(request.table))
+    return paths
 
 
 def _key_path(table: type[Table]) -> str:

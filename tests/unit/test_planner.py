@@ -227,3 +227,11 @@ def test_exactness_decides_whether_a_limit_may_pass():
     assert not planned("pull_requests", ("title", "=", "x"), columns=["id"]).exact
     assert not planned("pull_requests", ("reason", "=", "x"), columns=["id"]).exact
     assert not planned("pull_requests", ("id", "=", 1), ("title", "=", "x")).exact
+
+
+@pytest.mark.parametrize("columns", [["pull_request_id"], ["repository"], []])
+@pytest.mark.parametrize("quals", [[], [("pull_request_id", "=", 7)]])
+def test_rows_in_a_list_are_there_whichever_columns_are_needed(columns, quals):
+    """Without a field inside the list the answer would hold no list, and so no rows."""
+    result = planned("pull_request_participants", *quals, columns=columns)
+    assert "participants.user.uuid" in parameters(result)["fields"]
