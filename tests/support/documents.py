@@ -12,15 +12,20 @@ Document = dict[str, Any]
 def rows_of(emulator: Control, collection: str) -> list[dict[str, Any]]:
     """The rows of a collection as ``{"workspace", "repository", parent ids, "document"}``.
 
-    Of commits only those that a listing shows: the ones that some branch or tag reaches.
+    Of commits, and of what hangs on them, only what a listing leads to: the ones that some branch
+    or tag reaches.
     """
     state = emulator.state()
     found: list[dict[str, Any]] = state[collection]
-    if collection == "commits":
-        heads = [*state["branches"], *state["tags"]]
-        reached = {(_place(row), digest) for row, digest in _reached(heads, found)}
-        return [row for row in found if (_place(row), row["document"]["hash"]) in reached]
-    return found
+    if not collection.startswith("commit"):
+        return found
+    heads = [*state["branches"], *state["tags"]]
+    reached = {(_place(row), digest) for row, digest in _reached(heads, state["commits"])}
+    return [
+        row
+        for row in found
+        if (_place(row), row.get("commit") or row["document"]["hash"]) in reached
+    ]
 
 
 def documents(

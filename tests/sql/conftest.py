@@ -1,0 +1,59 @@
+"""A database with the sample workspace imported beside plain copies of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from devkit.emulator import Control
+
+from tests.sql import reference
+from tests.sql.querying import Both
+from tests.support.database import Database, drop_database
+from tests.support.fixtures import DatabaseFactory
+
+
+@pytest.fixture(scope="session")
+def workspace_db(shared_emulator: Control, db_factory: DatabaseFactory) -> Iterator[Database]:
+    """Foreign schemas ``acme``, ``website``, ``flat``; plain copies ``acme_x``, ``website_x``."""
+    shared_emulator.reset()
+    database = db_factory(emulator=shared_emulator)
+    import_all(database)
+    reference.load(database, shared_emulator)
+    yield database
+    drop_database(database)
+
+
+def import_all(database: Database) -> None:
+    """The foreign schemas of the sample workspace and of its repository ``website``."""
+    database.execute("CREATE SCHEMA acme; CREATE SCHEMA website; CREATE SCHEMA flat")
+    database.execute('IMPORT FOREIGN SCHEMA "acme" FROM SERVER bitbucket INTO acme')
+    database.execute('IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bitbucket INTO website')
+    database.execute(
+        'IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bitbucket INTO flat '
+        "OPTIONS (names 'flat')"
+    )
+
+
+@pytest.fixture
+def sql(emulator: Control, workspace_db: Database) -> Iterator[Both]:
+    """The imported workspace in a session of its own, on the emulator's initial state."""
+    yield Both(workspace_db)
+    workspace_db.close()
+
+
+@pytest.fixture
+def refusals_expected() -> None:
+    """For tests that provoke an answer of 400; all others must not leave one behind."""
+
+
+@pytest.fixture(autouse=True)
+def _no_unexpected_refusal(
+    request: pytest.FixtureRequest, shared_emulator: Control
+) -> Iterator[None]:
+    """No statement may lead to a request that Bitbucket would refuse as malformed."""
+    yield
+    if "refusals_expected" in request.fixturenames:
+        return
+    refused = [r.line for r in shared_emulator.requests() if r.status == 400]
+    assert refused == []

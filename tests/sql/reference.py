@@ -1,0 +1,93 @@
+"""The emulator's documents as plain tables, made by SQL path expressions from the declarations.
+
+Nothing of the package's way from JSON to rows is used here: a column's declared path and type is
+all that both have in common, so that each is a check on the other.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from devkit.cluster import identifier, literal
+from devkit.emulator import Control
+
+from bitbucket_fdw.tables import TABLES, Table
+from bitbucket_fdw.tables.base import Column
+from tests.support.database import Database
+from tests.support.documents import default_branch_commits, rows_of
+
+Row = dict[str, Any]
+
+
+def load(db: Database, emulator: Control, suffix: str = "_x") -> None:
+    """Schemas ``acme_x`` (the whole workspace) and ``website_x`` (one repository) of plain tables.
+
+    They have the tables, columns and types of the foreign schemas ``acme`` and ``website``.
+    """
+    db.execute("SET TimeZone = 'UTC'")  # some times come without a zone, and are UTC
+    db.execute(f"CREATE SCHEMA acme{suffix}; CREATE SCHEMA website{suffix}")
+    db.execute("CREATE SCHEMA documents")
+    for table in TABLES:
+        _load_documents(db, table, _rows(emulator, table))
+        selected = ", ".join(_expression(column) for column in table.columns)
+        source = f"FROM documents.{identifier(table.name)} AS d"
+        whole = f"acme{suffix}.{identifier(table.name)}"
+        db.execute(f"CREATE TABLE {whole} AS SELECT {selected} {source}")
+        if table.level == "repository":
+            db.execute(
+                f"CREATE TABLE website{suffix}.{identifier(table.name)} AS "
+                f"SELECT * FROM {whole} WHERE repository = 'website'"
+            )
+    db.execute("DROP SCHEMA documents CASCADE")
+    db.execute("RESET TimeZone")
+
+
+def _rows(emulator: Control, table: type[Table]) -> list[Row]:
+    if table.name == "default_branch_commits":
+        rows = default_branch_commits(emulator)
+    elif table.collection.explode:
+        member = table.collection.explode
+        rows = [
+            {**row, "document": {**row["document"], member: element}}
+            for row in rows_of(emulator, _LISTED_IN[table.name])
+            for element in row["document"][member]
+        ]
+    else:
+        rows = rows_of(emulator, table.name)
+    return [row for row in rows if row["workspace"] == "acme"]
+
+
+def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:
+    name = f"documents.{identifier(table.name)}"
+    db.execute(f"CREATE TABLE {name} (place jsonb, document jsonb)")
+    with db.connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN".encode()) as copy:
+        for row in rows:
+            place = {key: value for key, value in row.items() if key != "document"}
+            copy.write_row((json.dumps(place), json.dumps(row["document"])))
+
+
+# Tables that are a list within each document of another collection.
+_LISTED_IN = {"pull_request_participants": "pull_requests"}
+
+# Where the emulator's state says what stands in a path, if under another name than the column's.
+_PLACES = {"commit_hash": "commit"}
+
+
+def _expression(column: Column) -> str:
+    name = identifier(column.name)
+    if column.path is None:
+        place = _PLACES.get(column.name, column.name)
+        return f"{_cast(f'd.place ->> {literal(place)}', column.type)} AS {name}"
+    path = literal("{" + ",".join(column.keys) + "}")
+    if column.present:
+        return f"NULLIF(d.document #> {path}, 'null') IS NOT NULL AS {name}"
+    if column.type == "jsonb":
+        return f"NULLIF(d.document #> {path}, 'null') AS {name}"
+    return f"{_cast(f'd.document #>> {path}', column.type)} AS {name}"
+
+
+def _cast(text: str, type_name: str) -> str:
+    if type_name == "uuid":
+        return f"trim('{{}}' FROM {text})::uuid"
+    return f"({text})::{type_name}"

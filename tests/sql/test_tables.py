@@ -1,0 +1,116 @@
+"""Every table, by its declaration: rows, types, columns, and what is asked for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bitbucket_fdw.tables import TABLES, Table
+from tests.sql.querying import Asked, Both, asked
+from tests.sql.reference import identifier
+
+REPOSITORY_TABLES = [table for table in TABLES if table.level == "repository"]
+
+names = [table.name for table in TABLES]
+
+
+@pytest.mark.parametrize("name", names)
+def test_the_rows_of_the_workspace_are_the_documents(sql, name):
+    result = sql.query(f"SELECT * FROM {name}", on="acme")
+    assert result.rows, "a table without a row shows nothing"
+    assert result.notices == []
+    for one in asked(result):
+        envelope = (one.one("fields") or "").split(",")
+        if any(field.startswith("values.") for field in envelope):
+            assert "next" in envelope, "every listing would end after a page"
+
+
+@pytest.mark.parametrize("table", REPOSITORY_TABLES, ids=lambda table: table.name)
+def test_the_rows_of_a_repository_are_the_documents(sql, table):
+    result = sql.query(f"SELECT * FROM {table.name}", on="website")
+    assert result.rows
+    assert {row[:2] for row in result.rows} == {("acme", "website")}
+
+
+@pytest.mark.parametrize("name", names)
+def test_names_and_types_are_as_declared(sql, name):
+    declared = [
+        (column.name, column.type.replace("timestamptz", "timestamp with time zone"))
+        for column in next(table for table in TABLES if table.name == name).columns
+    ]
+    found = sql.db.rows(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        f"WHERE attrelid = 'acme.{name}'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    assert found == declared
+
+
+def _own_requests(table: type[Table], requests: list[Asked]) -> list[Asked]:
+    """The requests to the table's own listing, not to its parents'."""
+    last = table.collection.path.rpartition("/")[2]
+    if last.startswith("{"):
+        return [one for one in requests if one.path.count("/") == table.collection.path.count("/")]
+    return [one for one in requests if one.path.endswith(f"/{last}")]
+
+
+def _busiest(sql: Both, table: type[Table]) -> str:
+    """A WHERE clause for the parent with most rows, or none for tables right below a repository."""
+    for parameter in table.parameters():
+        column = table.column_of(parameter)
+        if column and parameter not in ("workspace", "repository"):
+            most = f"SELECT {column.name} FROM website_x.{table.name} GROUP BY 1"
+            value = sql.db.value(f"{most} ORDER BY count(*) DESC, 1 LIMIT 1")
+            return f" WHERE {column.name} = '{value}'"
+    return ""
+
+
+@pytest.mark.parametrize("table", REPOSITORY_TABLES, ids=lambda table: table.name)
+def test_each_column_alone_has_its_values_and_asks_for_its_field_only(sql, table):
+    where = _busiest(sql, table)
+    for column in table.columns:
+        result = sql.query(f"SELECT {identifier(column.name)} FROM {table.name}{where}")
+        if column.path is None or not column.listed:
+            continue
+        own = _own_requests(table, asked(result))
+        assert own, column.name
+        # A row of a list within an item is as absent as the list, whatever its columns hold.
+        assert {frozenset(one.fields) for one in own} == {frozenset({column.path})}
+
+
+@pytest.mark.parametrize("name", names)
+def test_rows_carry_where_they_are(sql, name):
+    """Columns that stand in the address only, and no column at all."""
+    result = sql.query(
+        f"SELECT workspace FROM {name}" if name != "workspaces" else f"SELECT slug FROM {name}",
+        on="acme",
+    )
+    assert {row[0] for row in result.rows} == {"acme"}
+
+
+@pytest.mark.parametrize("name", names)
+def test_primary_keys_are_keys(sql, name):
+    table = next(table for table in TABLES if table.name == name)
+    key = ", ".join(map(identifier, table.primary_key))
+    doubles = f"SELECT {key} FROM {name} GROUP BY {key} HAVING count(*) > 1"
+    assert sql.query(doubles, on="acme").rows == []
+    missing = " OR ".join(f"{identifier(column)} IS NULL" for column in table.primary_key)
+    assert sql.query(f"SELECT count(*) FROM {name} WHERE {missing}", on="acme").rows == [(0,)]
+
+
+@pytest.mark.parametrize("name", names)
+def test_columns_that_are_sorted_by_have_no_nulls(sql, name):
+    """The place of NULLs differs at Bitbucket; the emulator's documents are checked here."""
+    table = next(table for table in TABLES if table.name == name)
+    for column in table.columns:
+        if column.sort:
+            found = f"SELECT count(*) FROM acme_x.{name} WHERE {identifier(column.name)} IS NULL"
+            assert sql.db.value(found) == 0, column.name
+
+
+def test_a_registry_password_is_never_asked_for(sql):
+    """A step's image can hold one; a row of the emulator's does."""
+    state = sql.db.emulator.state()["pipeline_steps"]
+    assert any("password" in (row["document"]["image"] or {}) for row in state)
+    result = sql.query("SELECT * FROM pipeline_steps", on="acme")
+    assert not any("registry-secret" in repr(row) for row in result.rows)
+    for one in asked(result):
+        assert not any(field in ("image", "*", "values") for field in one.fields)
