@@ -95,6 +95,14 @@ class TableBinding:
             return None
         return Sort(column.name, descending)
 
+    def spelled(self, column: str) -> str:
+        """The foreign table's name of a declared column."""
+        return self._renamed[column][0]
+
+    def declared(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of the foreign table's columns under their declared names."""
+        return {self.shown[name].name: value for name, value in values.items()}
+
     def rename(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row under the foreign table's own column names."""
         return {

@@ -214,7 +214,7 @@ def options_part() -> str:
     for level in LEVELS:
         lines += [f"## {level[0].upper()}{level[1:]}", ""]
         lines += ["| option | value | default | |", "|---|---|---|---|"]
-        lines += [_option_row(option) for option in OPTIONS if option.level == level]
+        lines += [_option_row(option) for option in OPTIONS if level in option.levels]
         lines.append("")
     return _text(lines)
 

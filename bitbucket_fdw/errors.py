@@ -188,9 +188,13 @@ class ServerFailure(RequestError):
 
 
 class ConnectionFailure(RequestError):
-    """No complete answer: refused, reset, timed out or cut short."""
+    """No complete answer: refused, reset, timed out or cut short.
+
+    ``sent`` is false if there was no connection to send the request on.
+    """
 
     sqlstate = "08006"  # connection_failure
+    sent: bool = True
 
 
 class OutcomeUnknown(RequestError):

@@ -139,6 +139,12 @@ class Option:
     help: str
     default: str | None = None
     secret: bool = False
+    also: str | None = None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels it may stand at."""
+        return (self.level, self.also) if self.also else (self.level,)
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -186,6 +192,30 @@ OPTIONS: tuple[Option, ...] = (
         _base_url,
         "Address of OAuth 1's request_token, authenticate and access_token",
         "https://bitbucket.org/api/1.0/oauth",
+    ),
+    Option(
+        "updatable",
+        SERVER,
+        _boolean,
+        "Whether INSERT, UPDATE and DELETE are allowed; false on the server holds for all of its "
+        "tables",
+        "true",
+        also=TABLE,
+    ),
+    Option(
+        "write_mode",
+        SERVER,
+        _one_of("immediate", "commit"),
+        "When changes are sent: as the statement makes them, or all at COMMIT",
+        "immediate",
+    ),
+    Option(
+        "on_rollback",
+        SERVER,
+        _one_of("warn", "undo"),
+        "What a rollback does about changes that were sent: tell them, or take them back as far "
+        "as Bitbucket can",
+        "warn",
     ),
     Option("table", TABLE, _text, "The Bitbucket table it shows, such as pull_requests"),
     Option("workspace", TABLE, _text, "Slug of the one workspace it is bound to"),
@@ -270,7 +300,7 @@ def validate(options: Mapping[str, str], level: str) -> None:
         if name == "wrapper" and where == SERVER:
             continue
         option = _BY_NAME.get(name)
-        if option is None or option.level != where:
+        if option is None or where not in option.levels:
             raise _misplaced(name, where, option)
         _parse(option, value)
 
@@ -279,12 +309,12 @@ def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
     """All options of some levels, read, with defaults; :class:`OptionError` on a fault."""
     for name in options:
         option = _BY_NAME.get(name)
-        if option is None or option.level not in levels:
+        if option is None or not set(option.levels) & set(levels):
             raise _misplaced(name, " or ".join(levels), option)
     return {
         option.name: _parse(option, options.get(option.name, option.default))
         for option in OPTIONS
-        if option.level in levels
+        if set(option.levels) & set(levels)
     }
 
 
@@ -314,7 +344,7 @@ def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:
 
 
 def _misplaced(name: str, where: str, option: Option | None) -> OptionError:
-    valid = [o.name for o in OPTIONS if o.level in where]
+    valid = [o.name for o in OPTIONS if any(level in where for level in o.levels)]
     hint = f"Valid options here are: {', '.join(valid)}." if valid else None
     if option is not None:
         return OptionError(

@@ -15,14 +15,16 @@ from typing import Any, NoReturn, TypeVar, cast
 from multicorn import ColumnDefinition, ForeignDataWrapper, TableDefinition
 from multicorn.utils import log_to_postgres
 
-from . import catalog, estimate, explain, foreign_schema, interrupts, options, sign_in
+from . import catalog, estimate, explain, foreign_schema, interrupts, options, sign_in, statement
 from .api import Client, ScanContext, Settings, client_for
 from .binding import TableBinding
-from .errors import BitbucketError, NotFound, RequestError
+from .errors import BitbucketError, NotFound, ReadOnly, RequestError
 from .execution import Execution, Reader, Row, Sizes
+from .modify import Modifier
 from .pushdown import Qual, plan
 from .pushdown.planner import Request
 from .tables import Table
+from .transactions import JOURNAL, Aftermath
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +72,16 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.sizes = _sizes.setdefault(self.client.settings.base_url, Sizes())
         self._startup_cost = estimate.STARTUP_COST
         self._scan: ScanContext | None = None
+        self._updatable: bool = values["updatable"]
+        self._write_mode: str = values["write_mode"]
+        self._modifier = Modifier(
+            self.binding,
+            self.client,
+            self.sizes,
+            self._write_mode,
+            values["on_rollback"] == "undo",
+            interrupts.pending,
+        )
 
     # --- planning ---
 
@@ -125,8 +137,11 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
+            remember = self._modifier.watch(request.columns) if self._updatable else None
             reader = Reader(self.client, scan, self.sizes, _warn)
             for row in reader.rows(request):
+                if remember is not None:
+                    remember(row)
                 yield self.binding.rename(row)
         except BitbucketError as error:
             report(_explained(error, self.table), self.name)
@@ -152,6 +167,79 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             limit,
             offset or 0,
         )
+
+    # --- writing ---
+
+    @property
+    def rowid_column(self) -> str:
+        return self._rowid_column()
+
+    @reporting
+    def _rowid_column(self) -> str:
+        self._require_updatable()
+        return self.binding.spelled(self._modifier.rowid.name)
+
+    @reporting
+    def insert(self, values: Mapping[str, Any]) -> Row:
+        self._require_updatable()
+        if self._write_mode == "commit" and statement.has_returning(statement.text()):
+            raise ReadOnly(
+                "RETURNING cannot be answered before COMMIT",
+                detail="Server option write_mode is 'commit': nothing has been sent yet.",
+                hint="Leave RETURNING out, or set write_mode to 'immediate'.",
+            )
+        return self._written(self._modifier.insert(self.binding.declared(values)))
+
+    @reporting
+    def update(self, rowid: Any, newvalues: Mapping[str, Any]) -> Row:
+        self._require_updatable()
+        return self._written(self._modifier.update(rowid, self.binding.declared(newvalues)))
+
+    @reporting
+    def delete(self, rowid: Any) -> None:
+        self._require_updatable()
+        self._modifier.delete(rowid)
+
+    def _written(self, row: Row) -> Row:
+        shown = {column.name for column in self.binding.shown.values()}
+        return self.binding.rename({name: row.get(name) for name in shown})
+
+    def _require_updatable(self) -> None:
+        if not self._updatable:
+            raise ReadOnly(
+                "the foreign table is read-only",
+                hint="Option updatable is false on it or on its server.",
+            )
+
+    # --- transactions ---
+
+    def begin(self, serializable: int) -> None:
+        self._modifier.level = 1
+
+    def sub_begin(self, level: int) -> None:
+        self._modifier.level = level
+
+    def sub_commit(self, level: int) -> None:
+        self._modifier.level = level - 1
+        JOURNAL.sub_commit(level)
+
+    def sub_rollback(self, level: int) -> None:
+        self._modifier.level = level - 1
+        # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
+        if not statement.is_rollback(statement.text()):
+            _tell(JOURNAL.rollback(level))
+
+    @reporting
+    def pre_commit(self) -> None:
+        JOURNAL.pre_commit()
+
+    def commit(self) -> None:
+        JOURNAL.commit()
+        self._modifier.forget()
+
+    def rollback(self) -> None:
+        _tell(JOURNAL.rollback(1))
+        self._modifier.forget()
 
     # --- declaring ---
 
@@ -264,6 +352,12 @@ def _explained(error: BitbucketError, table: type[Table] | None) -> BitbucketErr
         wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
         error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
     return error
+
+
+def _tell(aftermath: Aftermath) -> None:
+    """Warn of changes that a rollback could not take back."""
+    if aftermath.message:
+        log_to_postgres(aftermath.message, WARNING, detail=aftermath.detail)
 
 
 def _warn(message: str) -> None:

@@ -6,15 +6,18 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
 from .paths import fill, path_text
 from .pushdown.conditions import read
 from .tables.base import Column, Field, Table, Transition, Write, path_parameters
+from .values import instant
 
 Row = Mapping[str, Any]
 
+_ROUNDING = timedelta(seconds=1)  # ``typed`` drops the API's fraction, which has up to nine digits
 _REPEATABLE = ("PUT", "DELETE")
 
 
@@ -74,7 +77,11 @@ def update(table: type[Table], bound: Row, old: Row, new: Row) -> list[WriteRequ
     Only columns that differ are sent. Raises a :class:`WriteError` for what Bitbucket does not
     take.
     """
-    changed = {name: value for name, value in new.items() if value != old.get(name)}
+    changed = {
+        name: value
+        for name, value in new.items()
+        if not _same(table.column(name), old.get(name), value)
+    }
     if not changed:
         return []
     writes = table.writes
@@ -83,7 +90,7 @@ def update(table: type[Table], bound: Row, old: Row, new: Row) -> list[WriteRequ
     if writes.only and old.get(writes.only[0]) != writes.only[1]:
         column, value = writes.only
         raise WriteError(
-            f"{table.name}: this row cannot be changed, its {column} is {old.get(column)}",
+            f"this row cannot be changed, its {column} is {old.get(column)}",
             hint=f"Bitbucket changes rows with {column} {value} only.",
         )
     transitions = _transitions(table, changed)
@@ -158,8 +165,34 @@ def typed(column: Column, value: Any) -> Any:
         return None
     if column.type == "jsonb":
         return json.loads(value) if isinstance(value, str) else value
+    if column.type == "timestamptz":
+        return _time(value)
     known = read(column.type, value)
     return value if known is None else known
+
+
+def _time(value: Any) -> Any:
+    """A time as the API or the host writes it; text where its form is another."""
+    known = read("timestamptz", value)
+    if known is None and isinstance(value, str):
+        try:
+            return instant(value)[0]
+        except ValueError:
+            return value
+    return known or value
+
+
+def _same(column: Column, old: Any, new: Any) -> bool:
+    """Whether a value is the one that was read.
+
+    PostgreSQL rounds the API's times, and hosts show them in the session's DateStyle: one that
+    cannot be read is taken to be unchanged.
+    """
+    if column.type != "timestamptz" or old is None or new is None:
+        return bool(old == new)
+    if not (isinstance(old, datetime) and isinstance(new, datetime)):
+        return True
+    return abs(old - new) < _ROUNDING
 
 
 # --- building requests ---
@@ -174,7 +207,7 @@ def _request(
         value = bound.get(parameter) if parameter in bound else identity.get(column)
         if value is None or value in ("", ".", ".."):
             raise MissingValue(
-                f"{table.name}: {column} is missing",
+                f"{column} is missing",
                 hint=f"{verb} needs it to address Bitbucket.",
             )
         known[column] = value
@@ -229,7 +262,7 @@ def _transitions(table: type[Table], changed: Row) -> list[Transition]:
         wanted = [t for t in possible if t.value == changed[column]]
         if not wanted:
             raise InvalidValue(
-                f"{table.name}: {column} cannot be set to {changed[column]!r}",
+                f"{column} cannot be set to {changed[column]!r}",
                 hint=f"It can be set to: {', '.join(str(t.value) for t in possible)}.",
             )
         found += wanted
@@ -248,7 +281,7 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
             continue
         if field.values and value not in field.values:
             raise InvalidValue(
-                f"{table.name}: {value!r} is no {field.column}",
+                f"{value!r} is no {field.column}",
                 hint=f"It can be: {', '.join(field.values)}.",
             )
         _put(body, path, _accounts(table, field, value) if field.accounts else _sent(value))
@@ -272,10 +305,10 @@ def _accounts(table: type[Table], field: Field, value: Any) -> list[dict[str, st
     accounts = []
     for entry in value if isinstance(value, list) else [None]:
         named = entry if isinstance(entry, dict) else {"uuid": entry}
-        known = {k: named[k] for k in ("uuid", "account_id") if isinstance(named.get(k), str)}
+        known = {k: str(named[k]) for k in ("uuid", "account_id") if isinstance(named.get(k), str)}
         if not known:
             raise InvalidValue(
-                f"{table.name}: {field.column} is no list of accounts",
+                f"{field.column} is no list of accounts",
                 hint='Give UUIDs, \'["{…}"]\', or objects with "uuid" or "account_id".',
             )
         if "uuid" in known:
@@ -309,13 +342,13 @@ def _check_columns(
     for name, value in given.items():
         if name not in allowed:
             raise ReadOnly(
-                f"{table.name}: column {name} cannot be set by {verb}",
+                f"column {name} cannot be set by {verb}",
                 hint=f"Columns that can: {', '.join(writable(table, verb))}.",
             )
         fixed = next((bound[p] for p, c in in_path.items() if c == name and p in bound), None)
         if fixed is not None and fixed != value:
             raise InvalidValue(
-                f"{table.name}: {name} is {fixed!r} in this foreign table, not {value!r}",
+                f"{name} is {fixed!r} in this foreign table, not {value!r}",
                 hint="Write to the table of the other schema, or leave the column out.",
             )
 
@@ -324,7 +357,7 @@ def _check_required(table: type[Table], fields: Iterable[Field], given: Row) -> 
     missing = [field.column for field in fields if field.required and field.column not in given]
     if missing:
         raise MissingValue(
-            f"{table.name}: {', '.join(missing)} must be given",
+            f"{', '.join(missing)} must be given",
             hint=f"Columns that can be set: {', '.join(writable(table, 'INSERT'))}.",
         )
 

@@ -7,16 +7,24 @@ Bitbucket's own status for a server-side time-out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.util import Retry
 
-from ..errors import BadResponse, Cancelled, ConnectionFailure, RateLimited, RequestError
+from ..errors import (
+    BadResponse,
+    Cancelled,
+    ConnectionFailure,
+    OutcomeUnknown,
+    RateLimited,
+    RequestError,
+    ServerFailure,
+)
 from .credentials import Credential
 from .failures import failure
 from .scan import ScanContext, Workers
@@ -25,6 +33,12 @@ from .transport import Transport, origin, why_no_answer
 RETRIED = frozenset({429, 500, 502, 503, 504, 555})
 LONGEST_WAIT = 120  # seconds of Retry-After that a statement is kept waiting for
 _REDIRECTS = 5
+_SUCCESS = {
+    "GET": (200,),
+    "POST": (200, 201, 202, 204),
+    "PUT": (200, 201, 204),
+    "DELETE": (200, 202, 204),
+}
 _RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
 
 
@@ -52,10 +66,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its JSON and its size in bytes."""
+    """A successful answer: its JSON (``None`` for an empty body) and its size in bytes.
+
+    ``location`` is where an answer of 202 says the outcome will be told.
+    """
 
     json: Any
     size: int
+    status: int = 200
+    location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -77,6 +97,10 @@ class Client:
         ).prepare()
         return str(prepared.url)
 
+    def absolute(self, location: str) -> str:
+        """A Location header as a full address."""
+        return urljoin(f"{self.settings.base_url}/", location)
+
     def get(self, url: str, scan: ScanContext) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
 
@@ -95,48 +119,106 @@ class Client:
             error, response = outcome
             if not _worth_repeating(error):
                 raise error
-            try:
-                if response is None:
-                    retry = retry.increment("GET", url, error=error)
-                else:
-                    retry = retry.increment("GET", url, response=_raw(response))
-            except MaxRetryError:
-                raise error from None
+            retry = self._again(retry, "GET", url, error, response)
             self._pause(retry, response, error, scan)
 
+    def send(
+        self, method: str, path: str, body: Any, repeatable: bool, scan: ScanContext
+    ) -> Answer:
+        """Send a write; ``body`` is JSON, ``None`` for none.
+
+        Blocks; to be run on a worker thread. What was certainly not applied (429, no connection)
+        is sent again; of anything else only a ``repeatable`` request. Raises
+        :class:`OutcomeUnknown` when it may have been applied, another :class:`RequestError` when
+        it was not.
+        """
+        url = self.url(path)
+        retry = self._retries()
+        in_doubt = False
+        scan.spend()
+        while True:
+            outcome = self._attempt(method, url, path, body)
+            if isinstance(outcome, Answer):
+                return outcome
+            error, response = outcome
+            if method == "DELETE" and error.status == 404 and in_doubt:
+                return Answer(None, 0)  # an earlier attempt got through
+            applied_perhaps = _in_doubt(error)
+            in_doubt = in_doubt or applied_perhaps
+            if not _worth_repeating(error) or (applied_perhaps and not repeatable):
+                raise _unknown(error) if in_doubt else error
+            try:
+                retry = self._again(retry, method, url, error, response)
+            except RequestError as last:
+                raise _unknown(last) if in_doubt else last from None
+            self._pause(retry, response, error, scan)
+
+    def _again(
+        self,
+        retry: Retry,
+        method: str,
+        url: str,
+        error: RequestError,
+        response: requests.Response | None,
+    ) -> Retry:
+        """The retry counted; ``error`` once there were enough."""
+        try:
+            if response is None:
+                return retry.increment(method, url, error=error)
+            return retry.increment(method, url, response=_raw(response))
+        except MaxRetryError:
+            raise error from None
+
+    def probe(self, url: str, scan: ScanContext) -> tuple[Answer | RequestError, Mapping[str, str]]:
+        """What an address of this API says when it is asked once, and the answer's headers.
+
+        Blocks. :class:`SignInError` if there is no token to sign the request with.
+        """
+        scan.spend()
+        outcome = self._attempt("GET", url, self._path(url))
+        if isinstance(outcome, Answer):
+            return outcome, outcome.headers
+        error, response = outcome
+        return error, response.headers if response is not None else {}
+
     def _attempt(
-        self, method: str, url: str, path: str
+        self, method: str, url: str, path: str, body: Any = None
     ) -> Answer | tuple[RequestError, requests.Response | None]:
         """One request, redirects within the API followed: an answer, or an error and the response
         it was read from, if there was one.
         """
         try:
-            response = self._renewing(method, url)
+            response = self._renewing(method, url, body)
         except RequestError as error:
             return error, None
         except requests.RequestException as error:
             return self._connection_failure(error, method, path), None
-        if response.status_code != 200:
+        if response.status_code not in _SUCCESS[method]:
             return self._about(failure(response, method, path)), response
+        if method != "GET" and not response.content:
+            location = response.headers.get("Location")
+            return Answer(None, 0, response.status_code, location)
         try:
-            return Answer(json.loads(response.content), len(response.content))
+            parsed = json.loads(response.content)
         except ValueError:
-            return self._about(self._not_json(response, path)), response
+            return self._about(self._not_json(response, method, path)), response
+        size = len(response.content)
+        return Answer(parsed, size, response.status_code, headers=response.headers)
 
-    def _renewing(self, method: str, url: str) -> requests.Response:
+    def _renewing(self, method: str, url: str, body: Any) -> requests.Response:
         """The answer, asked for again with a new token where the credential can get one."""
         for _ in range(_RENEWALS):
-            response = self._follow(method, url)
+            response = self._follow(method, url, body)
             if response.status_code != 401 or not self.credential.renew_after(response.request):
                 return response
-        return self._follow(method, url)
+        return self._follow(method, url, body)
 
-    def _follow(self, method: str, url: str) -> requests.Response:
+    def _follow(self, method: str, url: str, body: Any) -> requests.Response:
         for _ in range(_REDIRECTS):
             response = self._session.request(
-                method, url, timeout=self.settings.timeout, allow_redirects=False
+                method, url, json=body, timeout=self.settings.timeout, allow_redirects=False
             )
-            if not response.is_redirect:
+            if not response.is_redirect or method != "GET":
                 break
             url = urljoin(url, response.headers["Location"])
             self._path(url)
@@ -200,11 +282,11 @@ class Client:
             error.detail = self.credential.redact(error.detail)
         return error
 
-    def _not_json(self, response: requests.Response, path: str) -> BadResponse:
+    def _not_json(self, response: requests.Response, method: str, path: str) -> BadResponse:
         kind = response.headers.get("Content-Type", "none").split(";")[0]
         return BadResponse(
-            f"GET {path} was answered with something that is not JSON",
-            method="GET",
+            f"{method} {path} was answered with something that is not JSON",
+            method=method,
             path=path,
             status=response.status_code,
             detail=f"Content type {kind}, {len(response.content)} bytes.",
@@ -214,17 +296,45 @@ class Client:
     def _connection_failure(
         self, error: requests.RequestException, method: str, path: str
     ) -> ConnectionFailure:
-        return ConnectionFailure(
+        failed = ConnectionFailure(
             f"{method} {path} got no complete answer from {self._origin}",
             method=method,
             path=path,
             detail=why_no_answer(error, self.settings.timeout),
             hint="Check base_url and the network; server option timeout sets the patience.",
         )
+        failed.sent = not _never_sent(error)
+        return failed
 
 
 def _raw(response: requests.Response) -> Any:
     return response.raw  # urllib3's response, which its Retry wants to see
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether there was not even a connection to send the request on."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(cause, NewConnectionError)
+
+
+def _in_doubt(error: RequestError) -> bool:
+    """Whether a write that failed so may have been applied all the same."""
+    if isinstance(error, ConnectionFailure):
+        return error.sent
+    return isinstance(error, (ServerFailure, BadResponse))
+
+
+def _unknown(error: RequestError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"it is not known whether {error.method} {error.path} was applied",
+        method=error.method,
+        path=error.path,
+        status=error.status,
+        detail=" ".join(filter(None, (f"{error.message}.", error.detail))),
+        hint="It was not sent again. Look at Bitbucket, or SELECT the row, before repeating it.",
+    )
 
 
 def _worth_repeating(error: RequestError) -> bool:

@@ -73,11 +73,17 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
 def _scopes_hint(headers: Mapping[str, str]) -> str:
     wants = headers.get("X-Accepted-OAuth-Scopes")
     has = headers.get("X-OAuth-Scopes")
+    if wants and has is not None and _scopes(wants) <= _scopes(has):
+        return "The credential has the scope; its account may not do this, or nobody may."
     if wants and has is not None:
         return f"The endpoint wants scope {wants}; the credential has: {has or 'none'}."
     if wants:
         return f"The endpoint wants scope {wants}."
     return "The credential lacks a scope or a permission."
+
+
+def _scopes(header: str) -> set[str]:
+    return {scope for scope in header.replace(",", " ").split() if scope}
 
 
 def _said(response: requests.Response) -> str | None:

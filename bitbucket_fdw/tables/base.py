@@ -172,6 +172,19 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Unique:
+    """Columns that no two rows may share while ``where`` (a column and its value) holds.
+
+    ``default`` names a column that Bitbucket fills in when it is left out, and the column of the
+    repository it takes the value from.
+    """
+
+    columns: tuple[str, ...]
+    where: tuple[str, Any]
+    default: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Writes:
     """What can be written to a table. A verb without an entry is refused with the reason given.
 
@@ -182,8 +195,8 @@ class Writes:
     :param own: the column of the account that acts; rows of others cannot be written.
     :param withdraw: how a row that was inserted is taken back, where DELETE is not possible.
     :param recreate: whether a deleted row can be made again just as it was.
-    :param unique: columns whose pair of values an existing row must not have: Bitbucket would
-        overwrite that row without a word.
+    :param unique: what a new row must not share with an existing one: Bitbucket would overwrite
+        that one without a word.
     """
 
     insert: Write | None = None
@@ -196,7 +209,7 @@ class Writes:
     own: str | None = None
     withdraw: Write | None = None
     recreate: bool = False
-    unique: bool = False
+    unique: Unique | None = None
 
     def refusal(self, verb: str) -> str | None:
         """Why a verb is refused, if the declaration says."""

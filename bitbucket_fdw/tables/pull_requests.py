@@ -15,6 +15,7 @@ from .base import (
     Scopes,
     Table,
     Transition,
+    Unique,
     Write,
     Writes,
     account,
@@ -190,7 +191,11 @@ class PullRequests(Table):
         ),
         only=("state", "OPEN"),
         withdraw=_DECLINE,
-        unique=True,
+        unique=Unique(
+            ("source_branch_name", "destination_branch_name"),
+            where=("state", "OPEN"),
+            default=("destination_branch_name", "mainbranch_name"),
+        ),
     )
     examples = (
         "SELECT id, title, author_nickname FROM pull_requests WHERE state = 'OPEN'",

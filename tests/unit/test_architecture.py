@@ -24,7 +24,8 @@ ARROWS: dict[str, set[str] | str] = {
     "paths": set(),
     "values": {"tables"},
     "pushdown": {"tables", "errors"},
-    "writes": {"tables", "pushdown", "paths", "errors"},
+    "statement": set(),
+    "writes": {"tables", "pushdown", "paths", "values", "errors"},
     "transactions": {"api", "writes", "errors"},
     "modify": {
         *("api", "binding", "execution", "tables", "pushdown", "transactions", "values"),

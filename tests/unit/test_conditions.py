@@ -1,7 +1,7 @@
 """Quals as hosts render them, read into typed conditions or left alone."""
 
 import uuid
-from datetime import datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -45,6 +45,7 @@ def read(*qual):
         (("b", "=", "t"), ("=", True)),
         (("b", "=", "f"), ("=", False)),
         (("b", "=", True), ("=", True)),
+        (("b", "<>", "t"), ("=", False)),  # NOT b; NULL meets neither
         (("u", "=", SOME_UUID), ("=", uuid.UUID(SOME_UUID))),
     ],
 )
@@ -105,3 +106,30 @@ def test_times_are_read_in_any_zone(text, expected):
 )
 def test_times_in_doubt_are_left_to_postgresql(text):
     assert read("w", ">=", text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        date(2024, 3, 4),
+        datetime(2024, 3, 4),
+    ],
+)
+@pytest.mark.parametrize("zone", [-7 * 24 + 1, -12, 0, 5.75, 14, 7 * 24 - 1])
+def test_a_value_without_zone_may_stand_for_its_instant_in_any(value, zone):
+    [[condition], _] = conditions_of([Qual("w", ">=", value)], COLUMNS)
+    meant = datetime(2024, 3, 4, 0, 0, 0, 999_999, timezone.utc) - timedelta(hours=zone)
+    assert abs(condition.value - meant) <= condition.slack
+
+
+def test_a_list_of_dates_keeps_its_slack():
+    [[condition], _] = conditions_of(
+        [Qual("w", ("=", True), [date(2024, 3, 4), None, date(2024, 5, 6)])], COLUMNS
+    )
+    assert len(condition.value) == 2
+    assert condition.slack >= timedelta(days=7)
+
+
+def test_a_value_with_a_zone_needs_no_slack():
+    [[condition], _] = conditions_of([Qual("w", "=", "2024-03-04 10:02:03+00")], COLUMNS)
+    assert condition.slack == timedelta(0)

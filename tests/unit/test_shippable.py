@@ -1,7 +1,7 @@
 """What is shipped as which BBQL, and what must not be."""
 
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -56,6 +56,23 @@ NOON = datetime(2024, 3, 4, 12, 0, 0, 123_456, tzinfo=timezone.utc)
 def test_shipped(column, op, value, term, exact):
     shipment = ship(Condition(column, op, value))
     assert (shipment.term, shipment.exact) == (term, exact)
+
+
+@pytest.mark.parametrize(
+    ("op", "term"),
+    [
+        (">", "created_on >= 2024-02-26T12:00:00.122456+00:00"),
+        ("<=", "created_on <= 2024-03-11T12:00:00.124456+00:00"),
+        (
+            "=",
+            "created_on >= 2024-02-26T12:00:00.122456+00:00 AND "
+            "created_on <= 2024-03-11T12:00:00.124456+00:00",
+        ),
+    ],
+)
+def test_a_time_that_is_not_known_exactly_is_asked_for_wider(op, term):
+    shipment = ship(Condition(TIME, op, NOON, timedelta(days=7)))
+    assert (shipment.term, shipment.exact) == (term, False)
 
 
 @pytest.mark.parametrize(

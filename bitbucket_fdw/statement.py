@@ -1,0 +1,40 @@
+"""The text of the statement the client sent, as far as the backend tells.
+
+Hosts do not say whether a statement has RETURNING. In mode ``commit`` the values that Bitbucket
+makes are not there yet, and NULL in their place would be wrong, so that such a statement has to be
+refused. ``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
+function it is the caller's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+
+# RETURNING outside of quotes, dollar quotes and comments.
+_SKIPPED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL
+)
+_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
+
+
+_ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
+
+
+def text() -> str:
+    """The client's statement, empty outside of a backend."""
+    try:
+        pointer = ctypes.c_char_p.in_dll(ctypes.CDLL(None), "debug_query_string")
+    except ValueError:
+        return ""
+    return (pointer.value or b"").decode("utf-8", "replace")
+
+
+def is_rollback(statement: str) -> bool:
+    """Whether a statement ends the whole transaction by taking it back."""
+    return bool(_ROLLBACK.fullmatch(statement))
+
+
+def has_returning(statement: str) -> bool:
+    """Whether a statement's own text has a RETURNING clause."""
+    return bool(_RETURNING.search(_SKIPPED.sub(" ", statement)))
