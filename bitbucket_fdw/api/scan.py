@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import Cancelled, TooManyRequests
+from .oauth_tokens import let_renewals_end
 
 T = TypeVar("T")
 
 SLICE = 0.05  # seconds between two looks at whether the statement was cancelled
+RENEWAL_GRACE = 2.0  # seconds that a cancel waits for a token that is on its way
 
 
 @contextmanager
@@ -86,6 +88,7 @@ class ScanContext:
         """Raise :class:`Cancelled` if the statement should stop."""
         if self._interrupted():
             self.stop()
+            let_renewals_end(RENEWAL_GRACE)
             self._workers.abandon()
             raise Cancelled("canceling statement while it waited for Bitbucket")
 
