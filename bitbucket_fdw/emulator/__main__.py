@@ -15,7 +15,6 @@ def parser() -> argparse.ArgumentParser:
         description="Emulate Bitbucket Cloud's REST API 2.0 with made-up data, on this machine.",
     )
     made.add_argument("--port", type=int, default=8280, help="port; 0 takes a free one")
-    made.add_argument("--host", default="127.0.0.1", help="address to listen on")
     made.add_argument("--seed", type=int, default=1, help="the same seed gives the same data")
     made.add_argument("--scale", choices=("tiny", "small", "large"), default="small")
     made.add_argument(
@@ -62,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ),
     )
     try:
-        listener = listen(options.host, options.port)
+        listener = listen(options.port)
     except OSError as problem:
-        message = f"cannot listen on {options.host}:{options.port}: {problem.strerror}"
+        message = f"cannot listen on port {options.port}: {problem.strerror}"
         print(message, file=sys.stderr)
         return 1
     asyncio.run(serve(listener, settings))

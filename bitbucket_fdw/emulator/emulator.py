@@ -192,6 +192,8 @@ class Emulator:
 
         def requests(incoming: Incoming) -> Json:
             since = dict(incoming.parameters).get("since", "0")
+            if not since.isdecimal():
+                raise bad_request("'since' must be a number")
             return {"requests": self.log.list(int(since))}
 
         def state(incoming: Incoming) -> Json:

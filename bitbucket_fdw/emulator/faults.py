@@ -5,7 +5,7 @@ A fault applies to requests whose method and path match, after letting *after* o
 
 ``status``
     Answer *status* (429, 502, 555, …) in the body form *form*: ``json`` (default), ``text``,
-    ``html`` or ``empty``; ``retry_after`` adds the header.
+    ``html`` or ``empty``; or with any JSON *body*. *retry_after* (seconds) adds the header.
 ``slow``
     Wait *delay_ms* before answering (any other kind waits too when *delay_ms* is given).
 ``reset``
@@ -59,6 +59,7 @@ class Fault:
     delay_ms: int = 0
     when: str = "before"
     query: str | None = None
+    body: Any = None
     id: int = 0
     hits: int = 0
 
@@ -91,6 +92,8 @@ class Fault:
         return reply
 
     def _body(self) -> Reply:
+        if self.body is not None:
+            return Reply(self.status, self.body)
         if self.form == "html":
             return html(self.status, "Something went wrong").reply
         if self.form == "empty":
@@ -102,6 +105,28 @@ class Fault:
         return error(self.status, "Something went wrong").reply
 
 
+def _checked(body: Any) -> Fault:
+    """The fault that *body* describes; raises 400 for one that makes no sense."""
+    names = {field.name for field in fields(Fault)} - {"id", "hits"}
+    if not isinstance(body, dict) or not set(body) <= names:
+        raise bad_request(f"A fault has the fields {', '.join(sorted(names))}")
+    if not isinstance(body.get("pattern"), str) or body.get("kind") not in KINDS:
+        raise bad_request(f"A fault needs a pattern and a kind: {', '.join(KINDS)}")
+    for name in ("status", "count", "after", "retry_after", "delay_ms"):
+        value = body.get(name)
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise bad_request(f"'{name}' must be a number")
+    fault = Fault(**body)
+    if fault.form not in FORMS or fault.when not in ("before", "after"):
+        raise bad_request(f"form is one of {', '.join(FORMS)}; when is before or after")
+    try:
+        re.compile(fault.pattern.removeprefix("re:"))
+    except re.error as problem:
+        if fault.pattern.startswith("re:"):
+            raise bad_request(f"Invalid pattern: {problem}") from None
+    return fault
+
+
 class Faults:
     """The faults in force, in the order they were set; the first that matches strikes."""
 
@@ -111,14 +136,7 @@ class Faults:
 
     def add(self, body: Any) -> Json:
         """Set a fault from its JSON form; raises 400 for one that makes no sense."""
-        names = {field.name for field in fields(Fault)} - {"id", "hits"}
-        if not isinstance(body, dict) or not set(body) <= names:
-            raise bad_request(f"A fault has the fields {', '.join(sorted(names))}")
-        if not isinstance(body.get("pattern"), str) or body.get("kind") not in KINDS:
-            raise bad_request(f"A fault needs a pattern and a kind: {', '.join(KINDS)}")
-        fault = Fault(**body)
-        if fault.form not in FORMS or fault.when not in ("before", "after"):
-            raise bad_request(f"form is one of {', '.join(FORMS)}; when is before or after")
+        fault = _checked(body)
         self._last_id += 1
         fault.id = self._last_id
         self._faults.append(fault)

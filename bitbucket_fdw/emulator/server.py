@@ -135,11 +135,14 @@ def _reset_on_close(connection: socket.socket | None) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError when the port is taken."""
+def listen(port: int) -> socket.socket:
+    """A listening socket on the loopback address; port 0 takes a free one.
+
+    Raises OSError when the port is taken.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    listener.bind(("127.0.0.1", port))
     listener.listen(256)
     return listener
 

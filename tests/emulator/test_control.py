@@ -94,6 +94,21 @@ def test_error_bodies_take_several_forms(api: Client, form: str, content_type: s
     assert bool(response.content) == (form != "empty")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "m", "fields": ["title"]}},
+        {"type": "error", "error": {"message": "m", "fields": "title: bad", "detail": "d"}},
+        ["not", "an", "object"],
+    ],
+)
+def test_error_bodies_can_be_given(api: Client, body: Any) -> None:
+    api.control.fault("*", kind="status", status=400, body=body)
+    response = api.get(WEBSITE)
+    assert response.status_code == 400
+    assert response.json() == body
+
+
 def test_reset_breaks_the_connection(api: Client) -> None:
     api.control.fault("*", kind="reset")
     with pytest.raises(requests.ConnectionError):
@@ -150,6 +165,9 @@ def test_a_write_can_outlast_the_client(api: Client) -> None:
         {"pattern": "*", "kind": "status", "surprise": 1},
         {"pattern": "*", "kind": "status", "form": "xml"},
         {"pattern": "*", "kind": "status", "when": "never"},
+        {"pattern": "*", "kind": "status", "count": "2"},
+        {"pattern": "*", "kind": "status", "after": -1},
+        {"pattern": "re:(", "kind": "status"},
         [],
     ],
 )
@@ -190,6 +208,14 @@ def test_reset_brings_back_the_beginning(api: Client) -> None:
     api.control.reset()
     assert api.state("issues") == before
     assert api.get(WEBSITE).status_code == 200
+
+
+def test_unknown_control_endpoints(api: Client) -> None:
+    root = f"{api.control.root}/_emulator"
+    assert requests.get(f"{root}/nothing", timeout=5).status_code == 404
+    assert requests.post(f"{root}/state", timeout=5).status_code == 404
+    assert requests.get(f"{root}/requests?since=x", timeout=5).status_code == 400
+    assert requests.post(f"{root}/faults", data=b"{", timeout=5).status_code == 400
 
 
 def test_latency_delays_the_api_only(emulator_factory: Any) -> None:
