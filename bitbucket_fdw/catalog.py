@@ -17,7 +17,7 @@ from .foreign_schema import is_issue_table
 from .pushdown.conditions import Condition
 from .pushdown.shippable import ship
 from .tables import TABLES, Table
-from .tables.base import Column, flat, path_parameters
+from .tables.base import Column, path_parameters
 from .writes import verbs, writable
 
 Row = Mapping[str, Any]
@@ -64,7 +64,7 @@ def table_rows() -> Iterator[Row]:
     for table in TABLES:
         yield {
             "name": table.name,
-            "flat_name": flat(table.name),
+            "flat_name": table.flat_name(),
             "level": table.level,
             "description": table.description,
             "endpoint": f"GET {table.collection.path}",
@@ -90,7 +90,7 @@ def column_rows() -> Iterator[Row]:
                 "table_name": table.name,
                 "position": position,
                 "name": column.name,
-                "flat_name": flat(column.name),
+                "flat_name": column.flat_name,
                 "type": column.type,
                 "description": column.description,
                 "operators": operators(table, column),

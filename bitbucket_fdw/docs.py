@@ -18,7 +18,7 @@ from .catalog import operators
 from .options import OPTIONS, Option
 from .pushdown.planner import MAX_ITEMS
 from .tables import TABLES
-from .tables.base import Column, Scopes, Table, flat
+from .tables.base import Column, Scopes, Table
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
 END = "<!-- end -->"
@@ -110,7 +110,7 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
         yield "Stands in", "the schema of each repository, and in the workspace's, for all of them"
     else:
         yield "Stands in", "the schema of the workspace"
-    yield "Flat name", f"`{flat(table.name)}` (import option `names 'flat'`)"
+    yield "Flat name", f"`{table.flat_name()}` (import option `names 'flat'`)"
 
 
 def _scopes(scopes: Scopes) -> str:

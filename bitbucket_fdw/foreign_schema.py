@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .errors import BitbucketError
-from .tables import TABLES, Table
-from .tables.base import Column, flat
+from .tables import BY_NAME, TABLES, Table
+from .tables.base import Column
 
 _ISSUE_TABLES = ("issues", "issue_comments")
 
@@ -63,17 +63,20 @@ def foreign_tables(
     :param names: ``snake`` or ``flat``.
     :param wanted: whether a table is to be imported, by its SQL name.
     """
-    spell = flat if names == "flat" else str
+    flat = names == "flat"
     for table in TABLES:
         if repository is not None and table.level != "repository":
             continue
-        name = spell(table.name)
+        name = table.flat_name() if flat else table.name
         if not wanted(name):
             continue
         options = {"table": table.name, "workspace": workspace}
         if repository is not None:
             options["repository"] = repository
-        columns = tuple(ForeignColumn(spell(column.name), column) for column in table.columns)
+        columns = tuple(
+            ForeignColumn(column.flat_name if flat else column.name, column)
+            for column in table.columns
+        )
         yield ForeignTable(name, table, columns, options)
 
 
@@ -89,4 +92,4 @@ def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]
 
 def is_issue_table(name: str) -> bool:
     """Whether a table, by either spelling, belongs to the issue tracker."""
-    return name in _ISSUE_TABLES or name in map(flat, _ISSUE_TABLES)
+    return any(name in (table, BY_NAME[table].flat_name()) for table in _ISSUE_TABLES)

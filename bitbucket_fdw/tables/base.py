@@ -45,6 +45,8 @@ class Column:
         is the same in PostgreSQL and at Bitbucket (numbers and times).
     :param pattern: what every value matches in full; other values cannot exist.
     :param listed: whether the collection's items have it, or just the item read alone.
+    :param flat: its name under ``names 'flat'``, where CData's driver has another than the column's
+        own name without underscores.
     :param present: the value is whether there is something at ``path``.
     """
 
@@ -60,11 +62,17 @@ class Column:
     pattern: str | None = None
     listed: bool = True
     present: bool = False
+    flat: str | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The JSON path, split."""
         return tuple(self.path.split(".")) if self.path else ()
+
+    @property
+    def flat_name(self) -> str:
+        """Its name under the import option ``names 'flat'``."""
+        return self.flat or without_underscores(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,7 @@ class Table:
 
     ``level`` says in which imported schema the table stands: ``workspace`` or ``repository``.
     ``rows`` is the planner's guess of items per collection until a real size was seen.
+    ``flat`` is the name under ``names 'flat'``, as for a column.
     ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
     """
 
@@ -234,6 +243,7 @@ class Table:
     columns: ClassVar[tuple[Column, ...]]
     primary_key: ClassVar[tuple[str, ...]]
     rows: ClassVar[int] = 100
+    flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
     writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()
@@ -245,6 +255,11 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @classmethod
+    def flat_name(cls) -> str:
+        """The table's name under the import option ``names 'flat'``."""
+        return cls.flat or without_underscores(cls.name)
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
@@ -262,8 +277,8 @@ def path_parameters(template: str) -> tuple[str, ...]:
     return tuple(_PARAMETER.findall(template))
 
 
-def flat(name: str) -> str:
-    """A table or column name without underscores (import option ``names 'flat'``)."""
+def without_underscores(name: str) -> str:
+    """A name as CData's driver has it, apart from letter case."""
     return name.replace("_", "")
 
 

@@ -5,6 +5,8 @@ Sources: the API's Workspaces group. ``GET /workspaces`` has answered 410 since 
 the other columns are read from ``/workspaces/{workspace}``.
 """
 
+from dataclasses import replace
+
 from .base import (
     Collection,
     Column,
@@ -14,6 +16,7 @@ from .base import (
     Scopes,
     Table,
     account,
+    without_underscores,
     workspace_column,
 )
 
@@ -67,9 +70,18 @@ class Workspaces(Table):
     examples = ("SELECT slug, name, created_on FROM workspaces",)
 
 
+def _member() -> tuple[Column, ...]:
+    """The account of a member; CData's driver calls the table Users and leaves out the prefix."""
+    return tuple(
+        replace(column, flat=without_underscores(column.name.removeprefix("user_")))
+        for column in account("user", "user", "the member", filters="user")
+    )
+
+
 class WorkspaceMembers(Table):
     name = "workspace_members"
     description = "Members of a workspace"
+    flat = "users"
     level = "workspace"
     scopes = Scopes(("account",), ("read:workspace:bitbucket",))
     collection = Collection("/workspaces/{workspace}/members", q=True)
@@ -79,7 +91,7 @@ class WorkspaceMembers(Table):
     rows = 50
     columns = (
         workspace_column(),
-        *account("user", "user", "the member", filters="user"),
+        *_member(),
         Column("user_type", "text", "user.type", "Kind of account: user, team or app_user"),
         Column("user_created_on", "timestamptz", "user.created_on", "When the account was made"),
         Column("user_links_html_href", "text", "user.links.html.href", "Address of the profile"),

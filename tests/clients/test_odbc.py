@@ -6,10 +6,9 @@ Tools such as DBArtisan draw their tree of objects from the catalog functions al
 import pytest
 
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import flat
 from tests.clients.conftest import SCHEMA
 
-REPOSITORY_TABLES = {flat(table.name) for table in TABLES if table.level == "repository"}
+REPOSITORY_TABLES = {table.flat_name() for table in TABLES if table.level == "repository"}
 # ODBC's type codes (sql.h, sqlext.h) of the PostgreSQL types in use.
 CODES = {
     "text": -1,  # SQL_LONGVARCHAR
@@ -42,7 +41,7 @@ def test_foreign_tables_are_listed_as_tables(catalog):
 def test_every_column_is_listed_in_order_with_its_type(catalog):
     [table] = [table for table in TABLES if table.name == "pull_requests"]
     listed = [(row["COLUMN_NAME"], int(row["DATA_TYPE"])) for row in catalog["columns"]]
-    assert listed == [(flat(column.name), CODES[column.type]) for column in table.columns]
+    assert listed == [(column.flat_name, CODES[column.type]) for column in table.columns]
     assert [int(row["ORDINAL_POSITION"]) for row in catalog["columns"]] == list(
         range(1, len(table.columns) + 1)
     )
