@@ -12,7 +12,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -24,6 +24,11 @@ _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _PATTERNS = ("~~", "~~*")
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+
+# A date or a timestamp compares with a timestamptz as of the session's TimeZone, which is not known
+# here. PostgreSQL takes zones of up to a week less an hour; the second is for the fraction that
+# Multicorn2 drops.
+ZONE_SLACK = timedelta(days=7, seconds=1)
 
 # ISO output of timestamptz: '2024-01-01 00:00:00.123456+05:30'. Other DateStyles, 'infinity' and
 # years beyond 9999 do not match and stay local.
@@ -49,12 +54,14 @@ class Condition:
 
     ``op`` is ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``~~`` (LIKE), ``~~*`` (ILIKE), ``in``,
     ``is null`` or ``is not null``; ``value`` is an int, str, bool, UUID or aware datetime, a tuple
-    of these for ``in``, and ``None`` for the null tests.
+    of these for ``in``, and ``None`` for the null tests. A time may stand for any that is at most
+    ``slack`` away from it.
     """
 
     column: Column
     op: str
     value: Any
+    slack: timedelta = timedelta(0)
 
 
 def conditions_of(
@@ -87,7 +94,7 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
         elements = [read(column.type, element) for element in value if element is not None]
         if any(element is None for element in elements):
             return None
-        return Condition(column, "in", tuple(dict.fromkeys(elements)))
+        return Condition(column, "in", tuple(dict.fromkeys(elements)), _slack(value))
     if value is None:
         # A parameter that is NULL comes as "= None" too; the row it could let through is dropped
         # by the recheck.
@@ -100,13 +107,23 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
     if operator not in _COMPARISONS:
         return None
     typed = read(column.type, value)
-    return None if typed is None else Condition(column, operator, typed)
+    if typed is None:
+        return None
+    if operator == "<>" and column.type == "boolean":
+        return Condition(column, "=", not typed)
+    return Condition(column, operator, typed, _slack([value]))
 
 
 def read(pg_type: str, value: Any) -> Any:
     """A qual's value as a Python value of the column's type, or ``None`` if in doubt."""
     reader = _READERS.get(pg_type)
     return reader(value) if reader else None
+
+
+def _slack(values: Iterable[Any]) -> timedelta:
+    """How far the instants may be from where :func:`read` puts values that have no zone."""
+    without_zone = (isinstance(v, date) and getattr(v, "tzinfo", None) is None for v in values)
+    return ZONE_SLACK if any(without_zone) else timedelta(0)
 
 
 def _text(value: Any) -> str | None:
@@ -140,8 +157,9 @@ def _uuid(value: Any) -> uuid.UUID | None:
 
 
 def _timestamp(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else None
+    if isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if not match:
         return None

@@ -72,15 +72,16 @@ def _uuid(test: Filter, condition: Condition) -> Shipment | None:
 
 def _time(test: Filter, condition: Condition) -> Shipment | None:
     operator, value = condition.op, condition.value
+    slack = TIME_SLACK + condition.slack
     try:
         if operator in (">", ">="):
-            return _shipment(bbql.comparison(test.field, ">=", value - TIME_SLACK))
+            return _shipment(bbql.comparison(test.field, ">=", value - slack))
         if operator in ("<", "<="):
-            return _shipment(bbql.comparison(test.field, "<=", value + TIME_SLACK))
+            return _shipment(bbql.comparison(test.field, "<=", value + slack))
         if operator == "=" or (operator == "in" and value):
             times = value if operator == "in" else (value,)
-            low = bbql.comparison(test.field, ">=", min(times) - TIME_SLACK)
-            high = bbql.comparison(test.field, "<=", max(times) + TIME_SLACK)
+            low = bbql.comparison(test.field, ">=", min(times) - slack)
+            high = bbql.comparison(test.field, "<=", max(times) + slack)
             return Shipment(f"{low} AND {high}")
     except OverflowError:  # at the ends of the calendar
         return None
