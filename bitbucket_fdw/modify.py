@@ -68,7 +68,7 @@ class Modifier:
         """
         shown = {column.name for column in self._binding.shown.values()}
         key = self._table.primary_key[-1]
-        unique = "links_html_hre"
+        unique = "links_html_href"
         columns = (key, unique) if self._key_is_enough() else (unique, key)
         for name in columns:
             if name in shown:
