@@ -67,6 +67,12 @@ def test_a_statement_written_for_the_other_driver_runs_as_it_is(site, issue):
         ("SELECT Id FROM PullRequests WHERE State = ?", "OPEN", 'state = "OPEN"'),
         ("SELECT Id FROM PullRequests WHERE Id > ?", "140", "id > 140"),
         ("SELECT Id FROM PullRequests WHERE Title LIKE ?", "%export%", 'title ~ "export"'),
+        (
+            # psqlODBC binds a time without its zone.
+            "SELECT Id FROM PullRequests WHERE CreatedOn >= ?",
+            "2023-06-01 00:00:00",
+            "created_on >= 2023-05-24T23:59:58.999000+00:00",
+        ),
     ],
 )
 def test_bound_parameters_travel_to_bitbucket(site, statement, value, q):
