@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from ..tables.base import Collection, Column, Item, Table, path_parameters
 from . import bbql
@@ -15,7 +16,9 @@ from .plan import Binding, Kind, Plan, Query, Sort, Supply
 from .shippable import Shipment, ship
 
 MAX_LIST = 50  # elements of one IN; more are spread over several requests
-MAX_QUERY = 2000  # characters of one q; Bitbucket's limit on an address is not documented
+# Characters of one q as it stands in an address. Bitbucket's limit is not documented; servers
+# commonly take 8,000 for all of it, and "fields" may need half of that.
+MAX_QUERY = 3500
 MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection is read
 
 _EQUALITY = ("=", "in")
@@ -186,7 +189,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     rest = tuple(
         c for c in request.conditions if not (c.op in _EQUALITY and c.column.name in in_path)
     )
-    shipments = [(c, _ship(request, c)) for c in rest]
+    shipments = _shipments(request, rest)
     shipped = [(c, s) for c, s in shipments if s is not None]
     selected, by_query = _query_parameters(c for c, s in shipments if s is None)
     terms = _spread(shipped) if collection.q else [()]
@@ -231,16 +234,38 @@ def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:
     return columns
 
 
+def _shipments(
+    request: Request, conditions: Iterable[Condition]
+) -> list[tuple[Condition, Shipment | None]]:
+    """What is shipped of each condition; what would make the address too long stays local."""
+    left = MAX_QUERY
+    spread = False
+    result = []
+    for condition in conditions:
+        shipment = _ship(request, condition)
+        if shipment is not None:
+            long_list = condition.op == "in" and len(condition.value) > MAX_LIST
+            length = len(quote(f"{shipment.term} AND "))
+            if long_list:  # a part of it at a time
+                length = length * MAX_LIST // len(condition.value)
+            if length > left or (long_list and spread):
+                shipment = None
+            else:
+                left -= length
+                spread = spread or long_list
+        result.append((condition, shipment))
+    return result
+
+
 def _ship(request: Request, condition: Condition) -> Shipment | None:
     if not request.table.collection.q or condition.column.name in request.refused:
         return None
     shipment = ship(condition)
-    if shipment is None or len(shipment.term) <= MAX_QUERY:
+    if shipment is None or condition.op != "in" or len(condition.value) <= MAX_LIST:
         return shipment
     # A long list of numbers or UUIDs is spread over requests; a long list of texts is not, since
     # two spellings of one value could then bring the same row twice.
-    spreads = condition.op == "in" and condition.column.type in ("bigint", "integer", "uuid")
-    return shipment if spreads else None
+    return shipment if condition.column.type in ("bigint", "integer", "uuid") else None
 
 
 def _spread(shipped: list[tuple[Condition, Shipment]]) -> list[tuple[str, ...]]:
@@ -248,9 +273,9 @@ def _spread(shipped: list[tuple[Condition, Shipment]]) -> list[tuple[str, ...]]:
     fixed: list[str] = []
     alternatives: list[str] | None = None
     for condition, shipment in shipped:
-        if condition.op == "in" and len(condition.value) > MAX_LIST and alternatives is None:
+        if condition.op == "in" and len(condition.value) > MAX_LIST:
             alternatives = _chunks(condition)
-        if condition.op != "in" or alternatives is None or len(condition.value) <= MAX_LIST:
+        else:
             fixed.append(shipment.term)
     if alternatives is None:
         return [tuple(fixed)]

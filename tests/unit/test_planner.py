@@ -92,11 +92,28 @@ def test_a_long_list_of_numbers_is_spread_over_requests_that_share_no_value():
     assert sorted(asked) == list(range(120))
 
 
+def test_only_one_long_list_is_spread():
+    result = planned(
+        "issues", ("id", ("=", True), list(range(99))), ("votes", ("=", True), list(range(99)))
+    )
+    assert len(result.queries) == 2
+    assert not result.exact
+
+
 def test_a_long_list_of_texts_stays_local():
     names = [f"name-{i:04}-{'x' * 40}" for i in range(60)]
     result = planned("pull_requests", ("title", ("=", True), names), columns=["title"])
     assert result.queries[0].q is None
     assert result.local
+
+
+def test_an_address_never_gets_too_long():
+    wide = "日本語" * 100  # nine characters each once encoded
+    result = planned(
+        "pull_requests", ("title", "=", wide), ("source_branch_name", "=", wide), columns=["id"]
+    )
+    assert result.queries[0].q == f'title = "{wide}"'
+    assert len(result.local) == 1
 
 
 def test_a_pipeline_is_read_by_uuid_or_by_build_number():
