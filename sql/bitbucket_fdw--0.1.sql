@@ -532,11 +532,15 @@ CREATE FUNCTION bitbucket._check_schema(
 RETURNS void LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Raises an error if an existing schema is not the place for these tables: it holds those of
--- another repository, spelled in the other way, or, unless it was asked for, something else.
+-- another repository or spelled in the other way, or, unless it was asked for by name, something
+-- else, or belongs to somebody else, who could then put a view of their own in a table's place.
 DECLARE
     hint CONSTANT text := 'Give another name as parameter "schema".';
+    asking CONSTANT text := 'To have these in it all the same, give its own.';
+    owner oid;
     tables record;
 BEGIN
+    SELECT n.nspowner INTO owner FROM pg_namespace n WHERE n.nspname = _check_schema.schema;
     SELECT count(*) AS number,
            string_agg(DISTINCT format('%s (server %s)', concat_ws('/', t.workspace, t.repository),
                                       t.server), ', ')
@@ -553,13 +557,17 @@ BEGIN
         RAISE duplicate_schema USING
             MESSAGE = format('schema "%s" was imported with names %L', schema, tables.names),
             HINT = hint;
-    ELSIF tables.number = 0 AND NOT asked_for AND EXISTS (
+    ELSIF NOT asked_for AND NOT pg_has_role(owner, 'USAGE') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('schema "%s" belongs to role "%s"', schema, pg_get_userbyid(owner)),
+            HINT = concat_ws(' ', hint, asking);
+    ELSIF NOT asked_for AND tables.number = 0 AND EXISTS (
         SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = _check_schema.schema)
     THEN
         RAISE duplicate_schema USING
             MESSAGE = format('schema "%s" exists, and holds other tables', schema),
-            HINT = format('%s To have these in it as well, give its own.', hint);
+            HINT = concat_ws(' ', hint, asking);
     END IF;
 END
 $$;
@@ -688,6 +696,9 @@ BEGIN
     IF workspaces <> '{}' THEN
         listing := ARRAY(SELECT r FROM bitbucket._repositories(server, workspaces) r);
     END IF;
+    IF workspace IS NOT NULL AND listing <> '{}' THEN
+        workspaces := ARRAY[(listing[1]).workspace];  -- be it given as a UUID
+    END IF;
     RETURN QUERY
         WITH visible AS (
             SELECT w AS workspace, NULL AS repository FROM unnest(workspaces) w
@@ -696,7 +707,8 @@ BEGIN
         ), imported AS (
             SELECT t.workspace, t.repository, t.schema, count(*) AS tables
             FROM bitbucket.imported_tables t
-            WHERE t.server = schemas.server AND t.workspace = coalesce(lower($2), t.workspace)
+            WHERE t.server = schemas.server
+              AND ($2 IS NULL OR t.workspace = lower(workspaces[1]))
             GROUP BY t.workspace, t.repository, t.schema
         )
         SELECT coalesce(v.workspace, i.workspace), coalesce(v.repository, i.repository), i.schema,
