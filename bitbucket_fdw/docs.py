@@ -18,7 +18,8 @@ from .catalog import operators
 from .options import OPTIONS, Option
 from .pushdown.planner import MAX_ITEMS
 from .tables import TABLES
-from .tables.base import Column, Scopes, Table
+from .tables.base import Column, Scopes, Table, Transition, Write
+from .writes import verbs
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
 END = "<!-- end -->"
@@ -45,8 +46,8 @@ def index_page() -> str:
         "conditions are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the",
         "rules. The same as rows: `SELECT * FROM bitbucket.tables`.",
         "",
-        "| table | | filters | order | key |",
-        "|---|---|---|---|---|",
+        "| table | | filters | order | key | writing |",
+        "|---|---|---|---|---|---|",
     ]
     for table in TABLES:
         filters = [c.name for c in table.columns if _filters(table, c)]
@@ -58,6 +59,7 @@ def index_page() -> str:
                 _codes(filters),
                 _codes(sorts),
                 _codes(dict.fromkeys(item.key for item in table.items)),
+                _codes(verbs(table)),
             )
         )
     removed = dict.fromkeys(table.removed for table in TABLES if table.removed)
@@ -89,7 +91,8 @@ def table_page(table: type[Table]) -> str:
     lines += ["## Columns", "", "Columns in bold together identify a row.", ""]
     lines += ["| column | type | sent to Bitbucket | |", "|---|---|---|---|"]
     lines += [_column_row(table, column) for column in table.columns]
-    lines += ["", "## How a query travels", "", *(f"- {text}" for text in _travel(table))]
+    lines += ["", "## How a query travels", "", *(f"- {text}" for text in _travel(table)), ""]
+    lines += ["## Writing", "", *_writing(table)]
     return _text(lines)
 
 
@@ -189,6 +192,65 @@ def _travel(table: type[Table]) -> Iterator[str]:
             "Columns that take one more request per row are only read where a query names them: "
             "`SELECT *` does."
         )
+
+
+def _writing(table: type[Table]) -> Iterator[str]:
+    """What can be changed: a row per command and request, and what limits it."""
+    writes = table.writes
+    if not verbs(table):
+        yield "The table is read-only."
+        return
+    yield "Columns in bold are required. [Writing](../writing.md) has the rules and transactions."
+    yield ""
+    yield "| command | request | columns |"
+    yield "|---|---|---|"
+    for verb, write in (("INSERT", writes.insert), ("UPDATE", writes.update)):
+        if write is not None:
+            yield _row(f"`{verb}`", _request(write), _written_columns(write))
+    # Without requests for plain rows, a table's rows consist of such states alone.
+    verb = "UPDATE" if writes.update or writes.insert else "INSERT or UPDATE"
+    for transition in writes.transitions:
+        command = f"`{verb}` to {_state(transition)}"
+        yield _row(command, _request(transition.write), _written_columns(transition.write))
+    if writes.delete is not None:
+        yield _row("`DELETE`", _request(writes.delete), "")
+    for transition in writes.withdrawals:
+        command = f"`DELETE` of {_state(transition)}"
+        yield _row(command, _request(transition.write), "")
+    yield ""
+    yield from _limits_of_writing(table)
+
+
+def _limits_of_writing(table: type[Table]) -> Iterator[str]:
+    writes = table.writes
+    for verb, reason in writes.refusals:
+        if verb not in verbs(table):
+            yield f"- `{verb}` is refused. {reason}"
+    if writes.only:
+        yield f"- Only rows whose `{writes.only[0]}` is {writes.only[1]} can be changed."
+    if writes.own:
+        yield f"- Only rows of the account that the credential stands for (`{writes.own}`) can be written."
+    if writes.unique:
+        column, value = writes.unique.where
+        yield (
+            f"- No two rows whose `{column}` is {value} may have the same "
+            f"{_listed(writes.unique.columns)}: Bitbucket would overwrite the first."
+        )
+
+
+def _state(transition: Transition) -> str:
+    value = transition.value
+    shown = str(value).lower() if isinstance(value, bool) else f"'{value}'"
+    return f"`{transition.column} = {shown}`"
+
+
+def _request(write: Write) -> str:
+    return f"`{write.method} {write.path}`"
+
+
+def _written_columns(write: Write) -> str:
+    names = (f"**`{f.column}`**" if f.required else f"`{f.column}`" for f in write.fields)
+    return ", ".join(names)
 
 
 def _fan_out(table: type[Table]) -> str:

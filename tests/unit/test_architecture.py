@@ -41,11 +41,14 @@ ARROWS: dict[str, set[str] | str] = {
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
     "execution": {"api", "tables", "paths", "pushdown", "values", "errors"},
-    "docs": {"tables", "pushdown", "options", "catalog"},
+    "docs": {"tables", "pushdown", "options", "catalog", "writes"},
     "wrapper": ANY,
-    "cli": {"api", "options", "errors", "login", "verify", "emulator"},
-    "login": {"api", "options", "errors"},
-    "verify": {"api", "options", "errors", "tables"},
+    "cli": {"login", "emulator"},
+    "login": set(),
+    "curl": set(),
+    "verify": {"api", "curl", "errors", "paths", "tables"},
+    "authorization": {"api", "sign_in", "errors"},
+    "services": {"api", "authorization", "curl", "sign_in", "verify", "errors"},
     "emulator": set(),
     "": set(),  # the package's __init__: its version
 }
@@ -62,16 +65,16 @@ PURE = ("errors", "tables", "pushdown", "writes", "foreign_schema", "estimate", 
 # Third-party packages, and the only rooms that may know them.
 KEPT_IN = {
     "multicorn": {"wrapper"},
-    "requests": {"api", "login"},
+    "requests": {"api"},
     "urllib3": {"api"},
-    "oauthlib": {"api", "login", "emulator"},
-    "requests_oauthlib": {"api", "login"},
+    "oauthlib": {"api", "emulator"},
+    "requests_oauthlib": {"api"},
     "filelock": {"api"},
     "aiohttp": {"emulator"},
     "lark": {"emulator"},
     "click": {"cli"},
-    "rich": {"cli", "login", "verify"},
-    "psycopg": {"cli", "login", "verify"},
+    "rich": {"cli"},
+    "psycopg": {"cli"},
 }
 
 
