@@ -218,6 +218,12 @@ OPTIONS: tuple[Option, ...] = (
         "warn",
     ),
     Option("table", TABLE, _text, "The Bitbucket table it shows, such as pull_requests"),
+    Option(
+        "service",
+        TABLE,
+        _text,
+        "Instead of table: what the functions of schema bitbucket make temporary tables for",
+    ),
     Option("workspace", TABLE, _text, "Slug of the one workspace it is bound to"),
     Option("repository", TABLE, _text, "Slug of the one repository it is bound to"),
     Option(

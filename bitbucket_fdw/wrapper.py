@@ -15,10 +15,21 @@ from typing import Any, NoReturn, TypeVar, cast
 from multicorn import ColumnDefinition, ForeignDataWrapper, TableDefinition
 from multicorn.utils import log_to_postgres
 
-from . import catalog, estimate, explain, foreign_schema, interrupts, options, sign_in, statement
+from . import (
+    catalog,
+    estimate,
+    explain,
+    foreign_schema,
+    interrupts,
+    options,
+    services,
+    sign_in,
+    statement,
+)
 from .api import Client, ScanContext, Settings, client_for
+from .api.scan import Workers
 from .binding import TableBinding
-from .errors import BitbucketError, NotFound, ReadOnly, RequestError
+from .errors import BitbucketError, NotFound, OptionError, ReadOnly, RequestError
 from .execution import Execution, Reader, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
@@ -28,7 +39,7 @@ from .transactions import JOURNAL, Aftermath
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_sizes: dict[str, Sizes] = {}
+_sizes: dict[tuple[str, str], Sizes] = {}
 
 
 def report(error: BitbucketError, table: str | None) -> NoReturn:
@@ -58,6 +69,12 @@ def reporting(hook: F) -> F:
 class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     """One foreign table of one user in one backend."""
 
+    def __new__(cls, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> Any:
+        # A server names one class for all its tables; what a table is stands in its own options.
+        if "service" in fdw_options:
+            return ServiceFdw(fdw_options, fdw_columns)
+        return super().__new__(cls)
+
     @reporting
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
@@ -69,7 +86,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         self.table: type[Table] = self.binding.table
         self.client = _client(values)
-        self.sizes = _sizes.setdefault(self.client.settings.base_url, Sizes())
+        self.sizes = _sizes_of(self.client)
         self._startup_cost = estimate.STARTUP_COST
         self._scan: ScanContext | None = None
         self._updatable: bool = values["updatable"]
@@ -289,8 +306,46 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return iter(self._rows)
 
 
-def _client(values: Mapping[str, Any]) -> Client:
-    settings = Settings(
+class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
+    """A service behind one of the extension's functions; see ``services``.
+
+    It acts when a scan of it is executed, never while one is planned or explained.
+    """
+
+    @reporting
+    def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
+        super().__init__(dict(fdw_options), dict(fdw_columns))
+        self._values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
+        self._service = services.find(self._values["service"])
+
+    def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
+        return 10, 100
+
+    def explain(self, *_: Any, **__: Any) -> list[str]:
+        return [f"Bitbucket: service {self._service}"]
+
+    @reporting
+    def execute(self, quals: list[Any], columns: Iterable[str], *_: Any, **__: Any) -> list[Row]:
+        given = [q.value for q in quals if (q.field_name, q.operator) == ("argument", "=")]
+        if len(given) != 1:
+            raise OptionError(
+                f"service {self._service} takes one argument",
+                hint="It is meant to be used by the functions of schema bitbucket.",
+            )
+        settings = _settings(self._values)
+        workers = Workers(1)
+        scan = ScanContext(workers, settings.max_requests, interrupts.pending)
+        call = services.Call(self._values, functools.partial(client_for, settings), scan)
+        try:
+            results = scan.wait(scan.submit(services.run, self._service, call, given[0]))
+        finally:
+            scan.stop()
+            workers.abandon()
+        return [{"argument": given[0], "result": result} for result in results]
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    return Settings(
         base_url=values["base_url"],
         timeout=values["timeout"],
         retry_limit=values["retry_limit"],
@@ -299,7 +354,15 @@ def _client(values: Mapping[str, Any]) -> Client:
         ca_bundle=values["ca_bundle"],
         proxy=values["proxy"],
     )
-    return client_for(settings, sign_in.SignIn.of(values).credential())
+
+
+def _client(values: Mapping[str, Any]) -> Client:
+    return client_for(_settings(values), sign_in.SignIn.of(values).credential())
+
+
+def _sizes_of(client: Client) -> Sizes:
+    """What is known of sizes; estimates must not tell one user what another one can see."""
+    return _sizes.setdefault((client.settings.base_url, client.credential.identity), Sizes())
 
 
 def _import(
@@ -316,7 +379,7 @@ def _import(
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
         scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
-        sizes = _sizes.setdefault(client.settings.base_url, Sizes())
+        sizes = _sizes_of(client)
         issues = Execution(client, scan, sizes).has_issues(workspace, repository)
     tables = foreign_schema.foreign_tables(
         workspace,

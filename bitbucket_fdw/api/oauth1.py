@@ -86,13 +86,15 @@ class OAuth1:
     consumer_secret: str = field(repr=False)
     transport: Transport
 
-    def request_token(self, callback_url: str) -> Token:
-        """Temporary credentials, to send a person to :meth:`authorization_url` with."""
+    def request_token(self, callback_url: str, state: str) -> Token:
+        """Temporary credentials, to send a person to :meth:`authorization_url` with.
+
+        OAuth 1 knows no state: it comes back as a part of the callback address.
+        """
+        back = str(add_params_to_uri(callback_url, [("state", state)]))
         return self._post(
             "request_token",
-            Signature(
-                self.consumer_key, client_secret=self.consumer_secret, callback_uri=callback_url
-            ),
+            Signature(self.consumer_key, client_secret=self.consumer_secret, callback_uri=back),
         )
 
     def authorization_url(self, temporary: Token) -> str:

@@ -71,11 +71,15 @@ class RenewedBearer(AuthBase):
             kept = self._store.read(self._entry)
             if kept is not None and kept.access_token != refused and kept.fresh(time.time()):
                 return kept
-            with _under_way():
-                token = self._obtain(kept)
-                # Before anybody uses it: the refresh token it came for is dead by now.
-                self._store.write(self._entry, token)
-            return token
+            return keep(self._store, self._entry, lambda: self._obtain(kept))
+
+
+def keep(store: TokenStore, entry: str, obtain: Callable[[], Token]) -> Token:
+    """Ask for a token and store it before anybody uses it: what it was got for is spent by now."""
+    with _under_way():
+        token = obtain()
+        store.write(entry, token)
+    return token
 
 
 _busy = threading.Condition()
