@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from . import options
@@ -95,6 +96,11 @@ class TableBinding:
             return None
         return Sort(column.name, descending)
 
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether every column of the entity is shown under its own name, as import has it."""
+        return all(self._renamed.get(column.name) == [column.name] for column in self.table.columns)
+
     def spelled(self, column: str) -> str:
         """The foreign table's name of a declared column."""
         return self._renamed[column][0]
@@ -105,6 +111,8 @@ class TableBinding:
 
     def rename(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row under the foreign table's own column names."""
+        if self._plain:
+            return row
         return {
             name: value for column, value in row.items() for name in self._renamed.get(column, ())
         }

@@ -1,8 +1,13 @@
 """The text of the statement the client sent, as far as the backend tells.
 
-Hosts do not say whether a statement has RETURNING. In mode ``commit`` the values that Bitbucket
-makes are not there yet, and NULL in their place would be wrong, so that such a statement has to be
-refused. ``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
+Some things that hosts do not tell can only be read there:
+
+- whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
+  there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
+- whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
+  that they would come out as NULLs.
+
+``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
 function it is the caller's.
 """
 
@@ -18,6 +23,12 @@ _SKIPPED = re.compile(
 _RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
 
 
+# Functions that commonly take a whole row. A column may be their argument just as well: then more
+# is read than needed, which is only slower.
+_WHOLE_ROWS = re.compile(
+    r"\b(?:row_to_json|to_jsonb?|jsonb?_agg|array_agg|hstore|jsonb?_populate_record)\s*\(",
+    re.IGNORECASE,
+)
 _ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
 
 
@@ -28,6 +39,11 @@ def text() -> str:
     except ValueError:
         return ""
     return (pointer.value or b"").decode("utf-8", "replace")
+
+
+def may_use_whole_rows(statement: str) -> bool:
+    """Whether a statement calls a function that may be given whole rows."""
+    return bool(_WHOLE_ROWS.search(statement))
 
 
 def is_rollback(statement: str) -> bool:

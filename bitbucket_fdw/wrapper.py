@@ -177,6 +177,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Request:
+        if statement.may_use_whole_rows(statement.text()):
+            columns = self.binding.shown
         return self.binding.request(
             [Qual(qual.field_name, qual.operator, qual.value) for qual in quals],
             columns,
