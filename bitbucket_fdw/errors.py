@@ -128,8 +128,11 @@ class RequestError(BitbucketError):
     """One HTTP request failed.
 
     ``method`` and ``path`` identify it; the query string is left out of the message because it
-    may be long, and never holds a credential.
+    may be long, and never holds a credential. ``sent`` is false if it certainly did not go out:
+    there was no connection to send it on, or no token to sign it with.
     """
+
+    sent: bool = True
 
     def __init__(
         self,
@@ -188,13 +191,9 @@ class ServerFailure(RequestError):
 
 
 class ConnectionFailure(RequestError):
-    """No complete answer: refused, reset, timed out or cut short.
-
-    ``sent`` is false if there was no connection to send the request on.
-    """
+    """No complete answer: refused, reset, timed out or cut short."""
 
     sqlstate = "08006"  # connection_failure
-    sent: bool = True
 
 
 class OutcomeUnknown(RequestError):

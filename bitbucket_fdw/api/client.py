@@ -190,6 +190,7 @@ class Client:
         try:
             response = self._renewing(method, url, body)
         except RequestError as error:
+            error.sent = False
             return error, None
         except requests.RequestException as error:
             return self._connection_failure(error, method, path), None
@@ -321,9 +322,7 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 def _in_doubt(error: RequestError) -> bool:
     """Whether a write that failed so may have been applied all the same."""
-    if isinstance(error, ConnectionFailure):
-        return error.sent
-    return isinstance(error, (ServerFailure, BadResponse))
+    return error.sent and isinstance(error, (ConnectionFailure, ServerFailure, BadResponse))
 
 
 def _unknown(error: RequestError) -> OutcomeUnknown:
