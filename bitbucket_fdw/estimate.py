@@ -90,11 +90,27 @@ def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
         return [column.name for p in left if (column := table.column_of(p)) is not None]
 
     collection = open_columns(path_parameters(table.collection.path))
+    passed_over = _passed_over(table)
     keys = [tuple(collection), *((name,) for name in collection)]
     for item in table.items:
         outer = tuple(p for p in path_parameters(item.path) if p != item.parameter)
         keys += [(*(c for c in open_columns(outer) if c != item.key), item.key), (item.key,)]
-    return [key for key in dict.fromkeys(keys) if key]
+    return [key for key in dict.fromkeys(keys) if key and not passed_over.intersection(key)]
+
+
+def _passed_over(table: type[Table]) -> frozenset[str]:
+    """Columns that name a parent which may lack the collection, and is then passed over.
+
+    Asked for directly, that collection is an error (a repository without an issue tracker): a
+    join must not run into it just because its plan looks parents up one by one.
+    """
+    parent = table.parent
+    if parent is None:
+        return frozenset()
+    if parent.where is None:
+        return _passed_over(parent.table)
+    columns = (table.column_of(parameter) for parameter, _ in parent.supplies)
+    return frozenset(column.name for column in columns if column)
 
 
 def _sample(column: Column) -> Any:
