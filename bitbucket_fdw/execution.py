@@ -15,8 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from .api import Client, Pages, ScanContext
-from .api.client import Answer
+from .api import Answer, Client, Pages, ScanContext
 from .errors import BadResponse, NotFound, Rejected
 from .paths import fill, path_text
 from .pushdown.conditions import Condition
@@ -48,8 +47,12 @@ class Sizes:
         self._seen[(table.name,)] = size
 
     def guess(self, table: type[Table]) -> int:
-        """Items of one collection of the table: as last seen, else as declared."""
-        return self._seen.get((table.name,), table.rows)
+        """Items of one collection of the table: as last seen, else as declared.
+
+        At least one: an empty collection says little of the others, and no rows would have a
+        fan-out over thousands of collections look as cheap as reading a few of them by key.
+        """
+        return max(1, self._seen.get((table.name,), table.rows))
 
 
 class Execution:

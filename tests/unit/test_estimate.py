@@ -1,28 +1,33 @@
-"""What the planner is told of tables: their sizes, their costs, and the keys they are read by."""
+"""The numbers that have PostgreSQL's planner choose between listings and keys."""
 
 import pytest
 
 from bitbucket_fdw import estimate
 from bitbucket_fdw.binding import TableBinding
+from bitbucket_fdw.execution import Sizes
+from bitbucket_fdw.pushdown import Request, plan
 from bitbucket_fdw.tables import BY_NAME
 
+ONE = {"workspace": "acme", "repository": "website"}
 
-def path_keys(name, **bound):
+
+def binding(name):
     table = BY_NAME[name]
     types = {"timestamptz": "timestamp with time zone"}
     columns = {c.name: ({}, types.get(c.type, c.type)) for c in table.columns}
-    binding = TableBinding.of({"table": name, **bound}, columns)
-    return [key for key, _ in estimate.path_keys(binding, lambda table: table.rows)]
+    return TableBinding.of({"table": name, **ONE}, columns)
 
 
-@pytest.mark.parametrize("name", ["issues", "issue_comments"])
-def test_repositories_that_may_lack_a_tracker_are_no_way_to_issues(name):
-    """Looked up one by one, those without a tracker would be errors; a scan passes them over."""
-    assert not any("repository" in key for key in path_keys(name, workspace="acme"))
-    bound = path_keys(name, workspace="acme", repository="website")
-    assert ("id",) in bound
-
-
-def test_repositories_are_a_way_to_what_they_all_have():
-    assert ("repository",) in path_keys("branches", workspace="acme")
-    assert ("repository", "id") in path_keys("pull_requests", workspace="acme")
+@pytest.mark.parametrize("seen", [0, 1, 40])
+def test_reading_by_key_is_cheaper_than_a_fan_out_whatever_was_seen_last(seen):
+    # PostgreSQL takes rows times width for the cost of a scan and of a lookup by key alike.
+    sizes = Sizes()
+    table = BY_NAME["commit_statuses"]
+    sizes.learn(table, "/repositories/acme/website/commit/1/statuses", seen)
+    everything = plan(Request(table, ONE, columns=frozenset({"state"})))
+    width = estimate.width(everything, sizes.guess)
+    full = estimate.rows(everything, sizes.guess) * width
+    keys = dict(estimate.path_keys(binding("commit_statuses"), sizes.guess))
+    twenty_lookups = 20 * keys[("commit_hash",)] * width
+    assert estimate.requests(everything, sizes.guess) > 1000
+    assert twenty_lookups < full / 10
