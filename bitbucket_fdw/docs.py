@@ -25,6 +25,8 @@ BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
 END = "<!-- end -->"
 NOTICE = "<!-- Written by python -m bitbucket_fdw.docs from bitbucket_fdw/tables: edit there. -->"
 
+_CLAUSE = re.compile(r" (?=(?:FROM|JOIN|WHERE|GROUP BY|ORDER BY|LIMIT)\b)")
+
 LEVELS = (options.SERVER, options.MAPPING, options.TABLE, options.COLUMN, options.IMPORT)
 
 
@@ -229,7 +231,7 @@ def _limits_of_writing(table: type[Table]) -> Iterator[str]:
     if writes.only:
         yield f"- Only rows whose `{writes.only[0]}` is {writes.only[1]} can be changed."
     if writes.own:
-        yield f"- Only rows of the account that the credential stands for (`{writes.own}`) can be written."
+        yield f"- Only rows of the credential's own account (`{writes.own}`) can be written."
     if writes.unique:
         column, value = writes.unique.where
         yield (
@@ -359,10 +361,15 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _broken(statement: str) -> str:
-    """A long statement with a line for each of its clauses."""
+    """A long statement with a line for each of its clauses, those in parentheses aside."""
     if len(statement) <= 80:
         return statement
-    return re.sub(r" (?=(?:FROM|JOIN|WHERE|GROUP BY|ORDER BY|LIMIT)\b)", "\n", statement)
+    first, *clauses = _CLAUSE.split(statement)
+    result = first
+    for clause in clauses:
+        outside = result.count("(") == result.count(")")
+        result += ("\n" if outside else " ") + clause
+    return result
 
 
 def _row(*cells: str) -> str:

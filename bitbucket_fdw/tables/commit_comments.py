@@ -79,6 +79,6 @@ class CommitComments(Table):
         delete=Write("DELETE", _COMMENT),
     )
     examples = (
-        "SELECT id, content_raw FROM commit_comments WHERE commit_hash = "
-        "(SELECT hash FROM default_branch_commits LIMIT 1)",
+        "SELECT c.hash, m.content_raw FROM (SELECT hash FROM commits LIMIT 50) c "
+        "JOIN commit_comments m ON m.commit_hash = c.hash",
     )

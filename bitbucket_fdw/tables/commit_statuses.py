@@ -93,6 +93,6 @@ class CommitStatuses(Table):
         refusals=(("DELETE", "Bitbucket deletes no build statuses: UPDATE their state instead."),),
     )
     examples = (
-        "SELECT key, state, url FROM commit_statuses WHERE commit_hash = "
-        "(SELECT hash FROM default_branch_commits LIMIT 1)",
+        "SELECT c.date, s.name, s.state FROM (SELECT hash, date FROM default_branch_commits "
+        "LIMIT 20) c JOIN commit_statuses s ON s.commit_hash = c.hash",
     )

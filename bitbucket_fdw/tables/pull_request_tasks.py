@@ -73,4 +73,9 @@ class PullRequestTasks(Table):
         update=Write("PUT", _TASK, (Field("content_raw"), Field("state", values=_STATES))),
         delete=Write("DELETE", _TASK),
     )
-    examples = ("SELECT content_raw, state FROM pull_request_tasks WHERE pull_request_id = 42",)
+    examples = (
+        "SELECT p.title, t.content_raw FROM pull_requests p "
+        "JOIN pull_request_tasks t ON t.pull_request_id = p.id "
+        "WHERE p.state = 'OPEN' AND t.state = 'UNRESOLVED'",
+        "SELECT content_raw, state FROM pull_request_tasks WHERE pull_request_id = 4",
+    )
