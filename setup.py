@@ -22,6 +22,7 @@ setup(
     package_data={"bitbucket_fdw": ["py.typed"], "bitbucket_fdw.emulator": ["*.lark"]},
     install_requires=[
         "requests>=2.31,<3",
+        "requests-cache>=1.2,<2",
         "urllib3>=2,<3",
         "oauthlib>=3.2,<5",
         "requests-oauthlib>=2,<3",

@@ -6,6 +6,7 @@
     ├── TooManyRequests          a scan would pass max_requests
     ├── Cancelled                the statement was cancelled or timed out
     ├── SignInError              a token could not be had, or there has been no login
+    ├── CacheError               the cache of answers cannot be used
     ├── TokenStoreError          tokens cannot be kept, or not be read
     ├── WriteError               a change that is not sent
     │   ├── ReadOnly             a table, verb or column that cannot be written
@@ -82,6 +83,12 @@ class SignInError(BitbucketError):
     """OAuth gave no token: there has been no login, or it has lapsed or was revoked."""
 
     sqlstate = "28000"  # invalid_authorization_specification
+
+
+class CacheError(BitbucketError):
+    """The cache of answers cannot be used."""
+
+    sqlstate = "58030"  # io_error
 
 
 class TokenStoreError(BitbucketError):

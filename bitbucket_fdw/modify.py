@@ -188,7 +188,9 @@ class Modifier:
 
     def _scan(self, interruptible: bool = True) -> ScanContext:
         interrupted = self._interrupted if interruptible else (lambda: False)
-        return ScanContext(self._client.workers, self._client.settings.max_requests, interrupted)
+        return ScanContext(
+            self._client.workers, self._client.settings.max_requests, interrupted, fresh=True
+        )
 
     def _row(self, request: WriteRequest, answer: Any) -> Row:
         """The row that an answer shows, if it shows one."""

@@ -172,6 +172,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("concurrency", SERVER, _whole(1, 64), "Requests under way at a time", "8"),
     Option(
+        "cache_ttl",
+        SERVER,
+        _whole(0, 86_400),
+        "Seconds that answers are kept, on disk and for all sessions; 0 for not at all",
+        "0",
+    ),
+    Option(
         "ca_bundle",
         SERVER,
         _absolute_path,

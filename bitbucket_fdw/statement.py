@@ -23,6 +23,7 @@ _SKIPPED = re.compile(
 _RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
 
 
+_WRITING = re.compile(r"\b(?:insert|update|delete|merge|call|do|execute)\b", re.IGNORECASE)
 # Functions that commonly take a whole row. A column may be their argument just as well: then more
 # is read than needed, which is only slower.
 _WHOLE_ROWS = re.compile(
@@ -44,6 +45,14 @@ def text() -> str:
 def may_use_whole_rows(statement: str) -> bool:
     """Whether a statement calls a function that may be given whole rows."""
     return bool(_WHOLE_ROWS.search(statement))
+
+
+def may_write(statement: str) -> bool:
+    """Whether a statement may change rows: then what it reads must not come from a cache.
+
+    A change within a function that a SELECT calls is not seen.
+    """
+    return not statement or bool(_WRITING.search(_SKIPPED.sub(" ", statement)))
 
 
 def is_rollback(statement: str) -> bool:

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .api import Client, ScanContext
-from .api.client import Answer
+from .api import Answer, Client, ScanContext
 from .curl import Curl
 from .errors import ConnectionFailure, RequestError, SignInError
 from .paths import fill

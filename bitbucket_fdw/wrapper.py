@@ -150,7 +150,10 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> Iterator[Row]:
         scan = self._scan = ScanContext(
-            self.client.workers, self.client.settings.max_requests, interrupts.pending
+            self.client.workers,
+            self.client.settings.max_requests,
+            interrupts.pending,
+            fresh=statement.may_write(statement.text()),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
@@ -355,6 +358,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         max_requests=values["max_requests"],
         ca_bundle=values["ca_bundle"],
         proxy=values["proxy"],
+        cache_ttl=values["cache_ttl"],
     )
 
 

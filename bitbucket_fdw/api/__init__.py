@@ -1,8 +1,9 @@
 """HTTP: session, credentials, retry, request budget, paging. Knows nothing of tables or SQL."""
 
-from .client import Client, Settings, client_for
+from .client import Client, client_for
 from .credentials import Credential
+from .exchange import Answer, Settings
 from .paging import Pages
 from .scan import ScanContext
 
-__all__ = ["Client", "Credential", "Pages", "ScanContext", "Settings", "client_for"]
+__all__ = ["Answer", "Client", "Credential", "Pages", "ScanContext", "Settings", "client_for"]

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ..errors import BadResponse
-from .client import Answer, Client
+from .client import Client
+from .exchange import Answer
 from .scan import ScanContext
 
 Parameters = tuple[tuple[str, str], ...]

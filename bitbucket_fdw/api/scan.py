@@ -62,15 +62,21 @@ class ScanContext:
     :param max_requests: how many requests the scan may make.
     :param interrupted: called on the main thread every :data:`SLICE` seconds while it waits; true
         once the statement should stop.
+    :param fresh: answers must not come from the cache.
     """
 
     def __init__(
-        self, workers: Workers, max_requests: int, interrupted: Callable[[], bool] = lambda: False
+        self,
+        workers: Workers,
+        max_requests: int,
+        interrupted: Callable[[], bool] = lambda: False,
+        fresh: bool = False,
     ) -> None:
         self._workers = workers
         self._interrupted = interrupted
         self._lock = threading.Lock()
         self.max_requests = max_requests
+        self.fresh = fresh
         self.requests = 0
         self.stopped = threading.Event()
 

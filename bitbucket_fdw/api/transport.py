@@ -26,9 +26,16 @@ class Transport:
     ca_bundle: str | None = None
     proxy: str | None = None
 
-    def session(self, connections: int = 1, retries: Retry | int = 0) -> requests.Session:
-        """A session that verifies certificates and sends no credential of its own accord."""
-        session = requests.Session()
+    def session(
+        self,
+        connections: int = 1,
+        retries: Retry | int = 0,
+        session: requests.Session | None = None,
+    ) -> requests.Session:
+        """A session (or the given one) that verifies certificates and sends no credential of its
+        own accord.
+        """
+        session = session or requests.Session()
         # Neither ~/.netrc nor proxy variables of the server's environment may decide where
         # credentials go.
         session.trust_env = False

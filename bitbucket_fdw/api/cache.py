@@ -1,0 +1,107 @@
+"""Answers kept for a while, shared by all backends of a server (server option ``cache_ttl``).
+
+requests-cache keeps them in an SQLite file that only the server's user can read. What this module
+adds is whose answers they are and when they stop being true: a key holds the credential's digest,
+so that no credential sees another's answers, and the server's generation, which every write through
+this package counts up before and after it is sent. An answer that was asked for before a write can
+therefore never be taken for one from after it, in any session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ..errors import CacheError
+
+DIRECTORY = "BITBUCKET_FDW_CACHE"
+
+
+@dataclass(frozen=True)
+class AnswerCache:
+    """Where answers of one API are kept, and for how long.
+
+    :param directory: made on first use, for the server's user alone.
+    :param api: the API's address.
+    :param identity: the credential's digest.
+    :param ttl: seconds.
+    """
+
+    directory: Path
+    api: str
+    identity: str
+    ttl: float
+
+    @classmethod
+    def default_directory(cls) -> Path:
+        """What ``BITBUCKET_FDW_CACHE`` names, else a directory below the data directory, which is
+        where a backend's working directory is.
+        """
+        named = os.environ.get(DIRECTORY)
+        if named:
+            return Path(named)
+        here = Path.cwd()
+        if not (here / "PG_VERSION").exists():
+            raise CacheError(
+                "there is no place to keep answers in",
+                hint=f"Name a directory in the environment variable {DIRECTORY}.",
+            )
+        return here / "bitbucket_fdw" / "cache"
+
+    def session(self) -> requests.Session:
+        """A session that keeps successful answers to GET."""
+        import requests_cache  # takes a tenth of a second, which only those pay who want it
+
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return requests_cache.CachedSession(
+                str(self.directory / f"{self._name}.sqlite"),
+                backend="sqlite",
+                serializer="json",
+                expire_after=self.ttl,
+                allowable_methods=("GET",),
+                allowable_codes=(200,),
+                key_fn=self._key,
+                busy_timeout=5000,
+                wal=True,
+            )
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def outdate(self) -> None:
+        """Make every answer kept so far count as old, for all credentials and sessions."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One byte more is one generation on: appending is atomic between processes.
+            with self._generation.open("ab") as file:
+                file.write(b".")
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _key(self, request: requests.PreparedRequest, **_: Any) -> str:
+        try:
+            generation = self._generation.stat().st_size
+        except FileNotFoundError:
+            generation = 0
+        parts = (self.identity, str(generation), str(request.method), str(request.url))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def _name(self) -> str:
+        return hashlib.sha256(self.api.encode()).hexdigest()[:32]
+
+    @property
+    def _generation(self) -> Path:
+        return self.directory / f"{self._name}.generation"
+
+    def _failure(self, error: OSError) -> CacheError:
+        return CacheError(
+            f'the cache "{self.directory}" cannot be used: {error.strerror}',
+            hint=f"The environment variable {DIRECTORY} of the PostgreSQL server names another "
+            "directory; server option cache_ttl 0 does without.",
+        )

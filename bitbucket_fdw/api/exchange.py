@@ -1,0 +1,233 @@
+"""One request and what comes of it: an answer, or the error that says why there is none.
+
+No retries here: see ``client``.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
+from .cache import AnswerCache
+from .credentials import Credential
+from .failures import failure
+from .transport import Transport, origin, why_no_answer
+
+_REDIRECTS = 5
+_RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
+_SUCCESS = {
+    "GET": (200,),
+    "POST": (200, 201, 202, 204),
+    "PUT": (200, 201, 204),
+    "DELETE": (200, 202, 204),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to talk to the API; one set per server.
+
+    :param base_url: without a trailing slash.
+    :param timeout: seconds to wait for a connection, and for each part of an answer.
+    :param retry_limit: how often a request is repeated.
+    :param concurrency: requests under way at a time.
+    :param max_requests: requests of one scan.
+    :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: the built-in.
+    :param proxy: address of an HTTP proxy for https.
+    :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
+    """
+
+    base_url: str = "https://api.bitbucket.org/2.0"
+    timeout: float = 30.0
+    retry_limit: int = 5
+    concurrency: int = 8
+    max_requests: int = 1000
+    ca_bundle: str | None = None
+    proxy: str | None = None
+    cache_ttl: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request to make.
+
+    :param body: JSON, ``None`` for none.
+    :param fresh: it must not be answered from the cache.
+    """
+
+    method: str
+    url: str
+    body: Any = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: its JSON (``None`` for an empty body) and its size in bytes.
+
+    ``location`` is where an answer of 202 says the outcome will be told.
+    """
+
+    json: Any
+    size: int
+    status: int = 200
+    location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there is no answer, and the response that says so, if there was one."""
+
+    error: RequestError
+    response: requests.Response | None = None
+
+
+class Exchange:
+    """Sends requests of one credential, on any thread; holds connections open."""
+
+    def __init__(self, settings: Settings, credential: Credential) -> None:
+        self._settings = settings
+        self._credential = credential
+        self._origin = origin(settings.base_url)
+        self._cache = _cache(settings, credential)
+        transport = Transport(settings.timeout, settings.ca_bundle, settings.proxy)
+        session = self._cache.session() if self._cache else None
+        self._session = transport.session(settings.concurrency, session=session)
+        self._session.auth = credential.auth
+
+    def path(self, url: str) -> str:
+        """The path of an address, which has to be one of this API's.
+
+        ``next`` links and redirects come from answers; the credential goes nowhere else. Raises
+        :class:`BadResponse` for an address of another host.
+        """
+        parts = urlsplit(url)
+        base = urlsplit(self._settings.base_url).path
+        path = parts.path.removeprefix(base) or "/"
+        if origin(url) != self._origin:
+            raise BadResponse(
+                "an answer leads away from the API's host",
+                method="GET",
+                path=path,
+                detail=f"It names {parts.scheme}://{parts.hostname}, and credentials are only "
+                f"sent to {self._origin}.",
+            )
+        return path
+
+    def outdate_answers(self) -> None:
+        """Make what the cache holds count as old, for all sessions."""
+        if self._cache is not None:
+            self._cache.outdate()
+
+    def attempt(self, outgoing: Outgoing) -> Answer | Failed:
+        """Send a request once, following redirects within the API and renewing a token."""
+        method, path = outgoing.method, self.path(outgoing.url)
+        try:
+            response = self._renewing(outgoing)
+        except RequestError as error:
+            error.sent = False
+            return Failed(error)
+        except requests.RequestException as error:
+            return Failed(self._connection_failure(error, method, path))
+        except sqlite3.Error as error:
+            raise CacheError(
+                f"the cache of answers failed: {error}",
+                hint="Server option cache_ttl 0 does without.",
+            ) from None
+        if response.status_code not in _SUCCESS[method]:
+            return Failed(self._about(failure(response, method, path)), response)
+        if method != "GET" and not response.content:
+            location = response.headers.get("Location")
+            return Answer(None, 0, response.status_code, location)
+        try:
+            parsed = json.loads(response.content)
+        except ValueError:
+            return Failed(self._about(self._not_json(response, method, path)), response)
+        size = len(response.content)
+        return Answer(parsed, size, response.status_code, headers=response.headers)
+
+    def _renewing(self, outgoing: Outgoing) -> requests.Response:
+        """The response, asked for again with a new token where the credential can get one."""
+        for _ in range(_RENEWALS):
+            response = self._follow(outgoing)
+            if response.status_code != 401 or not self._credential.renew_after(response.request):
+                return response
+        return self._follow(outgoing)
+
+    def _follow(self, outgoing: Outgoing) -> requests.Response:
+        url = outgoing.url
+        # Only a session that keeps answers knows this argument.
+        caching: dict[str, Any] = {"force_refresh": True} if self._cache and outgoing.fresh else {}
+        for _ in range(_REDIRECTS):
+            response = self._session.request(
+                outgoing.method,
+                url,
+                json=outgoing.body,
+                timeout=self._settings.timeout,
+                allow_redirects=False,
+                **caching,
+            )
+            if not response.is_redirect or outgoing.method != "GET":
+                break
+            url = urljoin(url, response.headers["Location"])
+            self.path(url)
+        return response
+
+    def _about(self, error: RequestError) -> RequestError:
+        """The error with what is known of the credential, where that is at fault; no secrets."""
+        if error.status == 401:
+            label = self._credential.label
+            said = f"Bitbucket refused the user mapping's credential ({label})." if label else None
+            error.detail = " ".join(filter(None, (said, error.detail))) or None
+            error.hint = self._credential.advice or error.hint
+        if error.detail:
+            error.detail = self._credential.redact(error.detail)
+        return error
+
+    def _not_json(self, response: requests.Response, method: str, path: str) -> BadResponse:
+        kind = response.headers.get("Content-Type", "none").split(";")[0]
+        return BadResponse(
+            f"{method} {path} was answered with something that is not JSON",
+            method=method,
+            path=path,
+            status=response.status_code,
+            detail=f"Content type {kind}, {len(response.content)} bytes.",
+            hint="Check base_url, and whether a proxy answers in Bitbucket's place.",
+        )
+
+    def _connection_failure(
+        self, error: requests.RequestException, method: str, path: str
+    ) -> ConnectionFailure:
+        failed = ConnectionFailure(
+            f"{method} {path} got no complete answer from {self._origin}",
+            method=method,
+            path=path,
+            detail=why_no_answer(error, self._settings.timeout),
+            hint="Check base_url and the network; server option timeout sets the patience.",
+        )
+        failed.sent = not _never_sent(error)
+        return failed
+
+
+def _cache(settings: Settings, credential: Credential) -> AnswerCache | None:
+    if not settings.cache_ttl:
+        return None
+    directory = AnswerCache.default_directory()
+    return AnswerCache(directory, settings.base_url, credential.identity, settings.cache_ttl)
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether there was not even a connection to send the request on."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(cause, NewConnectionError)
