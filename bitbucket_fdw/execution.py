@@ -431,6 +431,13 @@ def _sort_key(item: Any, column: Column | None) -> Any:
     if column is None:
         return None
     value = column_value(item, column.keys)
+    if value is None:
+        raise BadResponse(
+            f"an item that Bitbucket sorted by {column.sort} has none",
+            method="GET",
+            path="",
+            hint="Leave ORDER BY out of the query, or wrap it in a subquery with OFFSET 0.",
+        )
     return instant(value) if column.type == "timestamptz" else value
 
 

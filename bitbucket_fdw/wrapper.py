@@ -88,7 +88,6 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client = _client(values)
         self.sizes = _sizes_of(self.client)
         self._startup_cost = estimate.STARTUP_COST
-        self._scan: ScanContext | None = None
         self._updatable: bool = values["updatable"]
         self._write_mode: str = values["write_mode"]
         self._modifier = Modifier(
@@ -149,7 +148,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Iterator[Row]:
-        scan = self._scan = ScanContext(
+        scan = ScanContext(
             self.client.workers,
             self.client.settings.max_requests,
             interrupts.pending,
@@ -166,11 +165,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         except BitbucketError as error:
             report(_explained(error, self.table), self.name)
         finally:
+            # Reached also when the host drops the iterator early. Hook end_scan would not do:
+            # it does not say which of several scans of the table has ended.
             scan.stop()
-
-    def end_scan(self) -> None:
-        if self._scan is not None:
-            self._scan.stop()
 
     def _request(
         self,

@@ -69,6 +69,7 @@ KEPT_IN = {
     "urllib3": {"api"},
     "oauthlib": {"api", "emulator"},
     "requests_oauthlib": {"api"},
+    "requests_cache": {"api"},
     "filelock": {"api"},
     "aiohttp": {"emulator"},
     "lark": {"emulator"},
