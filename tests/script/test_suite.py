@@ -57,6 +57,11 @@ def test_every_layer_has_tests(layer: object) -> None:
     assert list(path.glob("test_*.py")), path
 
 
+def test_every_directory_of_tests_is_a_layer() -> None:
+    found = {file.parent for file in (CHECKOUT / "tests").glob("*/test_*.py")}
+    assert found <= {CHECKOUT / layer.path for layer in LAYERS}
+
+
 def _script_test(*arguments: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     return subprocess.run(

@@ -56,6 +56,21 @@ LAYERS = (
     ),
     Layer("sql", "tests/sql", "SQL on a real PostgreSQL", server=True, per_host=True),
     Layer(
+        "writes",
+        "tests/writes",
+        "INSERT, UPDATE, DELETE and transactions",
+        server=True,
+        per_host=True,
+    ),
+    Layer(
+        "auth",
+        "tests/auth",
+        "signing in, and what must never leak",
+        server=True,
+        per_host=True,
+        needs=packages.BROWSER,
+    ),
+    Layer(
         "clients",
         "tests/clients",
         "ODBC, PHP and other clients",

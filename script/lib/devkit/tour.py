@@ -1,4 +1,7 @@
-"""The tour: each statement of tour.sql with its result, its time and the requests it took."""
+"""The tour: the statements of tour.sql, each with its result, its time and the requests it took.
+
+Those of tour-writes.sql follow on the sample workspace, and only there.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from devkit.emulator import Control, Request
 from devkit.places import CHECKOUT
 from devkit.run import Failure, say
 
-TOUR = CHECKOUT / "script" / "tour.sql"
+READS = CHECKOUT / "script" / "tour.sql"
+WRITES = CHECKOUT / "script" / "tour-writes.sql"
 SHOWN_REQUESTS = 4  # of each statement; the count says how many there were
 TIMING = re.compile(r"^Time: ([\d.]+) ms.*$")
 
@@ -31,7 +35,7 @@ class Stop:
     statement: str
 
 
-def read(path: Path = TOUR) -> list[Stop]:
+def read(path: Path) -> list[Stop]:
     """The stops: paragraphs of a comment and a statement; a paragraph of comments is skipped."""
     stops = []
     for paragraph in re.split(r"\n\s*\n", path.read_text(encoding="utf-8").strip()):
@@ -89,7 +93,7 @@ class Psql:
 def run(cluster: Cluster, target: Target, control: Control | None) -> None:
     """Run every statement of the tour and print what came of it.
 
-    Requests are shown where ``control`` is given: the emulator counts them, Bitbucket does not.
+    ``control`` is given for the sample: its emulator counts requests, and may be written to.
     Raises Failure, at its end, when a statement failed.
     """
     names = _schemas(cluster, target)
@@ -97,7 +101,8 @@ def run(cluster: Cluster, target: Target, control: Control | None) -> None:
     failed = 0
     try:
         psql.run("\\timing on")
-        for number, stop in enumerate(read(), 1):
+        stops = read(READS) + (read(WRITES) if control else [])
+        for number, stop in enumerate(stops, 1):
             failed += not _show(psql, number, fill(stop, names), control)
     finally:
         psql.close()
