@@ -215,7 +215,8 @@ class SignIn:
         return [part for name in sorted(self.values) for part in (name, self.values[name])]
 
     def _entry(self, *parts: str) -> str:
-        return digest(self.oauth_url, self.oauth1_url, *parts)[:40]
+        url = self.oauth1_url if self.scheme == "oauth1" else self.oauth_url
+        return digest(url, *parts)[:40]
 
     def client_tokens(self) -> RenewedBearer:
         """Tokens of the client itself; every mapping with the same client shares them."""

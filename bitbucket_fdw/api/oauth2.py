@@ -20,7 +20,6 @@ import requests
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
 from requests.auth import HTTPBasicAuth
-from urllib3.util import Retry
 
 from ..errors import BadResponse, ConnectionFailure, SignInError
 from .credentials import redact
@@ -30,16 +29,11 @@ from .transport import Transport, why_no_answer
 
 URL = "https://bitbucket.org/site/oauth2"
 
-# A grant whose answer was lost may have been carried out. Repeating it costs nothing: its code or
-# refresh token is spent then, and would be as good as lost without the answer.
-_RETRIES = Retry(
-    total=2,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,
-    backoff_factor=0.25,
-    respect_retry_after_header=False,
-    raise_on_status=False,
-)
+# Seconds before a grant is asked for again. One whose answer was lost may have been carried out;
+# repeating it costs nothing: its code or refresh token is spent then, and would be as good as lost
+# without the answer.
+_PAUSES = (0.25, 0.5)
+_REPEATED = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
@@ -108,26 +102,8 @@ class OAuth2:
         )
 
     def _post(self, grant: str, body: str, secrets: tuple[str, ...]) -> dict[str, Any]:
-        url = f"{self.url}/access_token"
-        path = urlsplit(url).path
-        try:
-            with self.transport.session(retries=_RETRIES) as session:
-                response = session.post(
-                    url,
-                    data=body,
-                    auth=HTTPBasicAuth(self.client_id, self.client_secret),
-                    headers={"Content-Type": "application/x-www-form-urlencoded"},
-                    timeout=self.transport.timeout,
-                    allow_redirects=False,  # the client's secret goes to this address only
-                )
-        except requests.RequestException as error:
-            raise ConnectionFailure(
-                f"POST {path} ({grant}) got no complete answer",
-                method="POST",
-                path=path,
-                detail=why_no_answer(error, self.transport.timeout),
-                hint="Check oauth_url and the network.",
-            ) from None
+        path = urlsplit(f"{self.url}/access_token").path
+        response = self._answer(grant, body, path)
         answer = _json(response)
         if response.status_code in (400, 401) and "error" in answer:
             raise _refusal(grant, answer, secrets)
@@ -144,6 +120,36 @@ class OAuth2:
                 hint="Check oauth_url, and whether a proxy answers in Bitbucket's place.",
             )
         return answer
+
+    def _answer(self, grant: str, body: str, path: str) -> requests.Response:
+        for pause in (*_PAUSES, None):
+            try:
+                response = self._request(body)
+            except requests.RequestException as error:
+                if pause is None:
+                    raise ConnectionFailure(
+                        f"POST {path} ({grant}) got no complete answer",
+                        method="POST",
+                        path=path,
+                        detail=why_no_answer(error, self.transport.timeout),
+                        hint="Check oauth_url and the network.",
+                    ) from None
+            else:
+                if pause is None or response.status_code not in _REPEATED:
+                    break
+            time.sleep(pause)
+        return response
+
+    def _request(self, body: str) -> requests.Response:
+        with self.transport.session() as session:
+            return session.post(
+                f"{self.url}/access_token",
+                data=body,
+                auth=HTTPBasicAuth(self.client_id, self.client_secret),
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                timeout=self.transport.timeout,
+                allow_redirects=False,  # the client's secret goes to this address only
+            )
 
 
 def _json(response: requests.Response) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from .. import __version__
 
@@ -29,7 +28,6 @@ class Transport:
     def session(
         self,
         connections: int = 1,
-        retries: Retry | int = 0,
         session: requests.Session | None = None,
     ) -> requests.Session:
         """A session (or the given one) that verifies certificates and sends no credential of its
@@ -47,7 +45,7 @@ class Transport:
             session.proxies = {"https": self.proxy}
         session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
         session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(pool_maxsize=connections, max_retries=retries)
+        adapter = HTTPAdapter(pool_maxsize=connections)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session

@@ -28,6 +28,7 @@ from devkit.emulator import Control
 from devkit.places import Places, open_places
 from devkit.tree import BUNDLED, FLAVOURS
 
+from tests.support import leaks
 from tests.support.clusters import TEMPLATE, start_cluster
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import Database, create_database, drop_database
@@ -68,7 +69,10 @@ def postgres(places: Places, host: str) -> Iterator[Cluster]:
     """A private cluster on the chosen host."""
     cluster = start_cluster(places, host)
     yield cluster
+    cluster.stop()
+    log = cluster.log.read_bytes()
     cluster.remove()
+    leaks.assert_clean(log)
 
 
 @pytest.fixture(scope="session")
