@@ -12,7 +12,8 @@ from . import options
 from .errors import DeclarationError, OptionError
 from .pushdown.conditions import Qual, conditions_of
 from .pushdown.plan import Sort
-from .pushdown.planner import Request, sort_column
+from .pushdown.planner import sort_column
+from .pushdown.request import Request
 from .tables import BY_NAME, Table
 from .tables.base import Column, names
 

@@ -18,7 +18,8 @@ from typing import Any
 from .binding import TableBinding
 from .pushdown.conditions import Condition
 from .pushdown.plan import Kind, Plan
-from .pushdown.planner import Request, plan
+from .pushdown.planner import plan
+from .pushdown.request import Request
 from .tables import Table
 from .tables.base import Column, path_parameters
 

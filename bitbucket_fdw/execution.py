@@ -20,7 +20,8 @@ from .errors import BadResponse, NotFound, Rejected
 from .paths import fill, path_text
 from .pushdown.conditions import Condition
 from .pushdown.plan import Kind, Plan, Query
-from .pushdown.planner import Request, plan
+from .pushdown.planner import plan
+from .pushdown.request import Request
 from .tables.base import Column, Table
 from .tables.repositories import Repositories
 from .values import column_value, extractor, instant

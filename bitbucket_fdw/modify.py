@@ -18,7 +18,8 @@ from .binding import TableBinding
 from .errors import AlreadyExists, MissingValue, RowUnknown
 from .execution import Execution, Sizes, exploded
 from .pushdown.conditions import Condition
-from .pushdown.planner import Request, plan
+from .pushdown.planner import plan
+from .pushdown.request import Request
 from .tables.base import Column, Unique
 from .tables.repositories import Repositories
 from .transactions import JOURNAL

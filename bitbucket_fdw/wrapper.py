@@ -33,7 +33,7 @@ from .errors import BitbucketError, NotFound, OptionError, ReadOnly, RequestErro
 from .execution import Execution, Reader, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
-from .pushdown.planner import Request
+from .pushdown.request import Request
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
 

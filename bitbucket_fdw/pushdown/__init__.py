@@ -2,6 +2,7 @@
 
 from .conditions import Condition, Qual, conditions_of
 from .plan import Binding, Plan, Query
-from .planner import Request, plan
+from .planner import plan
+from .request import Request
 
 __all__ = ["Binding", "Condition", "Plan", "Qual", "Query", "Request", "conditions_of", "plan"]

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ..tables.base import Collection, Column, Item, Table, path_parameters
 from . import bbql
 from .conditions import Condition
-from .plan import Binding, Kind, Plan, Query, Sort, Supply
-from .shippable import Shipment, ship
+from .describe import selectivity, texts
+from .parameters import EQUALITY, bindings_of, contradiction, values_of
+from .plan import Binding, Kind, Plan, Query, Supply
+from .request import Request
+from .shippable import Shipment
+from .terms import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 
-MAX_LIST = 50  # elements of one IN; more are spread over several requests
-# Characters of one q as it stands in an address. Bitbucket's limit is not documented; servers
-# commonly take 8,000 for all of it, and "fields" may need half of that.
-MAX_QUERY = 3500
 MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection is read
-
-_EQUALITY = ("=", "in")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What PostgreSQL asks of a table.
-
-    :param bound: path parameters fixed by table options.
-    :param conditions: what all rows must meet, typed.
-    :param unread: conditions that could not be typed, as text; PostgreSQL keeps them.
-    :param columns: names of the columns needed, those of conditions among them.
-    :param sort: an order that :func:`sort_column` has agreed to.
-    :param limit: rows wanted after ``offset``, only given when no row will be dropped later.
-    :param refused: columns whose filter Bitbucket was seen to refuse.
-    """
-
-    table: type[Table]
-    bound: Mapping[str, str] = field(default_factory=dict)
-    conditions: tuple[Condition, ...] = ()
-    unread: tuple[str, ...] = ()
-    columns: frozenset[str] = frozenset()
-    sort: Sort | None = None
-    limit: int | None = None
-    offset: int = 0
-    refused: frozenset[str] = frozenset()
 
 
 def plan(request: Request) -> Plan:
@@ -61,10 +32,10 @@ def plan(request: Request) -> Plan:
         offset=request.offset,
         local=request.unread,
     )
-    reason = _contradiction(request)
+    reason = contradiction(request)
     if reason or request.limit == 0:
         return replace(base, exact=True, reason=reason or "LIMIT 0")
-    bindings = _bindings(request, table.parameters())
+    bindings = bindings_of(request, table.parameters())
     if bindings is not None:
         item = _item_plan(request, base, bindings)
         if item is not None:
@@ -77,72 +48,13 @@ def sort_column(table: type[Table], name: str) -> Column | None:
     return next((c for c in table.columns if c.name == name and c.sort), None)
 
 
-# --- path parameters ---
-
-
-def _contradiction(request: Request) -> str | None:
-    """Why no row can match, told from the conditions alone."""
-    for column in request.table.columns:
-        values = _values(request, column)
-        if values is not None and not values:
-            return f"no value of {column.name} meets its conditions"
-    return None
-
-
-def _values(request: Request, column: Column) -> tuple[Any, ...] | None:
-    """All values that equality conditions and table options leave a column, ``None`` for any."""
-    wanted: list[Any] | None = None
-    option = request.bound.get(column.param) if column.param else None
-    if option is not None:
-        wanted = [option]
-    for condition in request.conditions:
-        if condition.column.name == column.name and condition.op in _EQUALITY:
-            values = condition.value if condition.op == "in" else (condition.value,)
-            wanted = [v for v in (values if wanted is None else wanted) if v in values]
-    if wanted is None:
-        return None
-    in_path = column.param is not None or any(i.key == column.name for i in request.table.items)
-    possible = [value for value in wanted if _possible(column, value, in_path)]
-    return tuple(_without_respellings(column, possible))
-
-
-def _possible(column: Column, value: Any, in_path: bool) -> bool:
-    if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
-        return False
-    # No slug, key or ref name is empty or a dot segment; in a path they would name another
-    # resource.
-    return not (in_path and value in ("", ".", ".."))
-
-
-def _without_respellings(column: Column, values: list[Any]) -> Iterator[Any]:
-    """Slugs that differ by letter case alone name one repository: ask for it once."""
-    seen = set()
-    for value in values:
-        key = value.casefold() if column.param and isinstance(value, str) else value
-        if key not in seen:
-            seen.add(key)
-            yield value
-
-
-def _bindings(request: Request, parameters: Iterable[str]) -> tuple[Binding, ...] | None:
-    """Values for every path parameter, or ``None`` if a parent has to supply one."""
-    bindings = []
-    for parameter in parameters:
-        column = request.table.column_of(parameter)
-        values = _values(request, column) if column else None
-        if values is None:
-            return None
-        bindings.append(Binding(parameter, column.name if column else None, values))
-    return tuple(bindings)
-
-
 # --- one item at a time ---
 
 
 def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> Plan | None:
     for item in request.table.items:
         key = request.table.column(item.key)
-        values = _values(request, key)
+        values = values_of(request, key)
         if values is None or len(values) > MAX_ITEMS:
             continue
         if len(values) > 1 and key.filter and request.table.collection.q and _small(values):
@@ -160,7 +72,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             queries=(Query((("fields", ",".join(paths)),)),),
             selectivity=1.0,
             shipped=(f"{key.name} in path",),
-            local=base.local + _texts(rest),
+            local=base.local + texts(rest),
             exact=not rest and not request.unread,
         )
     return None
@@ -171,7 +83,7 @@ def _small(values: tuple[Any, ...]) -> bool:
 
 
 def _fixed_by_path(condition: Condition, bindings: tuple[Binding, ...]) -> bool:
-    return condition.op in _EQUALITY and any(
+    return condition.op in EQUALITY and any(
         binding.column == condition.column.name for binding in bindings
     )
 
@@ -187,12 +99,12 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     own = bindings or ()
     in_path = _path_columns(request, own)
     rest = tuple(
-        c for c in request.conditions if not (c.op in _EQUALITY and c.column.name in in_path)
+        c for c in request.conditions if not (c.op in EQUALITY and c.column.name in in_path)
     )
-    shipments = _shipments(request, rest)
+    shipments = shipments_of(request, rest)
     shipped = [(c, s) for c, s in shipments if s is not None]
-    selected, by_query = _query_parameters(c for c, s in shipments if s is None)
-    terms = _spread(shipped) if collection.q else [()]
+    selected, by_query = query_parameters(c for c, s in shipments if s is None)
+    terms = spread_over_requests(shipped) if collection.q else [()]
     result = replace(
         base,
         kind=Kind.COLLECTION,
@@ -201,11 +113,11 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         parent=parent,
         supplies=supplies,
         pagelen=_pagelen(request, collection),
-        selectivity=_selectivity([c for c, _ in shipped] + by_query),
-        shipped=_texts(
+        selectivity=selectivity([c for c, _ in shipped] + by_query),
+        shipped=texts(
             [c for c in request.conditions if c not in rest] + [c for c, _ in shipped] + by_query
         ),
-        local=base.local + _texts(c for c, s in shipments if s is None and c not in by_query),
+        local=base.local + texts(c for c, s in shipments if s is None and c not in by_query),
         exact=not request.unread and all(s is not None and s.exact for _, s in shipments),
     )
     constants = _countable(request, result, shipments)
@@ -232,75 +144,6 @@ def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:
         supplied = (request.table.column_of(parameter) for parameter, _ in parent.supplies)
         columns |= {column.name for column in supplied if column}
     return columns
-
-
-def _shipments(
-    request: Request, conditions: Iterable[Condition]
-) -> list[tuple[Condition, Shipment | None]]:
-    """What is shipped of each condition; what would make the address too long stays local."""
-    left = MAX_QUERY
-    spread = False
-    result = []
-    for condition in conditions:
-        shipment = _ship(request, condition)
-        if shipment is not None:
-            long_list = condition.op == "in" and len(condition.value) > MAX_LIST
-            length = len(quote(f"{shipment.term} AND "))
-            if long_list:  # a part of it at a time
-                length = length * MAX_LIST // len(condition.value)
-            if length > left or (long_list and spread):
-                shipment = None
-            else:
-                left -= length
-                spread = spread or long_list
-        result.append((condition, shipment))
-    return result
-
-
-def _ship(request: Request, condition: Condition) -> Shipment | None:
-    if not request.table.collection.q or condition.column.name in request.refused:
-        return None
-    shipment = ship(condition)
-    if shipment is None or condition.op != "in" or len(condition.value) <= MAX_LIST:
-        return shipment
-    # A long list of numbers or UUIDs is spread over requests; a long list of texts is not, since
-    # two spellings of one value could then bring the same row twice.
-    return shipment if condition.column.type in ("bigint", "integer", "uuid") else None
-
-
-def _spread(shipped: list[tuple[Condition, Shipment]]) -> list[tuple[str, ...]]:
-    """The BBQL terms of each request: one request unless a list is too long for it."""
-    fixed: list[str] = []
-    alternatives: list[str] | None = None
-    for condition, shipment in shipped:
-        if condition.op == "in" and len(condition.value) > MAX_LIST:
-            alternatives = _chunks(condition)
-        else:
-            fixed.append(shipment.term)
-    if alternatives is None:
-        return [tuple(fixed)]
-    return [(*fixed, alternative) for alternative in alternatives]
-
-
-def _chunks(condition: Condition) -> list[str]:
-    values = iter(condition.value)
-    chunks = iter(lambda: tuple(itertools.islice(values, MAX_LIST)), ())
-    test = condition.column.filter
-    terms = (bbql.any_of(test.field, chunk) for chunk in chunks) if test else ()
-    return [term for term in terms if term]
-
-
-def _query_parameters(
-    conditions: Iterable[Condition],
-) -> tuple[tuple[tuple[str, str], ...], list[Condition]]:
-    """Equality conditions on columns that have a query parameter of their own."""
-    chosen: dict[str, Condition] = {}
-    for condition in conditions:
-        parameter = condition.column.query
-        if parameter and condition.op == "=" and condition.value and parameter not in chosen:
-            chosen[parameter] = condition
-    pairs = tuple((name, str(condition.value)) for name, condition in chosen.items())
-    return pairs, list(chosen.values())
 
 
 def _query(
@@ -427,7 +270,7 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
     for parameter, supplier in parent.supplies:
         column = request.table.column_of(parameter)
         target = parent.table.column(supplier)
-        values = _values(request, column) if column else None
+        values = values_of(request, column) if column else None
         if target.param and parameter in request.bound:
             bound[target.param] = request.bound[parameter]
         if values is not None:
@@ -439,42 +282,3 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
     return plan(Request(parent.table, bound, tuple(conditions), (), frozenset(columns))), tuple(
         supplies
     )
-
-
-# --- describing ---
-
-
-def _texts(conditions: Iterable[Condition]) -> tuple[str, ...]:
-    return tuple(describe(condition) for condition in conditions)
-
-
-def describe(condition: Condition) -> str:
-    """A condition in SQL's words, values and all, as EXPLAIN shows it."""
-    name = condition.column.name
-    if condition.op in ("is null", "is not null"):
-        return f"{name} {condition.op.upper()}"
-    if condition.op == "in":
-        return f"{name} IN ({', '.join(map(_show, condition.value[:5]))}" + (
-            ", …)" if len(condition.value) > 5 else ")"
-        )
-    return f"{name} {condition.op} {_show(condition.value)}"
-
-
-def _show(value: Any) -> str:
-    return str(value) if isinstance(value, (int, bool)) else f"'{value}'"
-
-
-def _selectivity(conditions: list[Condition]) -> float:
-    """The share of rows that shipped conditions are guessed to keep."""
-    share = 1.0
-    for condition in conditions:
-        guess: Callable[[Condition], float] = _GUESSES.get(condition.op, lambda _: 0.3)
-        share *= guess(condition)
-    return share
-
-
-_GUESSES: dict[str, Callable[[Condition], float]] = {
-    "=": lambda _: 0.1,
-    "in": lambda condition: min(1.0, 0.1 * len(condition.value)),
-    "<>": lambda _: 0.9,
-}

@@ -1,0 +1,69 @@
+"""Which values the conditions leave for path parameters and keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..tables.base import Column
+from .plan import Binding
+from .request import Request
+
+EQUALITY = ("=", "in")
+
+
+def contradiction(request: Request) -> str | None:
+    """Why no row can match, told from the conditions alone."""
+    for column in request.table.columns:
+        values = values_of(request, column)
+        if values is not None and not values:
+            return f"no value of {column.name} meets its conditions"
+    return None
+
+
+def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
+    """All values that equality conditions and table options leave a column, ``None`` for any."""
+    wanted: list[Any] | None = None
+    option = request.bound.get(column.param) if column.param else None
+    if option is not None:
+        wanted = [option]
+    for condition in request.conditions:
+        if condition.column.name == column.name and condition.op in EQUALITY:
+            values = condition.value if condition.op == "in" else (condition.value,)
+            wanted = [v for v in (values if wanted is None else wanted) if v in values]
+    if wanted is None:
+        return None
+    in_path = column.param is not None or any(i.key == column.name for i in request.table.items)
+    possible = [value for value in wanted if _possible(column, value, in_path)]
+    return tuple(_without_respellings(column, possible))
+
+
+def _possible(column: Column, value: Any, in_path: bool) -> bool:
+    if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
+        return False
+    # No slug, key or ref name is empty or a dot segment; in a path they would name another
+    # resource.
+    return not (in_path and value in ("", ".", ".."))
+
+
+def _without_respellings(column: Column, values: list[Any]) -> Iterator[Any]:
+    """Slugs that differ by letter case alone name one repository: ask for it once."""
+    seen = set()
+    for value in values:
+        key = value.casefold() if column.param and isinstance(value, str) else value
+        if key not in seen:
+            seen.add(key)
+            yield value
+
+
+def bindings_of(request: Request, parameters: Iterable[str]) -> tuple[Binding, ...] | None:
+    """Values for every path parameter, or ``None`` if a parent has to supply one."""
+    bindings = []
+    for parameter in parameters:
+        column = request.table.column_of(parameter)
+        values = values_of(request, column) if column else None
+        if values is None:
+            return None
+        bindings.append(Binding(parameter, column.name if column else None, values))
+    return tuple(bindings)
