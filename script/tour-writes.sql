@@ -11,11 +11,15 @@ SET state = 'resolved'
 WHERE id = (SELECT max(id) FROM :repository.issues WHERE title = 'Tour: the logo is blurred')
 RETURNING id, title, state;
 
--- A branch for the next step, at the newest commit.
+-- A branch for the next step, at a commit that is not in main yet: the source of an open pull
+-- request, each time that of another.
 INSERT INTO :repository.branches (name, target_commit_hash)
-SELECT 'tour/' || to_char(clock_timestamp(), 'YYYYMMDD-HH24MISS'), hash
-FROM :repository.default_branch_commits
+SELECT 'tour/' || to_char(clock_timestamp(), 'YYYYMMDD-HH24MISS'), source_commit_hash
+FROM :repository.pull_requests
+WHERE state = 'OPEN'
+ORDER BY id
 LIMIT 1
+OFFSET (SELECT count(*) FROM :repository.pull_requests WHERE title = 'Tour: sharpen the logo')
 RETURNING name, left(target_commit_hash, 12) AS target;
 
 -- A pull request from that branch.

@@ -106,6 +106,7 @@ def test_the_first_run_shows_the_tour_and_how_to_connect(started: Run) -> None:
     assert started.status == 0, started.output
     assert "SELECT count(*) FROM acme.repositories;" in started.output
     assert re.search(r"→ \d+ ms, 1 request\n\s+GET /2\.0/repositories/acme", started.output)
+    assert re.search(r"POST /2\.0/repositories/acme/website/pullrequests/\d+/merge", started.output)
     assert "postgresql://demo@127.0.0.1:" in started.output
     assert "ERROR" not in started.output
 
