@@ -81,8 +81,8 @@ class TokenStore:
 
     @classmethod
     def default(cls) -> TokenStore:
-        """The directory that ``BITBUCKET_FDW_TOKENS`` names, else ``bitbucket_fdw`` below the data
-        directory, which is where a backend's working directory is.
+        """The directory that ``BITBUCKET_FDW_TOKENS`` names, else ``bitbucket_fdw/tokens`` below
+        the data directory, which is a backend's working directory.
         """
         named = os.environ.get(DIRECTORY)
         if named:
@@ -93,7 +93,7 @@ class TokenStore:
                 "there is no place to keep tokens in",
                 hint=f"Name a directory in the environment variable {DIRECTORY}.",
             )
-        return cls(here / "bitbucket_fdw")
+        return cls(here / "bitbucket_fdw" / "tokens")
 
     def read(self, name: str) -> Token | None:
         """The entry's token, if there is one."""
@@ -179,7 +179,7 @@ class TokenStore:
     def _prepare(self) -> None:
         """Make the directory, and make sure that it is this user's alone."""
         try:
-            self._directory.mkdir(mode=0o700, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._directory.stat()
         except OSError as error:
             raise self._failure("made", error) from None

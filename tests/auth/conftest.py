@@ -201,7 +201,7 @@ class Mapped:
     @property
     def store(self) -> Path:
         """The server's token store."""
-        return self.database.cluster.data / "bitbucket_fdw"
+        return self.database.cluster.data / "bitbucket_fdw" / "tokens"
 
 
 @pytest.fixture

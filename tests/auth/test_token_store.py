@@ -68,7 +68,7 @@ def test_without_a_variable_it_is_below_the_data_directory(tmp_path, monkeypatch
         TokenStore.default()
     (tmp_path / "PG_VERSION").write_text("15")
     TokenStore.default().write("entry", TOKEN)
-    assert (tmp_path / "bitbucket_fdw" / "entry.token").exists()
+    assert (tmp_path / "bitbucket_fdw" / "tokens" / "entry.token").exists()
 
 
 def test_a_write_that_fails_leaves_the_old_entry_and_nothing_else(tokens, store, monkeypatch):
