@@ -287,12 +287,6 @@ def test_a_list_of_keys_is_an_item_each_where_there_is_no_q(sql):
 
 def test_a_value_given_twice_brings_its_row_once(sql):
     assert sql.query("SELECT id FROM pull_requests WHERE id IN (7, 7, 7)").rows == [(7,)]
-    assert (
-        len(
-            sql.query("SELECT id FROM pull_requests WHERE build IN (7)".replace("build", "id")).rows
-        )
-        == 1
-    )
     assert sql.query("SELECT name FROM tags WHERE name = ANY ('{v1.0,v1.0}')").rows == [("v1.0",)]
 
 
