@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from .. import __version__
+from ..errors import OptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,10 @@ class Transport:
         session: requests.Session | None = None,
     ) -> requests.Session:
         """A session (or the given one) that verifies certificates and sends no credential of its
-        own accord.
+        own accord. :class:`OptionError` if ``ca_bundle`` holds no certificates.
         """
+        if self.ca_bundle:
+            _check_authorities(self.ca_bundle)
         session = session or requests.Session()
         # Neither ~/.netrc nor proxy variables of the server's environment may decide where
         # credentials go.
@@ -49,6 +53,18 @@ class Transport:
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
+
+
+def _check_authorities(path: str) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError among them
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        raise OptionError(
+            f'the file "{path}" of option "ca_bundle" cannot be used: {why}',
+            hint="It is a PEM file that the operating system user of the PostgreSQL server can "
+            "read, such as /etc/ssl/certs/ca-certificates.crt.",
+        ) from None
 
 
 def origin(url: str) -> str:
