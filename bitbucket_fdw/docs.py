@@ -1,13 +1,15 @@
 """Writes the reference pages from the declarations: ``python -m bitbucket_fdw.docs docs/``.
 
-``docs/tables/*.md`` is written whole; in ``docs/options.md`` the part between two marks is. What a
-page says about conditions comes from the catalog, which asks the planner's own rules, so that it
-cannot say more than is done. ``--check`` writes nothing and fails if a page is out of date.
+``docs/tables/*.md`` and ``docs/dbt/sources.yml`` are written whole; in ``docs/options.md`` the part
+between two marks is. What a page says about conditions comes from the catalog, which asks the
+planner's own rules, so that it cannot say more than is done. ``--check`` writes nothing and fails
+if a page is out of date.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -272,6 +274,40 @@ def _fan_out(table: type[Table]) -> str:
     )
 
 
+def dbt_sources() -> str:
+    """All tables and columns as sources of dbt, for ``docs/dbt/sources.yml``.
+
+    Texts are quoted as JSON has them, which YAML takes as they are. There are no tests among them:
+    each would read a whole table from Bitbucket.
+    """
+    lines = [
+        "# Written by python -m bitbucket_fdw.docs from bitbucket_fdw/tables.",
+        "version: 2",
+        "",
+        "sources:",
+        "  - name: bitbucket",
+        "    schema: acme  # the schema of your workspace",
+        "    tables:",
+    ]
+    for table in TABLES:
+        lines += [
+            f"      - name: {table.name}",
+            f"        description: {_quoted(table.description)}",
+        ]
+        lines.append("        columns:")
+        for column in table.columns:
+            lines += [
+                f"          - name: {column.name}",
+                f"            data_type: {column.type}",
+                f"            description: {_quoted(column.description)}",
+            ]
+    return _text(lines)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def options_part() -> str:
     """The tables of options, one per level, for ``docs/options.md``."""
     lines: list[str] = []
@@ -311,6 +347,7 @@ def with_part(page: str, part: str) -> str:
 def written(directory: Path) -> dict[Path, str]:
     """Every file as it should be, below the directory of the documentation."""
     result = {directory / "tables" / name: text for name, text in pages().items()}
+    result[directory / "dbt" / "sources.yml"] = dbt_sources()
     page = directory / "options.md"
     result[page] = with_part(page.read_text(encoding="utf-8"), options_part())
     return result

@@ -1,0 +1,65 @@
+"""What docs/odbc.md shows runs as it is shown: the data source, the PHP program, isql."""
+
+import configparser
+import re
+
+import pytest
+
+from tests.clients.conftest import SCHEMA
+from tests.docs.pages import DOCS, blocks
+from tests.support.odbc import find_driver
+
+PAGE = DOCS / "odbc.md"
+
+
+@pytest.fixture
+def documented(site):
+    """The page's data source in the place of the test's own, for the test's own database."""
+    [shown] = blocks(PAGE, "ini")
+    file = site.odbc.directory / "odbc.ini"
+    own, asked = configparser.RawConfigParser(), configparser.RawConfigParser()
+    own.optionxform = asked.optionxform = str
+    own.read_string(file.read_text())
+    asked.read_string(shown.text)
+    for name in ("Servername", "Port", "Database", "Username", "Password"):
+        assert name in asked["bitbucket"]
+        asked["bitbucket"][name] = own["bitbucket"][name]
+    with file.open("w") as written:
+        asked.write(written)
+    return site
+
+
+def test_the_php_program_prints_what_it_should(documented, issue, tmp_path):
+    [shown] = blocks(PAGE, "php")
+    program = tmp_path / "shown.php"
+    program.write_text(shown.text)
+    done = documented.run(["php", str(program)])
+    assert done.status == 0, done.output
+    assert done.output.startswith(issue(1)["title"] + "\n")
+    open_ones = documented.db.value(
+        f"SELECT count(*) FROM {SCHEMA}.pullrequests WHERE state = 'OPEN'"
+    )
+    assert done.output.count("<tr><td>") == open_ones
+
+
+def test_isql_prints_what_it_should(documented):
+    [line] = [b.text for b in blocks(PAGE, "sh") if "isql" in b.text]
+    statement = re.search(r'echo "(.*?)"', line)[1]
+    done = documented.run(["sh", "-c", line])
+    assert done.status == 0
+    for (title,) in documented.db.rows(
+        statement.replace("Id, Title FROM ", f"Title FROM {SCHEMA}.")
+    ):
+        assert title in done.output
+
+
+def test_every_setting_that_is_explained_is_one_of_the_drivers():
+    driver = find_driver().read_bytes()
+    text = PAGE.read_text(encoding="utf-8")
+    explained = re.findall(
+        r"`(\w+)(?: = \d+)?`", text[text.index("| setting") : text.index("## St")]
+    )
+    settings = {name for name in explained if name not in ("jsonb", "TimeZone")}
+    assert len(settings) > 4
+    for name in settings:
+        assert name.lower().encode() in driver.lower(), name
