@@ -46,7 +46,13 @@ LAYERS = (
     Layer("unit", "tests/unit", "planner, BBQL, options: no network, no database"),
     Layer("api", "tests/api", "the HTTP client against the emulator"),
     Layer("emulator", "tests/emulator", "the emulator itself"),
-    Layer("docs", "tests/docs", "every table, column, option and command is documented"),
+    Layer(
+        "docs",
+        "tests/docs",
+        "everything is documented, and every example runs",
+        server=True,
+        per_host=True,
+    ),
     Layer(
         "script",
         "tests/script",
@@ -124,6 +130,7 @@ def main(arguments: list[str]) -> int:
     tally = Tally()
     hosts, pg_config = _prepare(places, layers, options.host)
     environment = venv.ensure(places, "test")
+    dbt = venv.ensure_dbt(places) if "clients" in chosen else None
     if "lint" in chosen:
         _lint(places, environment, tally)
     for layer in layers:
@@ -131,6 +138,7 @@ def main(arguments: list[str]) -> int:
             env = _environment(places, environment)
             if layer.server:
                 env |= {"BITBUCKET_FDW_HOSTS": ",".join(hosts), "PG_CONFIG": str(pg_config)}
+                env |= {"BITBUCKET_FDW_DBT": str(dbt)} if dbt else {}
                 used = [host] if host else hosts
                 tally.hosts += [name for name in used if name not in tally.hosts]
             _run(places, environment, layer, host, env, extra, tally)

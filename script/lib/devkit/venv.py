@@ -17,6 +17,7 @@ from devkit.places import CHECKOUT, Places, digest_of, remove_tree
 from devkit.run import Failure, retried, run_logged, say
 
 PYTHON_MINIMUM = (3, 10)
+DBT = "dbt-core<2 dbt-postgres<2 psycopg2-binary<3"
 EXTRAS = {"demo": ("emulator", "tools"), "test": ("test",)}
 
 
@@ -53,6 +54,29 @@ def ensure(places: Places, purpose: str) -> Venv:
         _install_requirements(places, venv, purpose)
         _install_package(places, venv)
     return venv
+
+
+def ensure_dbt(places: Places) -> Path:
+    """dbt with its PostgreSQL adapter, in an environment of its own; the path of its command.
+
+    It brings some sixty packages, with bounds on what the tests use too.
+    """
+    packages.ensure(places, packages.VENV)
+    venv = Venv(places.home / "dbt")
+    stamp = venv.directory / ".requirements"
+    with places.locked("dbt"):
+        if not stamp.exists() or stamp.read_text() != DBT:
+            say("  Installing dbt")
+            remove_tree(venv.directory)
+            run_logged(
+                [system_python(), "-m", "venv", str(venv.directory)],
+                places.logs / "pip.log",
+                what="creating dbt's environment",
+            )
+            # Wheels only: the adapter's driver would otherwise be built from source.
+            _pip(places, venv, "--only-binary", ":all:", *DBT.split())
+            stamp.write_text(DBT)
+    return venv.directory / "bin" / "dbt"
 
 
 def _usable(venv: Venv) -> bool:
