@@ -142,12 +142,12 @@ class Cluster:
                 "listen_addresses = ''\n"
                 f"unix_socket_directories = '{self.directory}'\n"
                 "fsync = off\nshared_buffers = 16MB\nmax_connections = 20\n"
-                "max_prepared_transactions = 2\ntimezone = 'UTC'\n"
+                "max_prepared_transactions = 2\ntimezone = 'UTC'\njit = off\n"
             )
         self.run("pg_ctl", "-w", "-l", str(self.log), "start")
 
     def stop(self) -> None:
-        self.run("pg_ctl", "-m", "fast", "-w", "stop")
+        self.run("pg_ctl", "-m", "immediate", "-w", "stop")
 
     def connect(self, dbname: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(
