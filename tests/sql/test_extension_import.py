@@ -351,18 +351,28 @@ def test_a_workspace_or_repository_that_is_not_there(db: Database) -> None:
         assert "bitbucket.schemas('bitbucket', 'acme')" in error.hint
 
 
-def test_a_workspace_of_many_repositories_takes_a_request_for_each_hundred(
+def test_a_workspace_of_many_repositories(
     db_factory: DatabaseFactory, emulator_factory: EmulatorFactory
 ) -> None:
     emulator = emulator_factory()
-    for number in range(100):
-        call_api(emulator, "POST", f"/repositories/acme/many-{number}", {"scm": "git"})
+    many = [f"many-{number}" for number in range(480)]
+    for slug in many:
+        call_api(emulator, "POST", f"/repositories/acme/{slug}", {"scm": "git"})
     db = db_factory(emulator=emulator)
+    assert db.value("SELECT current_setting('max_locks_per_transaction')") == "64"
 
-    result = db.query("SELECT status FROM bitbucket.import_workspace('bitbucket', 'acme')")
+    # Each table takes one of 6400 locks: all at once they are refused before anything is made.
+    with raises() as error:
+        imported(db, "'acme'")
+    assert error.sqlstate == "54000"
+    assert "max_locks_per_transaction" in error.hint
+    assert db.value("SELECT count(*) FROM bitbucket.imported_tables") == 0
 
-    assert len(result.rows) == 110
-    assert len(result.requests) == 2
+    part = f"'acme', repositories => '{{{','.join(many[:20])}}}'"
+    result = db.query(f"SELECT status FROM bitbucket.import_workspace('bitbucket', {part})")
+    assert result.rows == [("created",)] * 21
+    assert len(result.requests) == 5  # one for each hundred repositories
+    assert {status for *_, status in imported(db, part).values()} == {"unchanged"}
 
 
 def test_the_schemas_of_a_credential(db: Database) -> None:
