@@ -329,7 +329,7 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def execute(self, quals: list[Any], columns: Iterable[str], *_: Any, **__: Any) -> list[Row]:
         given = [q.value for q in quals if (q.field_name, q.operator) == ("argument", "=")]
-        if len(given) != 1:
+        if len(given) != 1 or given[0] is None:
             raise OptionError(
                 f"service {self._service} takes one argument",
                 hint="It is meant to be used by the functions of schema bitbucket.",
