@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 __all__ = [
     "ALL",
     "ANY",
+    "JOIN_CONDITIONS_KEPT",
     "UNBOUND",
     "ColumnDefinition",
     "ForeignDataWrapper",
@@ -26,6 +27,10 @@ __version__ = "3.2"
 ANY = object()
 ALL = object()
 UNBOUND = object()
+
+# Beyond Multicorn2: a scan by a path key also checks the join's other conditions. Multicorn2 3.2
+# leaves them out, so that a wrapper may want to offer keys only where this is set.
+JOIN_CONDITIONS_KEPT = True
 
 Operator: TypeAlias = str | tuple[str, bool]
 Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
