@@ -235,11 +235,11 @@ def _limits_of_writing(table: type[Table]) -> Iterator[str]:
     if writes.own:
         yield f"- Only rows of the credential's own account (`{writes.own}`) can be written."
     if writes.unique:
-        column, value = writes.unique.where
-        yield (
-            f"- No two rows whose `{column}` is {value} may have the same "
-            f"{_listed(writes.unique.columns)}: Bitbucket would overwrite the first."
-        )
+        rows = "No two rows"
+        if writes.unique.where:
+            rows += f" whose `{writes.unique.where[0]}` is {writes.unique.where[1]}"
+        same = (*writes.unique.columns, *filter(None, [writes.unique.origin]))
+        yield f"- {rows} may have the same {_listed(same)}: Bitbucket would overwrite the first."
 
 
 def _state(transition: Transition) -> str:

@@ -17,9 +17,15 @@ def _flag(name: str) -> ctypes.c_int | None:
         return None
 
 
-_FLAGS = [flag for flag in map(_flag, ("QueryCancelPending", "ProcDiePending")) if flag is not None]
+_CANCEL = _flag("QueryCancelPending")
+_DIE = _flag("ProcDiePending")
 
 
 def pending() -> bool:
     """Whether a cancel (by a user or statement_timeout) or a shutdown of the session waits."""
-    return any(flag.value for flag in _FLAGS)
+    return cancelled() or (_DIE is not None and bool(_DIE.value))
+
+
+def cancelled() -> bool:
+    """Whether a cancel waits. A session that is being shut down still takes back its changes."""
+    return _CANCEL is not None and bool(_CANCEL.value)

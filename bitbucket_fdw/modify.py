@@ -1,32 +1,43 @@
 """INSERT, UPDATE and DELETE of one foreign table.
 
 The host tells a row to change by one column's value. Which row at Bitbucket that is, and what its
-columns held, is known from the scan that found it: the last rows read are remembered until the
-transaction ends, and a row that is not among them is read again.
+columns held, is known from the scan that found it: what a changing statement reads is remembered
+until it ends, and a row whose columns are not among that is read again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from . import interrupts
 from .api import Client, ScanContext
 from .binding import TableBinding
-from .errors import AlreadyExists, MissingValue, RowUnknown
+from .errors import (
+    AlreadyExists,
+    BitbucketError,
+    MissingValue,
+    OutcomeUnknown,
+    Rejected,
+    RequestError,
+    RowUnknown,
+    TooManyRequests,
+)
 from .execution import Execution, Sizes, exploded
 from .pushdown.conditions import Condition
 from .pushdown.planner import plan
 from .pushdown.request import Request
+from .scans import SCANS
+from .seen import SeenRows
 from .tables.base import Column, Unique
 from .tables.repositories import Repositories
 from .transactions import JOURNAL
 from .values import extractor
 from .writes import WriteRequest, delete, insert, typed, undo, update, verbs
 
-REMEMBERED = 2_000  # rows, whole; beyond it an update reads its row again
 _POLL = 1.0  # seconds between two looks at an answer that comes later
 
 Row = dict[str, Any]
@@ -37,6 +48,9 @@ class Modifier:
 
     :param mode: ``immediate`` or ``commit``.
     :param undo_wanted: whether a rollback takes back what was sent.
+
+    ``changing`` is whether a statement that may change rows has begun, ``admitted`` whether its
+    clauses have been looked at, ``level`` how deep in subtransactions it runs.
     """
 
     def __init__(
@@ -46,16 +60,18 @@ class Modifier:
         sizes: Sizes,
         mode: str,
         undo_wanted: bool,
-        interrupted: Callable[[], bool],
     ) -> None:
         self._binding = binding
         self._table = binding.table
         self._client = client
         self._sizes = sizes
         self._mode = mode
-        self._undo_wanted = undo_wanted
-        self._interrupted = interrupted
-        self._seen: OrderedDict[Any, list[Row]] = OrderedDict()
+        # What was sent at COMMIT is always taken back if something else fails.
+        self._undo_wanted = undo_wanted or mode == "commit"
+        self._seen = SeenRows(self._table.primary_key)
+        self._rows = 0  # that the statement has changed, the present one among them
+        self.changing = False
+        self.admitted = False
         self.level = 1
 
     # --- which row ---
@@ -88,7 +104,7 @@ class Modifier:
 
     def watch(self, columns: frozenset[str]) -> Callable[[Row], None] | None:
         """What to call with each row that is read, or ``None`` if no change can follow."""
-        if not {"UPDATE", "DELETE"} & set(verbs(self._table)):
+        if not self.changing or not {"UPDATE", "DELETE"} & set(verbs(self._table)):
             return None
         try:
             rowid = self.rowid
@@ -96,52 +112,82 @@ class Modifier:
             return None
         if rowid.name not in columns:
             return None
-        return lambda row: self._remember(typed(rowid, row.get(rowid.name)), row)
-
-    def _remember(self, rowid: Any, row: Row) -> None:
-        rows = self._seen.setdefault(rowid, [])
-        if rows:
-            key = self._identity(row)
-            rows[:] = [other for other in rows if self._identity(other) != key]
-            self._seen.move_to_end(rowid)
-        rows.append(row)
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        return lambda row: self._seen.add(typed(rowid, row.get(rowid.name)), row)
 
     def _identity(self, row: Row) -> tuple[Any, ...]:
+        row = {**row, **self._bound_values()}
         return tuple(typed(self._table.column(n), row.get(n)) for n in self._table.primary_key)
 
     def forget(self) -> None:
-        """The transaction has ended: what was read may be stale."""
+        """The statement has ended: what was read may be stale."""
         self._seen.clear()
+        self._rows = 0
+        self.changing = False
+        self.admitted = False
 
     # --- the verbs ---
 
     def insert(self, values: Row) -> Row:
         """Insert a row; returns it as Bitbucket made it, or as given if it is sent at COMMIT."""
-        given = self._typed(values)
-        requests = insert(self._table, self._binding.bound, given)
-        if self._table.writes.unique:
-            self._refuse_overwriting(self._table.writes.unique, given)
-        return self._write(requests, {**values, **self._bound_values()})
+        with self._row_of_statement():
+            requests = insert(self._table, self._binding.bound, self._typed(values))
+            requests = [self._not_overwriting(request) for request in requests]
+            return self._write(requests, {**values, **self._bound_values()})
 
     def update(self, rowid: Any, values: Row) -> Row:
         """Update the row told by ``rowid`` to ``values``; returns it as it is now."""
-        new = self._typed(values)
-        old = self._old_row(typed(self.rowid, rowid), new)
-        requests = update(self._table, self._binding.bound, old, new)
-        return self._write(requests, values)
+        with self._row_of_statement():
+            key, new = typed(self.rowid, rowid), self._typed(values)
+            old = self._as_queued(self._old_row(key, new))
+            if old is None:
+                raise RowUnknown("the row was deleted earlier in this transaction")
+            requests = update(self._table, self._binding.bound, old, new)
+            if requests and self._table.writes.own:
+                self._require_own(old, self._table.writes.own)
+            changed = self._write(requests, values)
+            self._seen.add(key, {**old, **changed})  # a join may give the row again
+            return changed
 
     def delete(self, rowid: Any) -> None:
-        """Delete the row told by ``rowid``."""
-        old = self._row_to_delete(typed(self.rowid, rowid))
-        requests = delete(self._table, self._binding.bound, old)
-        if self._undo_wanted and self._table.writes.recreate:
-            full = self._read(old)
-            again = insert(self._table, self._binding.bound, self._settable(full))
-            requests = [replace(request, undo=again[0]) for request in requests]
-        self._write(requests, {})
-        self._seen.pop(typed(self.rowid, rowid), None)
+        """Delete the row told by ``rowid``; nothing happens if this transaction has done so."""
+        with self._row_of_statement():
+            key = typed(self.rowid, rowid)
+            if self._seen.deleted(key):
+                return
+            old = self._as_queued(self._row_to_delete(key))
+            if old is not None:
+                requests = delete(self._table, self._binding.bound, old)
+                if self._undo_wanted and self._table.writes.recreate:
+                    full = self._settable(self._read(old))
+                    [again] = insert(self._table, self._binding.bound, full)
+                    requests = [replace(request, undo=again) for request in requests]
+                self._write(requests, {})
+            self._seen.delete(key)
+
+    @contextlib.contextmanager
+    def _row_of_statement(self) -> Iterator[None]:
+        """An error in here says which row it was, and what went through before it."""
+        self._rows += 1
+        try:
+            if self._mode == "immediate":
+                SCANS.settle(self._table)
+            yield
+        except BitbucketError as error:
+            which = f"Row {self._rows} of the statement." if self._rows > 1 else ""
+            said = (error.detail, which, JOURNAL.sent_before())
+            error.detail = " ".join(filter(None, said)) or None
+            raise
+
+    def _as_queued(self, row: Row) -> Row | None:
+        """A row as what waits for COMMIT will leave it; ``None`` if that deletes it."""
+        found: Row | None = row
+        key = tuple(map(str, self._identity(row)))
+        for request in JOURNAL.queued(self._table, key) if self._mode == "commit" else ():
+            if request.verb == "DELETE":
+                found = None
+            else:
+                found = {**(found or request.identity), **request.values}
+        return found
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
@@ -155,8 +201,10 @@ class Modifier:
 
     # --- sending, for the journal ---
 
-    def send(self, request: WriteRequest, interruptible: bool) -> Any:
-        scan = self._scan(interruptible)
+    def send(self, request: WriteRequest, undoing: bool) -> Any:
+        if self._mode == "commit" and not undoing:
+            request = self._not_overwriting(request)  # looked for again: time has passed
+        scan = self._scan(undoing)
         answer = scan.wait(
             scan.submit(
                 self._client.send,
@@ -174,21 +222,28 @@ class Modifier:
     def _outcome(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
         """What came of a write that Bitbucket finishes later: the row it leads to."""
         url = self._client.absolute(location)
-        while True:
-            status = scan.wait(scan.submit(self._client.get, url, scan)).json
-            state = status.get("task_status") if isinstance(status, dict) else None
-            if state != "PENDING":
-                return status.get("merge_result") if isinstance(status, dict) else None
-            for _ in range(int(_POLL / 0.05)):
-                scan.check()
-                time.sleep(0.05)
+        try:
+            while True:
+                status = scan.wait(scan.submit(self._client.get, url, scan)).json
+                told = status if isinstance(status, dict) else {}
+                if told.get("task_status") == "SUCCESS":
+                    return told.get("merge_result")
+                if told.get("task_status") != "PENDING":
+                    raise _outcome_unknown(request, f"Its task is {told.get('task_status')!r}.")
+                for _ in range(int(_POLL / 0.05)):
+                    scan.check()
+                    time.sleep(0.05)
+        except Rejected:
+            raise  # it was refused in the end
+        except (RequestError, TooManyRequests) as error:
+            raise _outcome_unknown(request, str(error)) from None
 
     def inverse(self, request: WriteRequest, answer: Any) -> WriteRequest | None:
         row = {**request.identity, **self._typed(self._row(request, answer))}
         return undo(request, row, self._binding.bound)
 
-    def _scan(self, interruptible: bool = True) -> ScanContext:
-        interrupted = self._interrupted if interruptible else (lambda: False)
+    def _scan(self, undoing: bool = False) -> ScanContext:
+        interrupted = interrupts.cancelled if undoing else interrupts.pending
         return ScanContext(
             self._client.workers, self._client.settings.max_requests, interrupted, fresh=True
         )
@@ -211,20 +266,22 @@ class Modifier:
     # --- reading what a change needs ---
 
     def _old_row(self, rowid: Any, new: Row) -> Row:
-        key = self._identity({**self._bound_values(), **new})
-        candidates = self._seen.get(rowid, [])
+        key = self._identity(new)
+        candidates = self._seen.candidates(rowid)
         for row in candidates:
             if self._identity(row) == key and new.keys() <= row.keys():
                 return self._typed(row)
-        if candidates and all(self._identity(row) != key for row in candidates):
-            raise RowUnknown(
-                f"a row cannot change its key ({', '.join(self._table.primary_key)})",
-                hint="Insert a new row and delete the old one instead.",
-            )
-        return self._read({**self._bound_values(), **new})
+        if not candidates or any(self._identity(row) == key for row in candidates):
+            row = self._read({**self._bound_values(), **new})
+            if row[self.rowid.name] == rowid:
+                return row
+        raise RowUnknown(
+            f"a row cannot change its key ({', '.join(self._table.primary_key)})",
+            hint="Insert a new row and delete the old one instead.",
+        )
 
     def _row_to_delete(self, rowid: Any) -> Row:
-        candidates = self._seen.get(rowid, [])
+        candidates = self._seen.candidates(rowid)
         if len(candidates) > 1:
             raise RowUnknown(
                 f"{self.rowid.name} {rowid} stands for several rows",
@@ -247,28 +304,16 @@ class Modifier:
     def _read(self, identity: Row) -> Row:
         """The row with that key as it is now."""
         table = self._table
-        conditions = tuple(
-            Condition(column, "=", typed(column, identity[name]))
+        key = {
+            name: typed(table.column(name), identity[name])
             for name in table.primary_key
             if identity.get(name) is not None
-            and (column := table.column(name)).param not in self._binding.bound
-        )
-        request = Request(
-            table,
-            self._binding.bound,
-            conditions,
-            (),
-            frozenset(column.name for column in table.columns),
-        )
-        execution = Execution(self._client, self._scan(), self._sizes)
-        wanted = {c.column.name: c.value for c in conditions}
-        for row in execution.rows(plan(request)):
-            known = {**self._bound_values(), **self._typed(row)}
-            if all(known.get(name) == value for name, value in wanted.items()):
-                return known
+        }
+        for row in self._found(key, frozenset(column.name for column in table.columns)):
+            return row
         raise RowUnknown(
             "the row to change is not there any more",
-            detail=", ".join(f"{name} {value}" for name, value in wanted.items()),
+            detail=", ".join(f"{name} {value}" for name, value in key.items()),
         )
 
     def _require_own(self, row: Row, column: str) -> None:
@@ -279,35 +324,62 @@ class Modifier:
         if row.get(column) != mine:
             raise RowUnknown(
                 "the row is another account's",
-                hint=f"Only rows with {column} {mine} can be deleted with this credential.",
+                hint=f"Only rows with {column} {mine} can be written with this credential.",
             )
 
-    def _refuse_overwriting(self, unique: Unique, given: Row) -> None:
-        """Raise :class:`AlreadyExists` if Bitbucket would take the new row for an old one."""
-        table, (state_column, state) = self._table, unique.where
-        known = {**self._bound_values(), **{n: v for n, v in given.items() if v is not None}}
-        if unique.default and known.get(unique.default[0]) is None:
-            known[unique.default[0]] = self._of_repository(known, unique.default[1])
-        tests = {name: known[name] for name in unique.columns}
-        tests[state_column] = state
-        places = {n: known.get(n) for n in table.primary_key[:-1]}
+    def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
+        """The request with what Bitbucket fills in; :class:`AlreadyExists` if Bitbucket would take
+        the new row for an old one.
+        """
+        table, unique = self._table, self._table.writes.unique
+        if unique is None or request.verb != "INSERT":
+            return request
+        new = {**request.identity, **self._bound_values()}
+        if unique.default and new.get(unique.default[0]) is None:
+            new[unique.default[0]] = self._of_repository(new, unique.default[1])
+        place = {name: new[name] for name in table.primary_key[:-1]}
+        for waiting in JOURNAL.queued(table):
+            if waiting.verb == "INSERT" and self._collides(unique, place, new, waiting.identity):
+                raise AlreadyExists("the transaction inserts such a row already")
+        tests = {**place, **{name: new[name] for name in unique.columns}}
+        if unique.where:
+            tests[unique.where[0]] = unique.where[1]
+        columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
+        for row in self._found(tests, columns):
+            if self._collides(unique, place, new, row):
+                raise self._already_exists(unique, new, row)
+        return replace(request, identity=new)
+
+    def _collides(self, unique: Unique, place: Row, new: Row, old: Row) -> bool:
+        """Whether Bitbucket would take a new row for an old one."""
+        if unique.origin and _origin(unique.origin, new) != _origin(unique.origin, old):
+            return False
+        return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
+
+    def _already_exists(self, unique: Unique, new: Row, old: Row) -> AlreadyExists:
+        key = self._table.primary_key[-1]
+        same = ", ".join(f"{name} {new[name]!r}" for name in unique.columns if name != key)
+        state = f" is {unique.where[1]}" if unique.where else ""
+        return AlreadyExists(
+            f"{key} {old[key]!r}{state or ' exists already'}" + (f" with {same}" if same else ""),
+            detail="Bitbucket would overwrite it.",
+            hint=f"UPDATE it: … WHERE {key} = {old[key]!r}.",
+        )
+
+    def _found(self, tests: Row, columns: frozenset[str]) -> Iterator[Row]:
+        """The rows whose columns have the values of ``tests``, read now."""
+        table = self._table
         conditions = tuple(
             Condition(table.column(name), "=", value)
-            for name, value in {**tests, **places}.items()
+            for name, value in tests.items()
             if table.column(name).param not in self._binding.bound
         )
-        key = table.primary_key[-1]
-        columns = frozenset({key, *tests, *places})
         request = Request(table, self._binding.bound, conditions, (), columns)
         execution = Execution(self._client, self._scan(), self._sizes)
         for row in execution.rows(plan(request)):
+            row = {**self._bound_values(), **self._typed(row)}
             if all(row.get(name) == value for name, value in tests.items()):
-                pair = ", ".join(f"{name} {tests[name]!r}" for name in unique.columns)
-                raise AlreadyExists(
-                    f"number {row[key]} is {state} with the same {pair}",
-                    detail="Bitbucket would overwrite it.",
-                    hint=f"UPDATE it: … WHERE {key} = {row[key]}.",
-                )
+                yield row
 
     def _of_repository(self, known: Row, column: str) -> Any:
         conditions = (Condition(Repositories.column("slug"), "=", known.get("repository")),)
@@ -344,3 +416,19 @@ class Modifier:
             for name, value in row.items()
             if name in names | {"workspace", "repository"}
         }
+
+
+def _origin(column: str, row: Row) -> str:
+    """The full name of the repository a row comes from, its own where it names none."""
+    named = row.get(column) or f"{row.get('workspace')}/{row.get('repository')}"
+    return str(named).lower()
+
+
+def _outcome_unknown(request: WriteRequest, why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"it is not known whether {request.method} {request.path} was applied",
+        method=request.method,
+        path=request.path,
+        detail=f"Bitbucket took it to finish it later. {why}",
+        hint="SELECT the row before repeating it.",
+    )

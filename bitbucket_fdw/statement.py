@@ -4,6 +4,7 @@ Some things that hosts do not tell can only be read there:
 
 - whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
   there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
+- whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that they would come out as NULLs.
 
@@ -15,14 +16,18 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 
-# RETURNING outside of quotes, dollar quotes and comments.
+# What stands in quotes, dollar quotes and comments.
 _SKIPPED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL
 )
-_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
-
-
+_TOKEN = re.compile(
+    r"[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$"
+    r"|(?P<name>\"(?:[^\"]|\"\")*\")|(?P<word>[^\W\d][\w$]*)|(?P<mark>[().;])",
+    re.DOTALL,
+)
 _WRITING = re.compile(r"\b(?:insert|update|delete|merge|call|do|execute)\b", re.IGNORECASE)
 # Functions that commonly take a whole row. A column may be their argument just as well: then more
 # is read than needed, which is only slower.
@@ -60,6 +65,84 @@ def is_rollback(statement: str) -> bool:
     return bool(_ROLLBACK.fullmatch(statement))
 
 
-def has_returning(statement: str) -> bool:
-    """Whether a statement's own text has a RETURNING clause."""
-    return bool(_RETURNING.search(_SKIPPED.sub(" ", statement)))
+@dataclass
+class Change:
+    """An INSERT, UPDATE or DELETE in a statement's text: its table's name, and its clauses."""
+
+    target: str
+    returning: bool = False
+    on_conflict: bool = False
+
+
+def changes(statement: str) -> list[Change]:
+    """The changes in a statement's own text, also those in WITH, in the order they stand there."""
+    tokens = list(_tokens(statement))
+    found: list[Change] = []
+    # Per open parenthesis the change whose clauses may follow: a query in WITH has its own.
+    current: list[Change | None] = [None]
+    for at, word in enumerate(tokens):
+        following = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if word == "(":
+            current.append(None)
+        elif word == ")" and len(current) > 1:
+            current.pop()
+        elif word == ";":
+            current = [None]
+        elif _begins_change(tokens[at - 1] if at else "", word, following):
+            began = Change(_target(tokens[at + 1 :]))
+            found.append(began)
+            current[-1] = began
+        change = current[-1]
+        if change is not None:
+            change.returning |= word == "returning"
+            change.on_conflict |= word == "on" and following == "conflict"
+    return found
+
+
+def has_returning(statement: str, names: Collection[str] = ()) -> bool:
+    """Whether a change has a RETURNING clause: of a table that has one of the names, or of any
+    table if the statement has none of them.
+    """
+    return any(change.returning for change in _concerning(statement, names))
+
+
+def has_on_conflict(statement: str, names: Collection[str] = ()) -> bool:
+    """Whether an INSERT has an ON CONFLICT clause; ``names`` as above."""
+    return any(change.on_conflict for change in _concerning(statement, names))
+
+
+def _concerning(statement: str, names: Collection[str]) -> list[Change]:
+    every = changes(statement)
+    return [change for change in every if change.target in names] or every
+
+
+def _tokens(statement: str) -> list[str]:
+    """Words in lower case, names in double quotes as they are, and the marks that matter."""
+    found = []
+    for match in _TOKEN.finditer(statement):
+        if match["word"]:
+            found.append(match["word"].lower())
+        elif match["name"] or match["mark"]:
+            found.append(match[0])
+    return found
+
+
+def _begins_change(before: str, word: str, following: str) -> bool:
+    if word == "insert":
+        return following == "into"
+    if word == "delete":
+        return following == "from"
+    # Neither DO UPDATE SET nor FOR [NO KEY] UPDATE.
+    return word == "update" and before not in ("do", "for", "key")
+
+
+def _target(tokens: list[str]) -> str:
+    """The last part of the name that follows."""
+    name = ""
+    for at, word in enumerate(tokens):
+        if word in ("into", "from", "only", "(", "."):
+            continue
+        name = word
+        if at + 1 == len(tokens) or tokens[at + 1] != ".":
+            break
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

@@ -8,17 +8,21 @@ once per foreign table; all but the first call find nothing left to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import BitbucketError, OutcomeUnknown
+from .errors import BitbucketError, CacheError, Cancelled, ConnectionFailure, OutcomeUnknown
+from .tables.base import Table
 from .writes import WriteRequest
+
+_LISTED = 20  # changes that an error names; the warning after a rollback names all
 
 
 class Sender(Protocol):
     """Sends requests for one foreign table."""
 
-    def send(self, request: WriteRequest, interruptible: bool) -> Any:
+    def send(self, request: WriteRequest, undoing: bool) -> Any:
         """Send it and return the answer's JSON; raises a ``RequestError``."""
 
     def inverse(self, request: WriteRequest, answer: Any) -> WriteRequest | None:
@@ -79,6 +83,8 @@ class Journal:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._queue: list[Pending] = []
+        self._queued_by_key: dict[tuple[str, ...], list[WriteRequest]] = {}
+        self._failing: Entry | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,31 +95,57 @@ class Journal:
         """Send now. The entry is made first, so that a cancelled request is not forgotten."""
         entry = Entry(request, sender, level, undo_wanted, label=str(request))
         self._entries.append(entry)
+        self._failing = entry
         try:
-            answer = sender.send(request, True)
-        except OutcomeUnknown:
-            raise
+            answer = sender.send(request, False)
         except BitbucketError as error:
-            if not _was_cancelled(error):
+            if not _may_be_applied(error):
                 self._entries.remove(entry)
             raise
+        self._failing = None
         entry.known = True
-        entry.undo = sender.inverse(request, answer)
         entry.label = _label(request, answer)
+        entry.undo = sender.inverse(request, answer)
         return answer
 
     def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
         """Keep for COMMIT."""
         self._queue.append(Pending(request, sender, level))
+        self._queued_by_key.setdefault((request.table.name, *request.key), []).append(request)
+
+    def queued(
+        self, table: type[Table], key: tuple[str, ...] | None = None
+    ) -> Sequence[WriteRequest]:
+        """What waits for COMMIT, in order: of one row by its primary key, or of the table."""
+        if key is not None:
+            return self._queued_by_key.get((table.name, *key), ())
+        return [p.request for p in self._queue if p.request.table is table]
+
+    def _keep_queued(self, queue: list[Pending]) -> None:
+        self._queue, self._queued_by_key = [], {}
+        for pending in queue:
+            self.enqueue(pending.request, pending.sender, pending.level)
+
+    def sent_before(self) -> str:
+        """For the error of a change that failed: which ones went through before it."""
+        sent = [entry for entry in self._entries if entry is not self._failing]
+        if not sent:
+            return ""
+        more = len(sent) - _LISTED
+        rest = f"; and {more} more" if more > 0 else ""
+        return f"Sent before it in this transaction: {_numbered(sent[:_LISTED], '; ')}{rest}."
 
     # --- the transaction's end ---
 
     def pre_commit(self) -> None:
         """Send what waits. If one fails, what was sent is taken back and the error raised."""
-        queue, self._queue = self._queue, []
+        queue = self._queue
+        self._keep_queued([])
         for number, pending in enumerate(queue, 1):
             try:
                 self.send(pending.request, pending.sender, 1, undo_wanted=True)
+            except Cancelled:
+                raise  # PostgreSQL's own error comes instead: the rollback's warning has to tell
             except BitbucketError as error:
                 aftermath = self.rollback(1)
                 error.detail = " ".join(
@@ -124,7 +156,8 @@ class Journal:
     def commit(self) -> None:
         """The transaction was committed: nothing can come back any more."""
         self._entries.clear()
-        self._queue.clear()
+        self._keep_queued([])
+        self._failing = None
 
     def sub_commit(self, level: int) -> None:
         """A subtransaction became part of the one around it."""
@@ -135,36 +168,51 @@ class Journal:
 
     def rollback(self, level: int) -> Aftermath:
         """Forget what waits and take back what can be, from ``level`` inwards."""
-        self._queue = [pending for pending in self._queue if pending.level < level]
+        self._keep_queued([pending for pending in self._queue if pending.level < level])
         lost = [entry for entry in self._entries if entry.level >= level]
         self._entries = [entry for entry in self._entries if entry.level < level]
+        self._failing = None
         undone: list[str] = []
         stays: list[str] = []
+        given_up: str | None = None
         for entry in reversed(lost):
-            why = _take_back(entry)
+            why = _why_it_stays(entry)
+            if why is None:
+                why, given_up = (given_up, given_up) if given_up else _take_back(entry)
             (undone if why is None else stays).append(entry.label + (f" ({why})" if why else ""))
         return Aftermath(tuple(reversed(undone)), tuple(reversed(stays)))
 
 
-def _take_back(entry: Entry) -> str | None:
-    """Undo one request; why it stays, ``None`` if it does not, an empty text if nobody asked."""
+def _why_it_stays(entry: Entry) -> str | None:
+    """Why nothing can be done about it; ``None`` if it is to be taken back."""
     if not entry.known:
-        return "it is not known whether it was applied"
+        return _UNKNOWN
     if not entry.undo_wanted:
         return ""
-    if entry.undo is None:
-        return "Bitbucket cannot take it back"
+    return None if entry.undo else "Bitbucket cannot take it back"
+
+
+_UNKNOWN = "it is not known whether it was applied"
+
+
+def _take_back(entry: Entry) -> tuple[str | None, str | None]:
+    """Undo one request: why it stays all the same, and why others need not be tried."""
+    assert entry.undo is not None
     try:
-        entry.sender.send(entry.undo, False)
+        entry.sender.send(entry.undo, True)
     except BitbucketError as error:
-        return f"taking it back failed: {error.message}"
+        # A rollback cannot fail, and it should not take minutes for each of many changes.
+        hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))
+        skipped = f"not taken back after that failed for another: {error.message}"
+        return f"taking it back failed: {error.message}", skipped if hopeless else None
     if entry.request.verb == "INSERT" and entry.undo.write is entry.request.table.writes.withdraw:
-        return "withdrawn, since it cannot be deleted"
-    return None
+        return "withdrawn, since it cannot be deleted", None
+    return None, None
 
 
-def _was_cancelled(error: BitbucketError) -> bool:
-    return error.sqlstate == "57014"
+def _may_be_applied(error: BitbucketError) -> bool:
+    """Whether a write that ended so may have reached its end at Bitbucket."""
+    return isinstance(error, (OutcomeUnknown, Cancelled, CacheError))
 
 
 def _label(request: WriteRequest, answer: Any) -> str:
@@ -172,10 +220,17 @@ def _label(request: WriteRequest, answer: Any) -> str:
     return f"{request} ({made})" if request.verb == "INSERT" and made else str(request)
 
 
+def _numbered(entries: Iterable[Entry], separator: str) -> str:
+    doubts = (f"{e.label} ({_UNKNOWN})" if not e.known else e.label for e in entries)
+    return separator.join(f"{n}. {text}" for n, text in enumerate(doubts, 1))
+
+
 def _progress(number: int, count: int, aftermath: Aftermath) -> str:
-    said = f"It was change {number} of {count} sent at COMMIT; {len(aftermath.undone)} before it "
-    said += "were taken back." if not aftermath.stays else "were taken back, these stay: "
-    return said + "; ".join(aftermath.stays)
+    said = f"It was change {number} of {count} sent at COMMIT"
+    if number == 1 and not aftermath.stays:
+        return f"{said}."
+    said += f"; {len(aftermath.undone)} before it were taken back"
+    return f"{said}, these stay: {'; '.join(aftermath.stays)}." if aftermath.stays else f"{said}."
 
 
 JOURNAL = Journal()

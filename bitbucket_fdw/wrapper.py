@@ -35,6 +35,7 @@ from .execution import Execution, Reader, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
 from .pushdown.request import Request
+from .scans import SCANS
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
 
@@ -97,7 +98,6 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             self.sizes,
             self._write_mode,
             values["on_rollback"] == "undo",
-            interrupts.pending,
         )
 
     # --- planning ---
@@ -157,13 +157,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             self.client.workers,
             self.client.settings.max_requests,
             interrupts.pending,
-            fresh=statement.may_write(statement.text()),
+            fresh=self._modifier.changing or statement.may_write(statement.text()),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
             remember = self._modifier.watch(request.columns) if self._updatable else None
             reader = Reader(self.client, scan, self.sizes, _warn)
-            for row in reader.rows(request):
+            for row in SCANS.track(self.table, reader.rows(request)):
                 if remember is not None:
                     remember(row)
                 yield self.binding.rename(row)
@@ -201,28 +201,48 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def _rowid_column(self) -> str:
         self._require_updatable()
+        # Hosts ask when a change is planned and when it begins: what is read from now on is
+        # remembered.
+        self._modifier.changing = True
+        self._modifier.admitted = False
         return self.binding.spelled(self._modifier.rowid.name)
 
     @reporting
     def insert(self, values: Mapping[str, Any]) -> Row:
-        self._require_updatable()
-        if self._write_mode == "commit" and statement.has_returning(statement.text()):
-            raise ReadOnly(
-                "RETURNING cannot be answered before COMMIT",
-                detail="Server option write_mode is 'commit': nothing has been sent yet.",
-                hint="Leave RETURNING out, or set write_mode to 'immediate'.",
-            )
+        self._admit()
         return self._written(self._modifier.insert(self.binding.declared(values)))
 
     @reporting
     def update(self, rowid: Any, newvalues: Mapping[str, Any]) -> Row:
-        self._require_updatable()
+        self._admit()
         return self._written(self._modifier.update(rowid, self.binding.declared(newvalues)))
 
     @reporting
     def delete(self, rowid: Any) -> None:
         self._require_updatable()
         self._modifier.delete(rowid)
+
+    def end_modify(self) -> None:
+        self._modifier.forget()
+
+    def _admit(self) -> None:
+        """Refuse clauses that cannot be honoured; once per statement, whose text may be long."""
+        self._require_updatable()
+        if self._modifier.admitted:
+            return
+        text, names = statement.text(), (self.table.name, self.table.flat_name())
+        if statement.has_on_conflict(text, names):
+            raise ReadOnly(
+                "ON CONFLICT cannot be used on foreign tables",
+                hint="Leave it out, and INSERT … SELECT … WHERE NOT EXISTS (SELECT …) instead.",
+            )
+        if self._write_mode == "commit" and statement.has_returning(text, names):
+            raise ReadOnly(
+                "RETURNING cannot be answered before COMMIT",
+                detail="Server option write_mode is 'commit': nothing has been sent yet.",
+                hint="Leave RETURNING out, or set write_mode to 'immediate'.",
+            )
+        self._modifier.admitted = True
 
     def _written(self, row: Row) -> Row:
         shown = {column.name for column in self.binding.shown.values()}
@@ -249,6 +269,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def sub_rollback(self, level: int) -> None:
         self._modifier.level = level - 1
+        self._modifier.forget()
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not statement.is_rollback(statement.text()):
             _tell(JOURNAL.rollback(level))

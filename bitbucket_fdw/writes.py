@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
@@ -27,6 +27,7 @@ class WriteRequest:
 
     :param verb: the SQL command it is sent for.
     :param identity: what is known of the row, by column: at least its path parameters.
+    :param values: what columns are set to.
     :param body: JSON to send; ``None`` for a request without a body.
     :param write: the declaration it was made from.
     :param undo: the request that takes it back, where that is known beforehand.
@@ -37,6 +38,7 @@ class WriteRequest:
     method: str
     path: str
     identity: dict[str, Any]
+    values: dict[str, Any]
     body: dict[str, Any] | None
     write: Write
     undo: WriteRequest | None = None
@@ -45,6 +47,11 @@ class WriteRequest:
     def repeatable(self) -> bool:
         """Whether sending it twice is the same as once."""
         return self.method in _REPEATABLE
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The row's primary key as text, as far as it is known."""
+        return tuple(str(self.identity.get(name)) for name in self.table.primary_key)
 
     def __str__(self) -> str:
         return f"{self.table.name}: {self.method} {self.path}"
@@ -164,15 +171,24 @@ def typed(column: Column, value: Any) -> Any:
     if value is None:
         return None
     if column.type == "jsonb":
-        return json.loads(value) if isinstance(value, str) else value
+        return _document(column, value) if isinstance(value, str) else value
     if column.type == "timestamptz":
         return _time(value)
+    if column.type == "text" and isinstance(value, int):
+        return str(value)  # the foreign table was made with another type
+    if column.type == "boolean" and isinstance(value, str):
+        return _BOOLEANS.get(value.lower(), value)
     known = read(column.type, value)
     return value if known is None else known
 
 
+_BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
+
+
 def _time(value: Any) -> Any:
     """A time as the API or the host writes it; text where its form is another."""
+    if isinstance(value, date) and getattr(value, "tzinfo", None) is None:
+        return str(value)  # of a foreign table made with a type that has no zone
     known = read("timestamptz", value)
     if known is None and isinstance(value, str):
         try:
@@ -180,6 +196,13 @@ def _time(value: Any) -> Any:
         except ValueError:
             return value
     return known or value
+
+
+def _document(column: Column, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise InvalidValue(f"{column.name} is no JSON") from None
 
 
 def _same(column: Column, old: Any, new: Any) -> bool:
@@ -213,7 +236,8 @@ def _request(
         known[column] = value
         parameters[parameter] = path_text(value)
     body = _body(table, write.fields, values) if write.fields else None
-    return WriteRequest(table, verb, write.method, fill(write.path, parameters), known, body, write)
+    path = fill(write.path, parameters)
+    return WriteRequest(table, verb, write.method, path, known, dict(values), body, write)
 
 
 def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> WriteRequest:
@@ -223,8 +247,7 @@ def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> Wri
     _check_columns(table, "UPDATE", changed, write, {})
     before = {name: old.get(name) for name in changed}
     back = _request(table, "UPDATE", write, bound, old, before)
-    request = _request(table, "UPDATE", write, bound, old, changed)
-    return _with_undo(request, back)
+    return replace(_request(table, "UPDATE", write, bound, old, changed), undo=back)
 
 
 def _transition(
@@ -232,24 +255,12 @@ def _transition(
 ) -> WriteRequest:
     given = {f.column: changed[f.column] for f in transition.write.fields if f.column in changed}
     request = _request(table, "UPDATE", transition.write, bound, old, given)
+    request = replace(request, values={**given, transition.column: transition.value})
     for other in table.writes.transitions:
         if transition.undo is not None and other.value == transition.undo:
             back = _request(table, "UPDATE", other.write, bound, old, {})
-            return _with_undo(request, back)
+            return replace(request, undo=back)
     return request
-
-
-def _with_undo(request: WriteRequest, back: WriteRequest) -> WriteRequest:
-    return WriteRequest(
-        request.table,
-        request.verb,
-        request.method,
-        request.path,
-        request.identity,
-        request.body,
-        request.write,
-        back,
-    )
 
 
 def _transitions(table: type[Table], changed: Row) -> list[Transition]:
@@ -284,8 +295,14 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
                 f"{value!r} is no {field.column}",
                 hint=f"It can be: {', '.join(field.values)}.",
             )
+        kind = table.column(field.column).type
+        if not isinstance(value, _KINDS.get(kind, object)):
+            raise InvalidValue(f"{field.column} is of type {kind}, and {value!r} is not")
         _put(body, path, _accounts(table, field, value) if field.accounts else _sent(value))
     return body
+
+
+_KINDS = {"text": str, "bigint": int, "integer": int, "boolean": bool, "uuid": uuid.UUID}
 
 
 def _put(body: dict[str, Any], path: str, value: Any) -> None:
@@ -341,16 +358,26 @@ def _check_columns(
     allowed = {field.column for field in write.fields} | set(in_path.values()) | set(more)
     for name, value in given.items():
         if name not in allowed:
-            raise ReadOnly(
-                f"column {name} cannot be set by {verb}",
-                hint=f"Columns that can: {', '.join(writable(table, verb))}.",
-            )
+            raise _read_only(table, verb, name)
         fixed = next((bound[p] for p, c in in_path.items() if c == name and p in bound), None)
         if fixed is not None and fixed != value:
             raise InvalidValue(
                 f"{name} is {fixed!r} in this foreign table, not {value!r}",
                 hint="Write to the table of the other schema, or leave the column out.",
             )
+
+
+def _read_only(table: type[Table], verb: str, name: str) -> ReadOnly:
+    for transition in table.writes.transitions if verb == "UPDATE" else ():
+        if name in (field.column for field in transition.write.fields):
+            return ReadOnly(
+                f"column {name} can only be set together with {transition.column}",
+                hint=f"SET {transition.column} = '{transition.value}', {name} = ….",
+            )
+    return ReadOnly(
+        f"column {name} cannot be set by {verb}",
+        hint=f"Columns that can: {', '.join(writable(table, verb))}.",
+    )
 
 
 def _check_required(table: type[Table], fields: Iterable[Field], given: Row) -> None:

@@ -181,15 +181,19 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """Columns that no two rows may share while ``where`` (a column and its value) holds.
+    """Columns that no two rows may share.
 
-    ``default`` names a column that Bitbucket fills in when it is left out, and the column of the
-    repository it takes the value from.
+    :param where: a column and the value it has in rows that count; ``None``: all count.
+    :param default: a column that Bitbucket fills in when it is left out, and the column of the
+        repository it takes the value from.
+    :param origin: a column that names a repository in full, the row's own where it is left out;
+        letter case does not count.
     """
 
     columns: tuple[str, ...]
-    where: tuple[str, Any]
+    where: tuple[str, Any] | None = None
     default: tuple[str, str] | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,8 @@ class Writes:
     :param recreate: whether a deleted row can be made again just as it was.
     :param unique: what a new row must not share with an existing one: Bitbucket would overwrite
         that one without a word.
+    :param disturbs: other tables whose listings may change, or come in another order, after a
+        write.
     """
 
     insert: Write | None = None
@@ -218,6 +224,7 @@ class Writes:
     withdraw: Write | None = None
     recreate: bool = False
     unique: Unique | None = None
+    disturbs: tuple[str, ...] = ()
 
     def refusal(self, verb: str) -> str | None:
         """Why a verb is refused, if the declaration says."""

@@ -175,5 +175,6 @@ class IssueComments(Table):
         insert=Write("POST", _COMMENTS, (Field("content_raw", required=True),)),
         update=Write("PUT", f"{_COMMENTS}/{{id}}", (Field("content_raw"),)),
         delete=Write("DELETE", f"{_COMMENTS}/{{id}}"),
+        disturbs=("issues",),
     )
     examples = ("SELECT user_nickname, content_raw FROM issue_comments WHERE issue_id = 1",)

@@ -76,6 +76,7 @@ class PullRequestParticipants(Table):
             Transition("state", "changes_requested", Write("DELETE", _REQUEST_CHANGES)),
         ),
         own="user_uuid",
+        disturbs=("pull_requests",),
     )
     examples = (
         "SELECT user_nickname, state FROM pull_request_participants WHERE pull_request_id = 42",

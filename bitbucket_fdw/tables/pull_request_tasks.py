@@ -72,6 +72,7 @@ class PullRequestTasks(Table):
         insert=Write("POST", _TASKS, (Field("content_raw", required=True), Field("comment_id"))),
         update=Write("PUT", _TASK, (Field("content_raw"), Field("state", values=_STATES))),
         delete=Write("DELETE", _TASK),
+        disturbs=("pull_requests", "pull_request_participants"),
     )
     examples = (
         "SELECT p.title, t.content_raw FROM pull_requests p "

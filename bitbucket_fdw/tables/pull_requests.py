@@ -195,7 +195,9 @@ class PullRequests(Table):
             ("source_branch_name", "destination_branch_name"),
             where=("state", "OPEN"),
             default=("destination_branch_name", "mainbranch_name"),
+            origin="source_repository_full_name",
         ),
+        disturbs=("pull_request_participants", "branches"),
     )
     examples = (
         "SELECT id, title, author_nickname FROM pull_requests WHERE state = 'OPEN'",
@@ -282,6 +284,7 @@ class PullRequestComments(Table):
             Transition("resolved", True, Write("POST", f"{_COMMENT}/resolve"), undo=False),
             Transition("resolved", False, Write("DELETE", f"{_COMMENT}/resolve"), undo=True),
         ),
+        disturbs=("pull_requests", "pull_request_participants"),
     )
     examples = (
         "SELECT user_nickname, content_raw FROM pull_request_comments WHERE pull_request_id = 42",

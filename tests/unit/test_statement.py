@@ -32,6 +32,48 @@ def test_returning_in_quotes_comments_and_names_is_not(text):
     assert not statement.has_returning(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "WITH gone AS (DELETE FROM local RETURNING t) INSERT INTO issues SELECT t FROM gone",
+            [("local", True, False), ("issues", False, False)],
+        ),
+        (
+            "WITH n AS (INSERT INTO acme.issues (title) VALUES ('x') RETURNING id) "
+            "INSERT INTO log SELECT id FROM n ON CONFLICT DO NOTHING",
+            [("issues", True, False), ("log", False, True)],
+        ),
+        (
+            'UPDATE ONLY "A"."Iss""ues" i SET x = 1 FROM (SELECT 1 FOR UPDATE) z RETURNING *',
+            [('Iss"ues', True, False)],
+        ),
+        (
+            r"INSERT INTO t VALUES (E'\'RETURNING') ON CONFLICT (id) DO UPDATE SET x = 1",
+            [("t", False, True)],
+        ),
+        (
+            "INSERT INTO a VALUES (1) RETURNING 1; DELETE FROM ONLY (b)",
+            [("a", True, False), ("b", False, False)],
+        ),
+        ("SELECT 'INSERT INTO t' FROM inserted FOR NO KEY UPDATE", []),
+    ],
+)
+def test_changes_are_found_with_their_own_clauses(text, found):
+    changes = statement.changes(text)
+    assert [(c.target, c.returning, c.on_conflict) for c in changes] == found
+
+
+def test_the_clauses_of_another_table_do_not_count():
+    text = "WITH x AS (INSERT INTO log VALUES (1) ON CONFLICT DO NOTHING RETURNING 1) "
+    text += "INSERT INTO issues SELECT 1 FROM x"
+    assert not statement.has_returning(text, ("issues",))
+    assert not statement.has_on_conflict(text, ("issues",))
+    # A foreign table may have any name: then every clause counts.
+    assert statement.has_returning(text, ("branches",))
+    assert statement.has_on_conflict(text, ("branches",))
+
+
 @pytest.mark.parametrize("text", ["ROLLBACK", " rollback work;", "ABORT TRANSACTION ;\n"])
 def test_a_rollback_of_everything(text):
     assert statement.is_rollback(text)
