@@ -19,6 +19,10 @@ def contradiction(request: Request) -> str | None:
         values = values_of(request, column)
         if values is not None and not values:
             return f"no value of {column.name} meets its conditions"
+    for condition in request.conditions:
+        # Also "= NULL", as of a join or a parameter: it must not read a whole listing in vain.
+        if condition.op == "is null" and condition.column.name in request.table.primary_key:
+            return f"{condition.column.name} is never NULL"
     return None
 
 

@@ -252,3 +252,9 @@ def test_rows_in_a_list_are_there_whichever_columns_are_needed(columns, quals):
     """Without a field inside the list the answer would hold no list, and so no rows."""
     result = planned("pull_request_participants", *quals, columns=columns)
     assert "participants.user.uuid" in parameters(result)["fields"]
+
+
+def test_a_key_that_is_null_asks_nothing():
+    assert planned("issues", ("id", "=", None)).kind is Kind.NOTHING
+    assert planned("issue_comments", ("issue_id", "=", None)).kind is Kind.NOTHING
+    assert planned("issues", ("assignee_nickname", "=", None)).kind is Kind.COLLECTION
