@@ -215,3 +215,31 @@ def test_a_persistent_connection_serves_page_after_page(site, issue):
         pages = [get(f"{address}/issue.php?id={n}") for n in (1, 2, 3)]
     assert [page["title"] for page in pages] == [issue(n)["title"] for n in (1, 2, 3)]
     assert len({page["backend"] for page in pages}) == 1
+
+
+def test_statements_with_parameters_write(site):
+    done = site.php("write.php", "website")
+    made = int(done.json["made"]["id"])
+    assert done.json["made"]["state"] == "new"
+    assert done.json["changed"] == 1
+    deleted, count = done.json["deleted"]
+    assert count == 1
+    assert "votes" in done.json["refused"]
+    state = site.db.emulator.call("GET", "state?collection=issues&repository=acme/website")
+    issues = {row["document"]["id"]: row["document"] for row in state["issues"]}
+    assert int(deleted) not in issues
+    written = issues[made]
+    assert written["title"] == "Grüße aus PHP 🌸"
+    assert written["kind"] == "proposal"
+    assert written["state"] == "resolved"
+    assert written["priority"] == "minor"
+    assert not written["content"]["raw"]
+    sent = [(r.method, r.path, r.raw["body"]) for r in done.requests if r.method != "GET"]
+    assert [(method, path) for method, path, _ in sent] == [
+        ("POST", ISSUES),
+        ("PUT", f"{ISSUES}/{made}"),
+        ("POST", ISSUES),
+        ("DELETE", f"{ISSUES}/{deleted}"),
+    ]
+    assert sent[0][2]["content"]["raw"] == 'It\'s "quoted" \\ and\nbroken'
+    assert set(sent[1][2]) == {"state", "priority", "content"}
