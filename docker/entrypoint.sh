@@ -7,6 +7,8 @@ if [ "${1:-postgres}" != postgres ]; then
     exec "$@"
 fi
 
+sockets=${SOCKET_DIRECTORY:-/run/postgresql}
+init_sql=${INIT_SQL:-/usr/local/share/bitbucket_fdw/init.sql}
 # Beside the data, not in it: initdb wants an empty directory.
 incomplete=$PGDATA.incomplete
 
@@ -23,14 +25,14 @@ initialise() {
     # The container has an address of its own; compose publishes the port on loopback only.
     {
         echo "listen_addresses = '*'"
-        echo "unix_socket_directories = '/run/postgresql'"
+        echo "unix_socket_directories = '$sockets'"
     } >>"$PGDATA/postgresql.conf"
     echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
 
     # Over the socket only, so that nobody finds a half-made database through TCP.
     pg_ctl --pgdata="$PGDATA" --wait --options="-c listen_addresses=''" start
-    psql --host=/run/postgresql --username=postgres --dbname=postgres --no-psqlrc --quiet \
-        --set=ON_ERROR_STOP=1 --file=/usr/local/share/bitbucket_fdw/init.sql
+    psql --host="$sockets" --username=postgres --dbname=postgres --no-psqlrc --quiet \
+        --set=ON_ERROR_STOP=1 --file="$init_sql"
     pg_ctl --pgdata="$PGDATA" --wait --mode=fast stop
     rm "$incomplete"
 }

@@ -1,6 +1,5 @@
 """The private server: it leaves the machine's own alone, and lets in only who it should."""
 
-import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -10,17 +9,16 @@ import psycopg
 import pytest
 from devkit import postgres as postgresql
 from devkit.cluster import SUPERUSER, Cluster, free_port, identifier, literal
-from devkit.places import Places
 from devkit.postgres import describe
 from devkit.run import Failure, server_user
 
 
 @pytest.fixture
-def cluster(postgres: Cluster, places: Places) -> Iterator[Cluster]:
+def cluster(postgres: Cluster) -> Iterator[Cluster]:
     """One more cluster from the session's tree, not created yet."""
     own = Cluster(
         tree=postgres.tree,
-        directory=places.tests / f"own-{os.getpid()}",
+        directory=postgres.directory / "own",
         user=server_user(),
         python_path=postgres.python_path,
         settings={"fsync": "off"},

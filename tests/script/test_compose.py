@@ -1,13 +1,22 @@
 """docker-compose.yml: accepted by compose where that is installed, and right in its structure."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from devkit.places import CHECKOUT
+from devkit.cluster import Cluster, free_port
+from devkit.emulator import Control
+from devkit.places import CHECKOUT, remove_tree
+
+from tests.support.waiting import wait_until
 
 FILE = CHECKOUT / "docker-compose.yml"
 
@@ -131,3 +140,110 @@ def test_the_sample_credential_is_the_emulator_s() -> None:
     text = (CHECKOUT / "docker" / "init.sql").read_text()
     [email, token] = re.findall(r"email '([^']+)', token '([^']+)'", text)[0]
     assert (email, token) in {(sample.email, sample.secret) for sample in SAMPLES}
+
+
+class EntryPoint:
+    """docker/entrypoint.sh with the session's server in the place of the image's."""
+
+    def __init__(self, postgres: Cluster, directory: Path, base_url: str) -> None:
+        self.postgres = postgres
+        self.directory = directory
+        self.log = directory / "log"
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        for name in ("entrypoint.sh", "init.sql"):
+            shutil.copy(CHECKOUT / "docker" / name, directory / name)
+        for name in ("run", "data"):
+            (directory / name).mkdir(mode=0o700)
+            postgres.user.own(directory / name)
+        postgres.user.own(directory)
+        self.env = {
+            "PATH": f"{postgres.tree.bindir}:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "PGDATA": str(directory / "data"),
+            "PGPORT": str(self.port),
+            "PYTHONPATH": os.pathsep.join(map(str, postgres.python_path)),
+            "SOCKET_DIRECTORY": str(directory / "run"),
+            "INIT_SQL": str(directory / "init.sql"),
+            "DEMO_PASSWORD": "it's \\ secret",
+            "BITBUCKET_BASE_URL": base_url,
+        }
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.directory / "entrypoint.sh"), "postgres"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self.env,
+                **self.postgres.user.spawn_options(),
+            )
+        wait_until(self.answers, 120, lambda: self.log.read_text())
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def connect(self, user: str = "demo") -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            dbname="demo",
+            password=self.env["DEMO_PASSWORD"],
+            autocommit=True,
+        )
+
+    def stop(self) -> None:
+        # The image's STOPSIGNAL.
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def entry_point(postgres: Cluster, emulator: Control) -> Iterator[EntryPoint]:
+    if postgres.tree.installation.major < 15:
+        pytest.skip("the image has psql 15 or newer, for \\getenv")
+    directory = postgres.directory / "entry"
+    directory.mkdir()
+    entry = EntryPoint(postgres, directory, emulator.base_url)
+    yield entry
+    entry.stop()
+    remove_tree(directory)
+
+
+def test_the_entry_point_makes_the_sample_database_once(entry_point: EntryPoint) -> None:
+    entry_point.start()
+    with entry_point.connect() as connection:
+        [count] = connection.execute("SELECT count(*) FROM acme.repositories").fetchone() or [0]
+        assert count > 5
+        connection.execute("CREATE TABLE mine AS SELECT 7 AS x")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        entry_point.connect("postgres")
+    entry_point.stop()
+    entry_point.start()
+    with entry_point.connect() as connection:
+        assert connection.execute("SELECT x FROM mine").fetchone() == (7,)
+
+
+def test_an_interrupted_first_start_is_begun_anew(entry_point: EntryPoint) -> None:
+    good = entry_point.env["BITBUCKET_BASE_URL"]
+    entry_point.env["BITBUCKET_BASE_URL"] = "not an address"
+    with pytest.raises(AssertionError, match="ERROR"):
+        entry_point.start()
+    assert (entry_point.directory / "data.incomplete").exists()
+    data = entry_point.directory / "data"
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGINT)
+    wait_until(lambda: not (data / "postmaster.pid").exists(), 60, entry_point.log.read_text)
+    entry_point.env["BITBUCKET_BASE_URL"] = good
+    entry_point.start()
+    assert not (entry_point.directory / "data.incomplete").exists()

@@ -77,7 +77,7 @@ def _watch_command_lines(seen: set[str], done: threading.Event) -> None:
 def demo(postgres: Cluster, places: Places) -> Iterator[Demo]:
     """A demo apart from the checkout's own, stopped and removed in the end."""
     venv.ensure(places, "demo")
-    home = places.home / f"demo-test-{os.getpid()}"
+    home = postgres.directory / "demo"
     remove_tree(home)
     home.mkdir()
     locks = [file.name for file in places.home.glob("*.lock") if file.name != "demo.lock"]

@@ -19,6 +19,7 @@ from devkit.run import Failure, say
 from devkit.venv import Venv
 
 NO_TESTS = 5  # pytest's exit status when it collected nothing
+TEST_TIMEOUT = 600  # seconds for one test: none is that slow, so one that takes longer hangs
 SHELL_SCRIPTS = (
     "script/bootstrap",
     "script/demo",
@@ -227,6 +228,7 @@ def _run(
         "pytest",
         layer.path,
         "--quiet",
+        f"--timeout={TEST_TIMEOUT}",
         f"--junitxml={report}",
         f"--override-ini=cache_dir={places.home / 'cache' / 'pytest'}",
         *([f"--host={host}"] if host else []),
