@@ -27,15 +27,14 @@ class Curl:
     """How one server is asked, by one scheme."""
 
     scheme: str
-    base_url: str
     oauth_url: str
     ca_bundle: str | None = None
     proxy: str | None = None
 
-    def request(self, path: str, *, signed: bool = True) -> str:
-        """GET of a path below ``base_url``, with the answer's headers."""
+    def request(self, url: str, *, signed: bool = True) -> str:
+        """GET of an address of the API, with the answer's headers."""
         signature = _SIGNED.get(self.scheme, _BEARER) if signed else ""
-        return f"curl -sS -i {self._connection()}{signature}{shlex.quote(self.base_url + path)}"
+        return f"curl -sS -i {self._connection()}{signature}{shlex.quote(url)}"
 
     def token_request(self) -> str | None:
         """The request for an access token, where the scheme makes one."""

@@ -60,7 +60,6 @@ def verify(call: Call, argument: Json) -> Iterable[Json]:
     sign_in, options = call.sign_in, call.options
     curl = Curl(
         sign_in.scheme,
-        options["base_url"],
         options["oauth_url"],
         options["ca_bundle"],
         options["proxy"],

@@ -94,7 +94,7 @@ class Check:
 class _Seen:
     """An answer, or the error in its place, and its headers."""
 
-    path: str
+    url: str
     outcome: Answer | RequestError
     headers: Mapping[str, str]
 
@@ -104,8 +104,9 @@ class _Seen:
 
     @property
     def code(self) -> int | None:
-        """The HTTP status, if there was an answer."""
-        return self.outcome.status
+        """The HTTP status of an answer that an API could give."""
+        useless = isinstance(self.outcome, RequestError) and self.outcome.status == 200
+        return None if useless else self.outcome.status
 
 
 class Verification:
@@ -134,7 +135,7 @@ class Verification:
         self._workspaces = list(dict.fromkeys([*(w.lower() for w in workspaces), *named]))
         self._repositories: dict[str, list[dict[str, Any]]] = {}
         self._scopes: str | None = None
-        self._probed: dict[tuple[str, str, str | None], Check] = {}
+        self._asked: dict[str, _Seen] = {}
 
     def checks(self) -> Iterator[Check]:
         """The checks in order; they end where a failure makes the rest pointless."""
@@ -163,7 +164,9 @@ class Verification:
         seen = self._ask(self._anonymous, "/user")
         name = "reachable"
         if seen.code in (200, 401, 403, 429):
-            return self._check(name, seen, OK, f"{self._curl.base_url} answers", signed=False)
+            return self._check(
+                name, seen, OK, f"{self._client.settings.base_url} answers", signed=False
+            )
         error = seen.outcome
         found = (
             " ".join(filter(None, (str(error.message), error.detail)))
@@ -204,7 +207,7 @@ class Verification:
         return self._failed(name, seen)
 
     def _whose(self, seen: _Seen) -> str:
-        user = seen.json if seen.path == "/user" and isinstance(seen.json, dict) else {}
+        user = seen.json if isinstance(seen.json, dict) else {}
         label = self._client.credential.label
         if user.get("display_name"):
             return f"{label}: signed in as {user['display_name']}"
@@ -281,15 +284,13 @@ class Verification:
             repository = self._sample(table, workspace or "", bound)
             if repository is None:
                 return self._without_repository(table, name)
-        key = (table.name, workspace or "", repository)
-        if key not in self._probed:
-            place = {"workspace": workspace or "", "repository": repository or ""}
-            path = fill(
-                table.collection.path, {parameter: place[parameter] for parameter in parameters}
-            )
+        place = {"workspace": workspace or "", "repository": repository or ""}
+        path = fill(table.collection.path, {name: place[name] for name in parameters})
+        # Several tables may be read from one address, or stand below the same one.
+        if path not in self._asked:
             query = (("pagelen", "1"),) if table.collection.pagelen else ()
-            self._probed[key] = self._judged(name, table, self._ask(self._client, path, query))
-        return self._probed[key]
+            self._asked[path] = self._ask(self._client, path, query)
+        return self._judged(name, table, self._asked[path])
 
     def _sample(self, table: type[Table], workspace: str, bound: Iterable[str]) -> str | None:
         """A visible repository to look at, with an issue tracker if the table is about one."""
@@ -353,7 +354,7 @@ class Verification:
         outcome, headers = client.probe(url, self._scan)
         if isinstance(outcome, ConnectionFailure):  # once more: it may be a stale connection
             outcome, headers = client.probe(url, self._scan)
-        return _Seen(url.removeprefix(client.settings.base_url), outcome, headers)
+        return _Seen(url, outcome, headers)
 
     def _check(
         self,
@@ -376,7 +377,7 @@ class Verification:
             (seen.headers.get("X-OAuth-Scopes") or self._scopes) if shown else None,
             missing_scope,
             _rate_limit(seen.headers),
-            self._curl.request(seen.path, signed=signed),
+            self._curl.request(seen.url, signed=signed),
         )
 
     def _failed(self, name: str, seen: _Seen, scopes: Scopes = _USER) -> Check:

