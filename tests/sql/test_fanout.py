@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import psycopg
 import pytest
 from devkit.cluster import identifier
 

@@ -1,0 +1,142 @@
+"""Times: the same moments in every TimeZone and DateStyle, to the microsecond."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg.types.string import TextLoader
+
+from tests.sql.querying import Both, asked
+
+ZONES = [
+    "UTC",
+    "Asia/Tokyo",
+    "America/St_Johns",
+    "Pacific/Apia",
+    "Europe/Amsterdam",
+    "<+0530>-05:30",
+    "America/New_York",
+]
+STYLES = ["ISO, MDY", "ISO, DMY", "German", "SQL, MDY", "SQL, DMY", "Postgres, DMY"]
+
+
+@pytest.fixture
+def texts(sql: Both) -> Both:
+    """Times are read as text: psycopg takes them in DateStyle ISO only."""
+    sql.db.connection.adapters.register_loader("timestamptz", TextLoader)
+    return sql
+
+
+def moments(sql, table="pull_requests", column="created_on"):
+    sql.db.execute("SET TimeZone = 'UTC'")
+    return sql.db.column(
+        f"SELECT {column}::text FROM website_x.{table} WHERE {column} IS NOT NULL "
+        "ORDER BY id LIMIT 3"
+    )
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_moment_is_found_in_every_zone_and_style(texts, zone, style):
+    [moment, *_] = moments(texts)
+    texts.db.execute(f"SET TimeZone = '{zone}'; SET DateStyle = '{style}'")
+    for operator in ("=", ">=", "<=", "<", ">"):
+        texts.query(
+            f"SELECT id, created_on FROM pull_requests WHERE created_on {operator} '{moment}'"
+        )
+    found = texts.query(f"SELECT count(*) FROM pull_requests WHERE created_on = '{moment}'")
+    assert found.rows[0][0] >= 1
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_bound_is_shipped_as_the_same_moment_in_every_zone(texts, zone):
+    texts.db.execute(f"SET TimeZone = '{zone}'")
+    where = "created_on >= '2025-03-30 01:30:00+00'"
+    result = texts.query(f"SELECT id FROM pull_requests WHERE {where}")
+    assert {one.q for one in asked(result)} == {"created_on >= 2025-03-30T01:29:59.999000+00:00"}
+
+
+@pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
+def test_a_style_that_could_be_misread_is_left_to_postgresql(texts, style, host):
+    """Multicorn2 hands a time over in the session's DateStyle; the bundled host as a time."""
+    texts.db.execute(f"SET TimeZone = 'Asia/Tokyo'; SET DateStyle = '{style}'")
+    result = texts.query("SELECT id FROM pull_requests WHERE created_on >= '2025-03-04 00:00+00'")
+    shipped = {one.q for one in asked(result)}
+    bound = "created_on >= 2025-03-03T23:59:59.999000+00:00"
+    assert shipped == ({bound} if host == "bundled" else {None})
+
+
+@pytest.mark.parametrize("delta", ["-1 microsecond", "0", "1 microsecond", "1 millisecond"])
+@pytest.mark.parametrize("operator", ["=", ">", ">=", "<", "<="])
+def test_microseconds_count(texts, operator, delta):
+    for moment in moments(texts):
+        texts.query(
+            f"SELECT id FROM pull_requests WHERE created_on {operator} "
+            f"'{moment}'::timestamptz + interval '{delta}'"
+        )
+
+
+def test_nine_fraction_digits_round_as_postgresql_rounds(texts):
+    started = "SELECT started_on::text FROM website_x.pipeline_steps WHERE started_on IS NOT NULL"
+    assert texts.db.column(started)
+    steps = texts.query("SELECT uuid, started_on FROM pipeline_steps")
+    assert steps.rows
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/St_Johns"])
+def test_times_without_a_zone_are_utc(texts, zone):
+    """Some of the emulator's documents have none."""
+    documents = texts.db.emulator.state()
+    assert any(
+        "+" not in text and not text.endswith("Z") and text.count("-") == 2
+        for rows in documents.values()
+        for row in rows
+        for text in (
+            row["document"].get("created_on"),
+            row["document"].get("updated_on"),
+            row["document"].get("date"),
+        )
+        if text
+    )
+    texts.db.execute(f"SET TimeZone = '{zone}'")
+    for table in ("repositories", "branches", "tags", "commits", "pull_requests", "issues"):
+        texts.query(f"SELECT * FROM {table}", on="acme")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Apia", "America/New_York"])
+def test_days_begin_where_the_session_is(texts, zone):
+    texts.db.execute(f"SET TimeZone = '{zone}'")
+    texts.query("SELECT created_on::date AS day, count(*) FROM pull_requests GROUP BY 1 ORDER BY 1")
+    texts.query("SELECT id FROM pull_requests WHERE created_on >= '2025-01-01'")
+    texts.query("SELECT id FROM pull_requests WHERE created_on < '2025-01-01'::date")
+    texts.query("SELECT id FROM pull_requests WHERE created_on > '2025-01-01'::timestamp")
+    texts.query(
+        "SELECT id FROM pull_requests WHERE created_on BETWEEN '2024-03-10' AND '2024-11-03'"
+    )
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "infinity",
+        "-infinity",
+        "4000-01-01 00:00+00 BC",
+        "0001-01-01 00:00+14",
+        "0001-01-01 00:00:00.0005+00",
+        "9999-12-31 23:59:59.999999+00",
+        "12000-01-01 00:00+00",
+        "1890-01-01 00:00:00+00",
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam", "America/St_Johns"])
+def test_the_ends_of_the_calendar(texts, moment, zone):
+    """Zones had odd seconds in their offsets once, and not every time has a place in BBQL."""
+    texts.db.execute(f"SET TimeZone = '{zone}'")
+    for operator in ("<", ">=", "="):
+        texts.query(f"SELECT id FROM issues WHERE created_on {operator} '{moment}'")
+
+
+def test_an_interval_before_now(texts):
+    result = texts.query(
+        "SELECT id FROM pull_requests WHERE updated_on > now() - interval '1 year'"
+    )
+    assert {one.q.split()[0] for one in asked(result)} == {"updated_on"}
