@@ -120,6 +120,6 @@ def too_many(limit: int, needed: int | None) -> TooManyRequests:
     takes = f"about {needed}" if needed else f"more than {limit}"
     return TooManyRequests(
         f"this scan would take {takes} requests, and max_requests is {limit}",
-        hint="Narrow it down in WHERE, or raise the limit: ALTER SERVER … OPTIONS (SET "
-        "max_requests '…').",
+        hint="Narrow it down in WHERE, or raise the limit: ALTER SERVER … OPTIONS (ADD "
+        "max_requests '…'), or SET where it is set already.",
     )
