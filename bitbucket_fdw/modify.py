@@ -102,17 +102,21 @@ class Modifier:
             for name in self._table.primary_key
         )
 
-    def watch(self, columns: frozenset[str]) -> Callable[[Row], None] | None:
-        """What to call with each row that is read, or ``None`` if no change can follow."""
+    def watch(self, request: Request) -> tuple[Request, Callable[[Row], None] | None]:
+        """What to read for a scan, and what to call with each row; ``None`` if no change follows.
+
+        A row that may change is asked for its key, whatever else the statement needs of it.
+        """
         if not self.changing or not {"UPDATE", "DELETE"} & set(verbs(self._table)):
-            return None
+            return request, None
         try:
             rowid = self.rowid
         except RowUnknown:
-            return None
-        if rowid.name not in columns:
-            return None
-        return lambda row: self._seen.add(typed(rowid, row.get(rowid.name)), row)
+            return request, None
+        if rowid.name not in request.columns:
+            return request, None
+        request = replace(request, columns=request.columns.union(self._table.primary_key))
+        return request, lambda row: self._seen.add(typed(rowid, row.get(rowid.name)), row)
 
     def _identity(self, row: Row) -> tuple[Any, ...]:
         row = {**row, **self._bound_values()}

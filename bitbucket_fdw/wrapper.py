@@ -161,7 +161,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
-            remember = self._modifier.watch(request.columns) if self._updatable else None
+            request, remember = self._modifier.watch(request)
             reader = Reader(self.client, scan, self.sizes, _warn)
             for row in SCANS.track(self.table, reader.rows(request)):
                 if remember is not None:
