@@ -107,16 +107,11 @@ def _by_browser(
             f"cannot listen on port {port}: {error.strerror}. Take another one with --port (it "
             "has to be in the consumer's callback URL), or --headless."
         ) from None
-    try:
+    with listener:
         address = _address(connection, server, listener.callback_url, state)
-        if webbrowser.open(address):
-            click.echo("Waiting for the browser. If none has opened, open this address:")
-        else:
-            click.echo("There is no browser to start here. Open this address:")
-        click.echo(f"\n  {address}\n")
+        click.echo(f"Waiting for the browser. If none opens, open this address:\n\n  {address}\n")
+        webbrowser.open(address)
         return _came_back(lambda: listener.wait(timeout)), listener.callback_url
-    finally:
-        listener.close()
 
 
 def _came_back(wait: Callable[[], str]) -> str:

@@ -6,8 +6,9 @@ secret and no token ever reaches the machine of the person who logs in.
 
 from __future__ import annotations
 
+import queue
 import secrets
-import time
+import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -47,13 +48,23 @@ def code_of(parameters: Mapping[str, str], state: str) -> str:
 
 
 class Listener:
-    """Waits on a loopback port for the browser to come back.
+    """Listens on a loopback port for the browser to come back; :class:`OSError` if it is taken.
 
-    :class:`OSError` if the port is taken.
+    It answers from a thread of its own: some browsers hold up the program that opens them.
     """
 
     def __init__(self, port: int, state: str) -> None:
         self._server = _Server(port, state)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
     @property
     def callback_url(self) -> str:
@@ -66,25 +77,17 @@ class Listener:
         Whatever comes with another state is answered and forgotten: any page that the person has
         open could send it.
         """
-        end = time.monotonic() + timeout
-        while self._server.arrived is None:
-            if time.monotonic() > end:
-                raise LoginFailed(f"nobody came back within {timeout:.0f} seconds")
-            self._server.handle_request()
-        return code_of(self._server.arrived, self._server.state)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.server_close()
+        try:
+            return code_of(self._server.arrived.get(timeout=timeout), self._server.state)
+        except queue.Empty:
+            raise LoginFailed(f"nobody came back within {timeout:.0f} seconds") from None
 
 
 class _Server(HTTPServer):
-    timeout = 0.2  # seconds between two looks at the clock
-
     def __init__(self, port: int, state: str) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.state = state
-        self.arrived: dict[str, str] | None = None
+        self.arrived: queue.Queue[dict[str, str]] = queue.Queue()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif not _same(parameters.get("state", ""), self.server.state):
             self._answer(400, "This is not the answer to the login that was begun.")
         else:
-            self.server.arrived = parameters
             self._answer(200, "You can close this window. The terminal tells how it went.")
+            self.server.arrived.put(parameters)
 
     def _answer(self, status: int, text: str) -> None:
         body = f"<!DOCTYPE html><title>bitbucket-fdw</title><p>{text}</p>".encode()
