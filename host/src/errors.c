@@ -6,9 +6,6 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
-/* multicorn.utils.REPORT_CODES[CRITICAL] */
-#define CODE_CRITICAL 4
-
 typedef struct PyReport
 {
 	int			elevel;
@@ -19,11 +16,66 @@ typedef struct PyReport
 	char	   *log_detail;
 } PyReport;
 
-static void describe(PyReport *report);
-static char *attribute_string(PyObject *exception, const char *name);
-static int	sqlstate_of(PyObject *exception);
-static char *traceback_of(PyObject *exception);
-static void emit(const PyReport *report, int elevel);
+/*
+ * A part of the report, a str or None, as a string in the server's encoding or NULL.
+ */
+static char *
+report_string(PyObject *report, int index)
+{
+	PyObject   *part = PyTuple_GET_ITEM(report, index);
+
+	return part == Py_None ? NULL : py_lossy_string(part);
+}
+
+/*
+ * Take the raised exception out of Python and copy what is to be said of it.
+ */
+static void
+describe(PyReport *result)
+{
+	PyObject   *exception = PyErr_GetRaisedException();
+	PyObject   *report = NULL;
+	char	   *sqlstate;
+
+	memset(result, 0, sizeof(*result));
+	result->elevel = ERROR;
+	result->sqlstate = ERRCODE_FDW_ERROR;
+	if (exception != NULL && py.report != NULL)
+		report = PyObject_CallOneArg(py.report, exception);
+	if (report == NULL)
+	{
+		/* Python is not even fit to tell, for want of memory or of its own modules. */
+		result->message = psprintf("Error in python: %s",
+								   exception != NULL ? Py_TYPE(exception)->tp_name : "no exception");
+		result->detail = exception != NULL ? py_lossy_string(exception) : NULL;
+		Py_XDECREF(exception);
+		PyErr_Clear();
+		return;
+	}
+	if (PyTuple_GET_ITEM(report, 0) == Py_True)
+		result->elevel = FATAL;
+	sqlstate = report_string(report, 1);
+	if (sqlstate != NULL)
+		result->sqlstate = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+										 sqlstate[4]);
+	result->message = report_string(report, 2);
+	result->detail = report_string(report, 3);
+	result->hint = report_string(report, 4);
+	result->log_detail = report_string(report, 5);
+	Py_DECREF(report);
+	Py_DECREF(exception);
+}
+
+static void
+emit(const PyReport *report, int elevel)
+{
+	ereport(elevel,
+			(errcode(report->sqlstate),
+			 errmsg_internal("%s", report->message),
+			 report->detail != NULL ? errdetail_internal("%s", report->detail) : 0,
+			 report->hint != NULL ? errhint("%s", report->hint) : 0,
+			 report->log_detail != NULL ? errdetail_log("%s", report->log_detail) : 0));
+}
 
 /*
  * Throw the exception that Python has raised.
@@ -52,130 +104,6 @@ py_warn(void)
 
 	describe(&report);
 	emit(&report, WARNING);
-}
-
-static void
-emit(const PyReport *report, int elevel)
-{
-	ereport(elevel,
-			(errcode(report->sqlstate),
-			 errmsg_internal("%s", report->message),
-			 report->detail != NULL ? errdetail_internal("%s", report->detail) : 0,
-			 report->hint != NULL ? errhint("%s", report->hint) : 0,
-			 report->log_detail != NULL ? errdetail_log("%s", report->log_detail) : 0));
-}
-
-/*
- * Take the raised exception out of Python and copy what it says, in the server's encoding.
- */
-static void
-describe(PyReport *report)
-{
-	PyObject   *exception = PyErr_GetRaisedException();
-	PyObject   *marker;
-
-	memset(report, 0, sizeof(*report));
-	report->elevel = ERROR;
-	report->sqlstate = ERRCODE_FDW_ERROR;
-	if (exception == NULL)
-	{
-		report->message = "Python reported an error but no exception";
-		return;
-	}
-
-	report->sqlstate = sqlstate_of(exception);
-
-	/* Multicorn2's own mark; also of a subclass, or of a copy, of its class. */
-	marker = PyObject_GetAttrString(exception, "_is_multicorn_exception");
-	PyErr_Clear();
-	if (marker != NULL && PyObject_IsTrue(marker) == 1)
-	{
-		PyObject   *code = PyObject_GetAttrString(exception, "code");
-
-		if (code != NULL && PyLong_Check(code) && PyLong_AsLong(code) == CODE_CRITICAL)
-			report->elevel = FATAL;
-		Py_XDECREF(code);
-		report->message = attribute_string(exception, "message");
-		report->detail = attribute_string(exception, "detail");
-		report->hint = attribute_string(exception, "hint");
-		if (report->message == NULL)
-			report->message = py_lossy_string(exception);
-	}
-	else
-	{
-		PyObject   *name = PyObject_GetAttrString((PyObject *) Py_TYPE(exception), "__name__");
-
-		report->message = psprintf("Error in python: %s",
-								   name != NULL ? py_lossy_string(name) : "?");
-		Py_XDECREF(name);
-		report->detail = py_lossy_string(exception);
-		if (report->detail[0] == '\0')
-			report->detail = NULL;
-		report->log_detail = traceback_of(exception);
-	}
-	Py_XDECREF(marker);
-	Py_DECREF(exception);
-	PyErr_Clear();
-}
-
-/*
- * An attribute as a string; NULL where it is missing or None.
- */
-static char *
-attribute_string(PyObject *exception, const char *name)
-{
-	PyObject   *value = PyObject_GetAttrString(exception, name);
-	char	   *result = NULL;
-
-	if (value != NULL && value != Py_None)
-		result = py_lossy_string(value);
-	Py_XDECREF(value);
-	PyErr_Clear();
-	return result;
-}
-
-static int
-sqlstate_of(PyObject *exception)
-{
-	PyObject   *value = PyObject_GetAttrString(exception, "sqlstate");
-	int			result = ERRCODE_FDW_ERROR;
-
-	if (value != NULL && PyUnicode_Check(value))
-	{
-		const char *code = PyUnicode_AsUTF8(value);
-
-		/* Five digits or capitals, and not of the classes 00 to 02, that are no errors. */
-		if (code != NULL && strlen(code) == 5 &&
-			strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
-			!(code[0] == '0' && code[1] <= '2'))
-			result = MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]);
-	}
-	Py_XDECREF(value);
-	PyErr_Clear();
-	return result;
-}
-
-static char *
-traceback_of(PyObject *exception)
-{
-	PyObject   *lines = NULL;
-	PyObject   *empty = NULL;
-	PyObject   *text = NULL;
-	char	   *result = NULL;
-
-	if (py.format_exception != NULL)
-		lines = PyObject_CallOneArg(py.format_exception, exception);
-	if (lines != NULL)
-		empty = PyUnicode_FromString("");
-	if (empty != NULL)
-		text = PyUnicode_Join(empty, lines);
-	if (text != NULL)
-		result = py_lossy_string(text);
-	Py_XDECREF(lines);
-	Py_XDECREF(empty);
-	Py_XDECREF(text);
-	PyErr_Clear();
-	return result;
 }
 
 /*

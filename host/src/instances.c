@@ -300,39 +300,39 @@ make_signature(const Recipe *recipe, Relation relation)
 	return signature.data;
 }
 
+/*
+ * The arguments of a column's ColumnDefinition.
+ */
 static PyObject *
-make_column(Form_pg_attribute attribute)
+describe_column(Form_pg_attribute attribute)
 {
 	List	   *options = GetForeignColumnOptions(attribute->attrelid, attribute->attnum);
 	const char *type = format_type_with_typemod(attribute->atttypid, attribute->atttypmod);
 
-	return py_own(PyObject_CallFunction(py.ColumnDefinition, "OIiOOO",
-										server_string_to_python(NameStr(attribute->attname)),
-										attribute->atttypid,
-										attribute->atttypmod,
-										server_string_to_python(type),
-										server_string_to_python(format_type_be(attribute->atttypid)),
-										options_to_python(options)));
+	return py_own(Py_BuildValue("(OIiOOO)",
+								server_string_to_python(NameStr(attribute->attname)),
+								attribute->atttypid,
+								attribute->atttypmod,
+								server_string_to_python(type),
+								server_string_to_python(format_type_be(attribute->atttypid)),
+								options_to_python(options)));
 }
 
 static PyObject *
 make_object(const Recipe *recipe, Relation relation)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
-	PyObject   *class = py_own(PyObject_CallOneArg(py.get_class,
-												   server_string_to_python(recipe->wrapper)));
-	PyObject   *columns = py_own(PyObject_CallNoArgs(py.OrderedDict));
+	PyObject   *columns = py_own(PyList_New(0));
 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
-		if (attribute->attisdropped)
-			continue;
-		if (PyObject_SetItem(columns, server_string_to_python(NameStr(attribute->attname)),
-							 make_column(attribute)) < 0)
+		if (!attribute->attisdropped &&
+			PyList_Append(columns, describe_column(attribute)) < 0)
 			py_throw();
 	}
-	return py_own(PyObject_CallFunctionObjArgs(class, options_to_python(recipe->options), columns,
-											   NULL));
+	return py_own(PyObject_CallFunctionObjArgs(py.make_instance,
+											   server_string_to_python(recipe->wrapper),
+											   options_to_python(recipe->options), columns, NULL));
 }

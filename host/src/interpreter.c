@@ -225,47 +225,49 @@ add_package_directory(void)
 	Py_DECREF(entry);
 }
 
-static void
-look_up(PyObject **target, const char *module, const char *name)
-{
-	PyObject   *imported = PyImport_ImportModule(module);
-
-	if (imported == NULL)
-		py_throw();
-	Py_XSETREF(*target, PyObject_GetAttrString(imported, name));
-	Py_DECREF(imported);
-	if (*target == NULL)
-		py_throw();
-}
-
 /*
- * When this fails the interpreter counts as not started and the next use tries again; the
- * names found before are then replaced.
+ * Find what is called by name. When this fails the interpreter counts as not started, and the
+ * next use tries again.
  */
 static void
 look_up_names(void)
 {
+	static const struct
+	{
+		PyObject  **target;
+		const char *name;
+	}			names[] = {
+		{&py.report, "report"},
+		{&py.get_class, "get_class"},
+		{&py.make_instance, "make_instance"},
+		{&py.rel_size, "rel_size"},
+		{&py.lookup_keys, "lookup_keys"},
+		{&py.sort_order, "sort_order"},
+		{&py.rowid_column, "rowid_column"},
+		{&py.json_text, "json_text"},
+		{&py.hstore_text, "hstore_text"},
+		{&py.Qual, "Qual"},
+		{&py.SortKey, "SortKey"},
+		{&py.MulticornException, "MulticornException"},
+	};
 	PyObject   *utils = create_utils_module();
+	PyObject   *host;
 
 	if (utils == NULL ||
 		PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
 		py_throw();
 	Py_DECREF(utils);
 
-	look_up(&py.get_class, "multicorn", "get_class");
-	look_up(&py.Qual, "multicorn", "Qual");
-	look_up(&py.SortKey, "multicorn", "SortKey");
-	look_up(&py.ColumnDefinition, "multicorn", "ColumnDefinition");
-	look_up(&py.MulticornException, "multicorn.utils", "MulticornException");
-	look_up(&py.OrderedDict, "collections", "OrderedDict");
-	look_up(&py.format_exception, "traceback", "format_exception");
-	look_up(&py.json_dumps, "json", "dumps");
-
-	/* What JSON has no form for (dates, Decimal) becomes its text. */
-	Py_XSETREF(py.json_options,
-			   Py_BuildValue("{s:O,s:O}", "default", &PyUnicode_Type, "ensure_ascii", Py_False));
-	if (py.json_options == NULL)
+	host = PyImport_ImportModule("multicorn._host");
+	if (host == NULL)
 		py_throw();
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		Py_XSETREF(*names[i].target, PyObject_GetAttrString(host, names[i].name));
+		if (*names[i].target == NULL)
+			py_throw();
+	}
+	Py_DECREF(host);
 }
 
 /*

@@ -35,16 +35,8 @@ typedef struct Modification
 static Form_pg_attribute
 rowid_attribute(PyObject *instance, TupleDesc desc)
 {
-	PyObject   *name = py_own(PyObject_GetAttrString(instance, "rowid_column"));
+	PyObject   *name = py_own(PyObject_CallOneArg(py.rowid_column, instance));
 
-	if (name == Py_None)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("This FDW does not support the writable API")));
-	if (!PyUnicode_Check(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("rowid_column must be a string, not %s", Py_TYPE(name)->tp_name)));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);

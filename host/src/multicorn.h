@@ -44,18 +44,21 @@ typedef struct PyHolder
 	PyObject   *object;
 } PyHolder;
 
-/* The classes and functions of Python that are used often; set once, never released. */
+/* What is called by name, of multicorn/_host.py; set once, never released. */
 typedef struct PyNames
 {
+	PyObject   *report;
 	PyObject   *get_class;
+	PyObject   *make_instance;
+	PyObject   *rel_size;
+	PyObject   *lookup_keys;
+	PyObject   *sort_order;
+	PyObject   *rowid_column;
+	PyObject   *json_text;
+	PyObject   *hstore_text;
 	PyObject   *Qual;
 	PyObject   *SortKey;
-	PyObject   *ColumnDefinition;
 	PyObject   *MulticornException;
-	PyObject   *OrderedDict;
-	PyObject   *format_exception;
-	PyObject   *json_dumps;
-	PyObject   *json_options;	/* keyword arguments for json_dumps */
 } PyNames;
 
 extern PyNames py;
@@ -107,10 +110,34 @@ extern PyObject *options_to_python(List *options);
 
 /* to_postgres.c */
 
-typedef struct RowConverter RowConverter;
+typedef struct Converter Converter;
+typedef Datum (*ConvertFunction) (Converter *converter, PyObject *value);
+
+/* How to make values of one type; of it, only type, typmod and context need be set before. */
+struct Converter
+{
+	Oid			type;
+	int32		typmod;
+	MemoryContext context;
+	ConvertFunction convert;	/* NULL until the first value */
+	Oid			base_type;		/* differs from "type" for a domain */
+	FmgrInfo	input;			/* of "type" */
+	Oid			ioparam;
+	void	   *domain_cache;
+	Converter  *element;		/* of an array */
+	int16		element_length;
+	bool		element_byval;
+	char		element_alignment;
+};
 
 extern void to_postgres_init(void);
 extern const char *python_to_server_string(PyObject *string);
+extern Datum convert_value(Converter *converter, PyObject *value);
+
+/* rows.c */
+
+typedef struct RowConverter RowConverter;
+
 extern RowConverter *row_converter(Relation relation, Bitmapset *columns);
 extern PyObject *row_column_names(const RowConverter *converter);
 extern void row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot);
@@ -159,6 +186,31 @@ extern ScanQual *clause_to_qual(Index relid, Expr *clause);
 extern PyObject *qual_to_python(const ScanQual *qual, TupleDesc desc, PyObject *value);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
+/* lookups.c, sorting.c */
+
+/* A foreign table in the query being planned: its RelOptInfo's fdw_private. */
+typedef struct PlannedTable
+{
+	Oid			relid;
+	RelOptInfo *rel;
+	Cost		startup_cost;
+	int			width;
+	List	   *sort_keys;		/* those the wrapper can sort by, serialized */
+	List	   *pathkeys;		/* the same, as the planner has them */
+} PlannedTable;
+
+/* A scan of the table with the values that some outer tables give to the columns of a key. */
+typedef struct Lookup
+{
+	Relids		outer;
+	double		rows;
+} Lookup;
+
+extern List *find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance, TupleDesc desc);
+extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance,
+							TupleDesc desc);
+extern PyObject *sort_key_to_python(List *key);
+
 /* planning.c */
 
 /* The parts of a ForeignScan's fdw_private. */
@@ -177,7 +229,6 @@ extern void get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage,
 extern ForeignScan *get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 									 ForeignPath *best_path, List *tlist, List *scan_clauses,
 									 Plan *outer_plan);
-extern PyObject *sort_key_to_python(List *key);
 
 /* scanning.c */
 

@@ -14,8 +14,6 @@
 #include "utils/datetime.h"
 
 #include "catalog/pg_type.h"
-#include "executor/executor.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "pgtime.h"
 #include "utils/array.h"
@@ -25,64 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
-
-typedef struct Converter Converter;
-typedef Datum (*ConvertFunction) (Converter *converter, PyObject *value);
-
-/* How to make values of one type. */
-struct Converter
-{
-	ConvertFunction convert;	/* NULL until the first value */
-	Oid			type;
-	Oid			base_type;		/* differs from "type" for a domain */
-	int32		typmod;
-	FmgrInfo	input;			/* of "type" */
-	Oid			ioparam;
-	void	   *domain_cache;
-	Converter  *element;		/* of an array */
-	int16		element_length;
-	bool		element_byval;
-	char		element_alignment;
-	MemoryContext context;
-};
-
-typedef struct ColumnConverter
-{
-	Converter	converter;
-	AttrNumber	attno;
-	int			position;		/* in a row given as a sequence */
-	const char *name;			/* in the server's encoding */
-} ColumnConverter;
-
-struct RowConverter
-{
-	char	   *table;
-	int			sequence_length;
-	PyHolder	names;			/* a tuple, of the columns' names */
-	int			count;
-	ColumnConverter *current;	/* the column being converted, for error messages */
-	ColumnConverter columns[FLEXIBLE_ARRAY_MEMBER];
-};
-
-static void converter_start(Converter *converter);
-static const char *value_to_server_string(PyObject *value);
-static Datum convert_value(Converter *converter, PyObject *value);
-static Datum convert_by_input(Converter *converter, PyObject *value);
-static Datum convert_bool(Converter *converter, PyObject *value);
-static Datum convert_integer(Converter *converter, PyObject *value);
-static Datum convert_float(Converter *converter, PyObject *value);
-static Datum convert_numeric(Converter *converter, PyObject *value);
-static Datum convert_text(Converter *converter, PyObject *value);
-static Datum convert_bytea(Converter *converter, PyObject *value);
-static Datum convert_date(Converter *converter, PyObject *value);
-static Datum convert_time(Converter *converter, PyObject *value);
-static Datum convert_timestamp(Converter *converter, PyObject *value);
-static Datum convert_timestamptz(Converter *converter, PyObject *value);
-static Datum convert_interval(Converter *converter, PyObject *value);
-static Datum convert_json(Converter *converter, PyObject *value);
-static Datum convert_array(Converter *converter, PyObject *value);
 
 void
 to_postgres_init(void)
@@ -90,195 +31,6 @@ to_postgres_init(void)
 	PyDateTime_IMPORT;
 	if (PyDateTimeAPI == NULL)
 		py_throw();
-}
-
-/*
- * Prepare to convert rows of a table, or some of its columns (attribute numbers; NULL is all).
- * The converter lives as long as the current memory context.
- */
-RowConverter *
-row_converter(Relation relation, Bitmapset *columns)
-{
-	TupleDesc	desc = RelationGetDescr(relation);
-	RowConverter *result = palloc0(offsetof(RowConverter, columns) +
-								   desc->natts * sizeof(ColumnConverter));
-	PyObject   *names;
-
-	result->table = pstrdup(RelationGetRelationName(relation));
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		ColumnConverter *column;
-		int			position;
-
-		if (attribute->attisdropped)
-			continue;
-		position = result->sequence_length++;
-		if (columns != NULL && !bms_is_member(attribute->attnum, columns))
-			continue;
-		column = &result->columns[result->count++];
-		column->attno = attribute->attnum;
-		column->position = position;
-		column->name = pstrdup(NameStr(attribute->attname));
-		column->converter.type = attribute->atttypid;
-		column->converter.typmod = attribute->atttypmod;
-		column->converter.context = CurrentMemoryContext;
-	}
-
-	names = py_own(PyTuple_New(result->count));
-	for (int i = 0; i < result->count; i++)
-	{
-		PyObject   *name = Py_NewRef(server_string_to_python(result->columns[i].name));
-
-		/* Interned, it is most often the same object as the key in the wrapper's dict. */
-		PyUnicode_InternInPlace(&name);
-		PyTuple_SET_ITEM(names, i, name);
-	}
-	py_holder_init(&result->names, CurrentMemoryContext);
-	py_holder_set(&result->names, names);
-	return result;
-}
-
-PyObject *
-row_column_names(const RowConverter *converter)
-{
-	return converter->names.object;
-}
-
-static void
-add_error_context(void *arg)
-{
-	RowConverter *converter = arg;
-
-	if (converter->current != NULL)
-		errcontext("column \"%s\" of foreign table \"%s\"",
-				   converter->current->name, converter->table);
-}
-
-/*
- * A column's value in a row, as an own reference; NULL if there is none.
- */
-static PyObject *
-row_item(RowConverter *converter, PyObject *row, int i, bool is_mapping)
-{
-	PyObject   *name = PyTuple_GET_ITEM(converter->names.object, i);
-	PyObject   *item;
-
-	if (PyDict_CheckExact(row))
-	{
-		item = PyDict_GetItemWithError(row, name);
-		if (item == NULL && PyErr_Occurred())
-			py_throw();
-		return Py_XNewRef(item);
-	}
-	if (!is_mapping)
-	{
-		item = PySequence_GetItem(row, converter->columns[i].position);
-		if (item == NULL)
-			py_throw();
-		return item;
-	}
-	item = PyObject_GetItem(row, name);
-	if (item == NULL)
-	{
-		if (!PyErr_ExceptionMatches(PyExc_KeyError))
-			py_throw();
-		PyErr_Clear();
-	}
-	return item;
-}
-
-/*
- * Whether the row is a mapping; otherwise it is a sequence, of at least the table's columns.
- */
-static bool
-row_is_mapping(RowConverter *converter, PyObject *row)
-{
-	Py_ssize_t	length;
-
-	if (PyDict_Check(row))
-		return true;
-	if (!PyTuple_Check(row) && !PyList_Check(row) && PyMapping_Check(row) &&
-		PyObject_HasAttrString(row, "keys"))
-		return true;
-	if (!PySequence_Check(row) || PyUnicode_Check(row) || PyBytes_Check(row))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("a row of foreign table \"%s\" must be a mapping or a sequence, not %s",
-						converter->table, Py_TYPE(row)->tp_name)));
-	length = PySequence_Size(row);
-	if (length < 0)
-		py_throw();
-	if (length < converter->sequence_length)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("a row of foreign table \"%s\" has %zd values, but the table has %d columns",
-						converter->table, length, converter->sequence_length)));
-	return false;
-}
-
-/*
- * Store a row in a slot. Columns that the converter is not for are NULL.
- */
-void
-row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot)
-{
-	bool		is_mapping = row_is_mapping(converter, row);
-	ErrorContextCallback context = {
-		.previous = error_context_stack,
-		.callback = add_error_context,
-		.arg = converter,
-	};
-
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-	error_context_stack = &context;
-	for (int i = 0; i < converter->count; i++)
-	{
-		ColumnConverter *column = &converter->columns[i];
-		int			mark = py_pool_mark();
-		PyObject   *item;
-
-		converter->current = column;
-		item = row_item(converter, row, i, is_mapping);
-		if (item == NULL)
-			continue;
-		py_own(item);
-		if (item != Py_None)
-		{
-			slot->tts_values[column->attno - 1] = convert_value(&column->converter, item);
-			slot->tts_isnull[column->attno - 1] = false;
-		}
-		py_pool_release(mark);
-	}
-	converter->current = NULL;
-	error_context_stack = context.previous;
-	ExecStoreVirtualTuple(slot);
-}
-
-/*
- * The dict of a slot's columns.
- */
-PyObject *
-slot_to_python(RowConverter *converter, TupleTableSlot *slot)
-{
-	PyObject   *dict = py_own(PyDict_New());
-
-	slot_getallattrs(slot);
-	for (int i = 0; i < converter->count; i++)
-	{
-		ColumnConverter *column = &converter->columns[i];
-		int			mark = py_pool_mark();
-		PyObject   *item = Py_None;
-
-		if (!slot->tts_isnull[column->attno - 1])
-			item = datum_to_python(slot->tts_values[column->attno - 1],
-								   column->converter.type, false);
-		if (PyDict_SetItem(dict, PyTuple_GET_ITEM(converter->names.object, i), item) < 0)
-			py_throw();
-		py_pool_release(mark);
-	}
-	return dict;
 }
 
 /*
@@ -312,46 +64,6 @@ python_to_server_string(PyObject *string)
 	return pg_any_to_server(utf8, length, PG_UTF8);
 }
 
-static void
-append_quoted(StringInfo buffer, const char *string)
-{
-	appendStringInfoChar(buffer, '"');
-	for (; *string != '\0'; string++)
-	{
-		if (*string == '"' || *string == '\\')
-			appendStringInfoChar(buffer, '\\');
-		appendStringInfoChar(buffer, *string);
-	}
-	appendStringInfoChar(buffer, '"');
-}
-
-/*
- * A dict as hstore's input function reads it.
- */
-static const char *
-dict_to_server_string(PyObject *dict)
-{
-	StringInfoData buffer;
-	PyObject   *items = py_own(PyDict_Items(dict));
-
-	initStringInfo(&buffer);
-	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++)
-	{
-		PyObject   *pair = PyList_GET_ITEM(items, i);
-		PyObject   *value = PyTuple_GET_ITEM(pair, 1);
-
-		if (i > 0)
-			appendStringInfoString(&buffer, ", ");
-		append_quoted(&buffer, value_to_server_string(PyTuple_GET_ITEM(pair, 0)));
-		appendStringInfoString(&buffer, "=>");
-		if (value == Py_None)
-			appendStringInfoString(&buffer, "NULL");
-		else
-			append_quoted(&buffer, value_to_server_string(value));
-	}
-	return buffer.data;
-}
-
 /*
  * Any value as text in the server's encoding. Bytes are taken to be in it already.
  */
@@ -368,88 +80,12 @@ value_to_server_string(PyObject *value)
 		return bytes;
 	}
 	if (PyDict_Check(value))
-		return dict_to_server_string(value);
-	if (PyDate_Check(value))
-		return python_to_server_string(py_own(PyObject_CallMethod(value, "isoformat", NULL)));
-	return python_to_server_string(py_own(PyObject_Str(value)));
-}
-
-static Datum
-convert_value(Converter *converter, PyObject *value)
-{
-	Datum		result;
-
-	if (converter->convert == NULL)
-		converter_start(converter);
-	result = converter->convert(converter, value);
-	if (converter->base_type != converter->type)
-		domain_check(result, false, converter->type, &converter->domain_cache,
-					 converter->context);
-	return result;
-}
-
-static ConvertFunction
-convert_function(Oid type, int32 typmod)
-{
-	switch (type)
-	{
-		case BOOLOID:
-			return convert_bool;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-			return convert_integer;
-		case FLOAT4OID:
-		case FLOAT8OID:
-			return convert_float;
-		case NUMERICOID:
-			return convert_numeric;
-		case TEXTOID:
-			return convert_text;
-		case VARCHAROID:
-			return typmod < 0 ? convert_text : convert_by_input;
-		case BYTEAOID:
-			return convert_bytea;
-		case DATEOID:
-			return convert_date;
-		case TIMEOID:
-			return convert_time;
-		case TIMESTAMPOID:
-			return convert_timestamp;
-		case TIMESTAMPTZOID:
-			return convert_timestamptz;
-		case INTERVALOID:
-			return convert_interval;
-		case JSONOID:
-		case JSONBOID:
-			return convert_json;
-		default:
-			return OidIsValid(get_element_type(type)) ? convert_array : convert_by_input;
-	}
-}
-
-static void
-converter_start(Converter *converter)
-{
-	MemoryContext old = MemoryContextSwitchTo(converter->context);
-	Oid			function;
-
-	converter->base_type = getBaseTypeAndTypmod(converter->type, &converter->typmod);
-	getTypeInputInfo(converter->type, &function, &converter->ioparam);
-	fmgr_info(function, &converter->input);
-	converter->convert = convert_function(converter->base_type, converter->typmod);
-	if (converter->convert == convert_array)
-	{
-		Converter  *element = palloc0(sizeof(Converter));
-
-		element->type = get_element_type(converter->base_type);
-		element->typmod = converter->typmod;
-		element->context = converter->context;
-		converter->element = element;
-		get_typlenbyvalalign(element->type, &converter->element_length,
-							 &converter->element_byval, &converter->element_alignment);
-	}
-	MemoryContextSwitchTo(old);
+		value = PyObject_CallOneArg(py.hstore_text, value);
+	else if (PyDate_Check(value))
+		value = PyObject_CallMethod(value, "isoformat", NULL);
+	else
+		value = PyObject_Str(value);
+	return python_to_server_string(py_own(value));
 }
 
 static Datum
@@ -693,8 +329,7 @@ static Datum
 convert_json(Converter *converter, PyObject *value)
 {
 	if (!PyUnicode_Check(value) && !PyBytes_Check(value))
-		value = py_own(PyObject_Call(py.json_dumps, py_own(PyTuple_Pack(1, value)),
-									 py.json_options));
+		value = py_own(PyObject_CallOneArg(py.json_text, value));
 	return convert_by_input(converter, value);
 }
 
@@ -780,4 +415,85 @@ convert_array(Converter *converter, PyObject *value)
 											  converter->element_length,
 											  converter->element_byval,
 											  converter->element_alignment));
+}
+
+static ConvertFunction
+convert_function(Oid type, int32 typmod)
+{
+	switch (type)
+	{
+		case BOOLOID:
+			return convert_bool;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return convert_integer;
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return convert_float;
+		case NUMERICOID:
+			return convert_numeric;
+		case TEXTOID:
+			return convert_text;
+		case VARCHAROID:
+			return typmod < 0 ? convert_text : convert_by_input;
+		case BYTEAOID:
+			return convert_bytea;
+		case DATEOID:
+			return convert_date;
+		case TIMEOID:
+			return convert_time;
+		case TIMESTAMPOID:
+			return convert_timestamp;
+		case TIMESTAMPTZOID:
+			return convert_timestamptz;
+		case INTERVALOID:
+			return convert_interval;
+		case JSONOID:
+		case JSONBOID:
+			return convert_json;
+		default:
+			return OidIsValid(get_element_type(type)) ? convert_array : convert_by_input;
+	}
+}
+
+static void
+converter_start(Converter *converter)
+{
+	MemoryContext old = MemoryContextSwitchTo(converter->context);
+	Oid			function;
+
+	converter->base_type = getBaseTypeAndTypmod(converter->type, &converter->typmod);
+	getTypeInputInfo(converter->type, &function, &converter->ioparam);
+	fmgr_info(function, &converter->input);
+	converter->convert = convert_function(converter->base_type, converter->typmod);
+	if (converter->convert == convert_array)
+	{
+		Converter  *element = palloc0(sizeof(Converter));
+
+		element->type = get_element_type(converter->base_type);
+		element->typmod = converter->typmod;
+		element->context = converter->context;
+		converter->element = element;
+		get_typlenbyvalalign(element->type, &converter->element_length,
+							 &converter->element_byval, &converter->element_alignment);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Convert a value that is not None.
+ */
+Datum
+convert_value(Converter *converter, PyObject *value)
+{
+	Datum		result;
+
+	if (converter->convert == NULL)
+		converter_start(converter);
+	result = converter->convert(converter, value);
+	if (converter->base_type != converter->type)
+		domain_check(result, false, converter->type, &converter->domain_cache,
+					 converter->context);
+	return result;
 }

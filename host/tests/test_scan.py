@@ -33,7 +33,6 @@ def test_rows_of_other_mappings(session: Session, row: str) -> None:
     assert session.rows(f"SELECT * FROM {table}") == [(1, "a", None)]
 
 
-@pytest.mark.beyond("crashes")
 @pytest.mark.parametrize("rows", ["None", "[]", "[None]", "[None, (1, 'a')]"])
 def test_no_rows(session: Session, rows: str) -> None:
     table = session.table("id int, name text", rows=rows)

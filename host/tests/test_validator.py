@@ -44,7 +44,6 @@ def test_class_that_cannot_be_imported(session: Session, wrapper: str, exception
     session.error(f"ALTER SERVER v OPTIONS (SET wrapper '{wrapper}')")
 
 
-@pytest.mark.beyond("other exceptions")
 @pytest.mark.parametrize("wrapper", ["Wrapper", "", ".", "contract."])
 def test_wrapper_that_is_no_path(session: Session, wrapper: str) -> None:
     error = session.error(f"{SERVER} OPTIONS (wrapper '{wrapper}')")
