@@ -80,18 +80,18 @@ class Modifier:
     def rowid(self) -> Column:
         """The declared column by which the host tells rows apart.
 
-        The key, where everything else of the path is bound; else the address of the row's page,
-        which is unique across repositories.
+        The last part of the key. Where that is unique within a repository only, and the table
+        spans several, the address of the row's page is better.
         """
         shown = {column.name for column in self._binding.shown.values()}
-        key = self._table.primary_key[-1]
-        unique = "links_html_href"
-        columns = (key, unique) if self._key_is_enough() else (unique, key)
-        for name in columns:
+        *place, key = self._table.primary_key
+        address = "links_html_href"
+        local = not self._key_is_enough() and {*place} <= {"workspace", "repository"}
+        for name in (address, key) if local else (key, address):
             if name in shown:
                 return self._table.column(name)
         raise RowUnknown(
-            f"the foreign table has neither column {key} nor {unique}",
+            f"the foreign table has neither column {key} nor {address}",
             hint="UPDATE and DELETE need one of them: ALTER FOREIGN TABLE … ADD COLUMN.",
         )
 
@@ -253,16 +253,23 @@ class Modifier:
         )
 
     def _row(self, request: WriteRequest, answer: Any) -> Row:
-        """The row that an answer shows, if it shows one."""
-        if not isinstance(answer, dict) or request.verb == "DELETE":
+        """The row, or the part of it, that an answer shows."""
+        table, part = self._table, request.write.answers
+        if part is not None:
+            answer = {part: answer}
+        elif not isinstance(answer, dict) or request.verb == "DELETE":
             return {}
-        if self._table.collection.explode and self._table.collection.explode not in answer:
-            answer = {self._table.collection.explode: [answer]}
-        in_path = {c.name for c in self._table.columns if c.param} | (
-            {"pull_request_id"} if self._table.collection.explode else set()
+        if table.collection.explode and table.collection.explode not in answer:
+            answer = {table.collection.explode: [answer]}
+        in_path = {c.name for c in table.columns if c.param} | (
+            {"pull_request_id"} if table.collection.explode else set()
         )
-        columns = [c for c in self._table.columns if c.path and c.name not in in_path]
-        for item in exploded(self._table, [answer]):
+        columns = [
+            column
+            for column in table.columns
+            if column.path and column.name not in in_path and part in (None, column.keys[0])
+        ]
+        for item in exploded(table, [answer]):
             row = extractor(columns)(item)
             return {**row, **{name: request.identity.get(name) for name in in_path}}
         return {}
@@ -289,7 +296,7 @@ class Modifier:
         if len(candidates) > 1:
             raise RowUnknown(
                 f"{self.rowid.name} {rowid} stands for several rows",
-                hint="Narrow the DELETE down to one repository, or use the schema of that one.",
+                hint=f"Delete them one by one: … WHERE {self._places()}.",
             )
         if candidates:
             row = self._typed(candidates[0])
@@ -298,12 +305,20 @@ class Modifier:
         else:
             raise RowUnknown(
                 f"which row {self.rowid.name} {rowid} is cannot be told",
-                hint="Delete fewer rows at a time, or use the schema of the one repository.",
+                hint=f"Delete them one by one: … WHERE {self._places()}.",
             )
         if self._table.writes.own:
             row = self._read(row)
             self._require_own(row, self._table.writes.own)
         return row
+
+    def _places(self) -> str:
+        """The conditions that name one row, but for what is bound."""
+        return " AND ".join(
+            f"{name} = …"
+            for name in self._table.primary_key
+            if self._table.column(name).param not in self._binding.bound
+        )
 
     def _read(self, identity: Row) -> Row:
         """The row with that key as it is now."""

@@ -158,12 +158,14 @@ class Field:
 class Write:
     """The request of one verb; the path's parameters come from the row.
 
-    ``fields`` are what goes into the body; with none there is no body.
+    :param fields: what goes into the body; with none there is no body.
+    :param answers: the member of the item that the answer stands for, where it is not the item.
     """
 
     method: str
     path: str
     fields: tuple[Field, ...] = ()
+    answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class CommitStatuses(Table):
         ),
         update=Write("PUT", _STATUS, (Field("state", values=_STATES), Field("url"), *_FIELDS)),
         refusals=(("DELETE", "Bitbucket deletes no build statuses: UPDATE their state instead."),),
-        unique=Unique(("key",)),
+        unique=Unique(("commit_hash", "key")),
     )
     examples = (
         "SELECT c.date, s.name, s.state FROM (SELECT hash, date FROM default_branch_commits "

@@ -56,6 +56,8 @@ _MERGE = Write(
         Field("close_source_branch", "close_source_branch"),
     ),
 )
+_RESOLVE = Write("POST", f"{_COMMENT}/resolve", answers="resolution")
+_REOPEN = Write("DELETE", f"{_COMMENT}/resolve", answers="resolution")
 _DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message"),))
 
 
@@ -281,8 +283,8 @@ class PullRequestComments(Table):
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),
         transitions=(
-            Transition("resolved", True, Write("POST", f"{_COMMENT}/resolve"), undo=False),
-            Transition("resolved", False, Write("DELETE", f"{_COMMENT}/resolve"), undo=True),
+            Transition("resolved", True, _RESOLVE, undo=False),
+            Transition("resolved", False, _REOPEN, undo=True),
         ),
         disturbs=("pull_requests", "pull_request_participants"),
     )

@@ -1,0 +1,539 @@
+"""Pull requests, their comments, tasks and verdicts."""
+
+import uuid
+
+import pytest
+
+from tests.writes.writing import R, account, document, documents
+
+PULLS = f"{R}/pullrequests"
+
+# Open pull requests of the sample, and what each is for. All are from branches of the repository
+# itself into main, but for the one from a fork.
+PLAIN, WITH_REVIEWERS, CONFLICTING, FROM_FORK, NO_VERDICT, VERDICT = 6, 2, 1, 10, 44, 85
+
+
+def named(emulator, nickname):
+    return uuid.UUID(account(emulator, nickname)["uuid"].strip("{}"))
+
+
+def branch(sql, name, of="release/1"):
+    """Make a branch whose head is that of another one, that is ahead of main."""
+    sql.run(
+        "INSERT INTO branches (name, target_commit_hash) "
+        "SELECT %s, target_commit_hash FROM branches WHERE name = %s",
+        (name, of),
+    )
+
+
+AHEAD = "feature/login-23"  # the source of an open pull request, so ahead of main
+
+
+# --- opening ---
+
+
+def test_the_default_destination_is_the_main_branch(sql, emulator):
+    branch(sql, "topic", AHEAD)
+    done = sql.run(
+        "INSERT INTO pull_requests (title, source_branch_name) VALUES ('t', 'topic') "
+        "RETURNING id, state, destination_branch_name, author_nickname, draft, source_commit_hash"
+    )
+    body = {"title": "t", "source": {"branch": {"name": "topic"}}}
+    assert done.sent == [("POST", PULLS, body)]
+    # What it would overwrite is looked for first, which takes the main branch's name.
+    assert done.read == ["/repositories/acme/website", PULLS]
+    head = document(emulator, "branches", "topic")["target"]["hash"][:12]
+    assert done.row == (151, "OPEN", "main", "ada", False, head)
+
+
+def test_everything_that_can_be_given(sql, emulator):
+    branch(sql, "topic", AHEAD)
+    reviewers = [account(emulator, "ben"), account(emulator, "emre")]
+    done = sql.run(
+        "INSERT INTO pull_requests (title, source_branch_name, destination_branch_name, "
+        "description, draft, close_source_branch, reviewers) "
+        "VALUES ('t', 'topic', 'release/1', 'd', true, true, %s) RETURNING "
+        "destination_branch_name, description, draft, close_source_branch, "
+        "jsonb_array_length(reviewers)",
+        (f'["{reviewers[0]["uuid"]}", {{"account_id": "{reviewers[1]["account_id"]}"}}]',),
+    )
+    body = {
+        "title": "t",
+        "source": {"branch": {"name": "topic"}},
+        "destination": {"branch": {"name": "release/1"}},
+        "description": "d",
+        "draft": True,
+        "close_source_branch": True,
+        "reviewers": [
+            {"uuid": reviewers[0]["uuid"]},
+            {"account_id": reviewers[1]["account_id"]},
+        ],
+    }
+    assert done.sent == [("POST", PULLS, body)]
+    assert done.row == ("release/1", "d", True, True, 2)
+
+
+@pytest.mark.parametrize("destination", ["NULL", "'main'"])
+def test_an_open_one_is_not_overwritten(sql, emulator, destination):
+    before = document(emulator, "pull_requests", PLAIN)
+    source = before["source"]["branch"]["name"]
+    with sql.failing("23505", match=f"id {PLAIN} is OPEN with source_branch_name") as failed:
+        sql.run(
+            "INSERT INTO pull_requests (title, source_branch_name, destination_branch_name) "
+            f"VALUES ('other', %s, {destination})",
+            (source,),
+        )
+    assert failed.done.sent == []
+    assert repr(source) in failed.message
+    assert "overwrite" in failed.detail
+    assert f"WHERE id = {PLAIN}" in failed.hint
+    assert document(emulator, "pull_requests", PLAIN) == before
+
+
+def test_another_destination_or_a_closed_one_is_no_obstacle(sql, emulator):
+    source = document(emulator, "pull_requests", PLAIN)["source"]["branch"]["name"]
+    insert = (
+        "INSERT INTO pull_requests (title, source_branch_name, destination_branch_name) "
+        "VALUES ('again', %s, %s) RETURNING id"
+    )
+    assert sql.run(insert, (source, "release/1")).row == (151,)
+    sql.run(f"UPDATE pull_requests SET state = 'DECLINED' WHERE id = {PLAIN}")
+    assert sql.run(insert, (source, "main")).row == (152,)
+
+
+def test_a_fork_with_a_branch_of_the_same_name_is_another_source(sql, emulator):
+    fork = document(emulator, "pull_requests", FROM_FORK)["source"]
+    assert fork["repository"]["full_name"] == "acme/website-fork"
+    name = fork["branch"]["name"]
+    assert document(emulator, "branches", name) is not None
+    insert = (
+        "INSERT INTO pull_requests (title, source_branch_name, source_repository_full_name) "
+        "VALUES ('t', %s, %s) RETURNING id, source_repository_full_name"
+    )
+    with sql.failing("23505", match=f"id {FROM_FORK} is OPEN"):
+        sql.run(insert, (name, "ACME/Website-Fork"))
+    done = sql.run(insert, (name, None))
+    assert done.row == (151, "acme/website")
+    with sql.failing("23505", match="id 151 is OPEN"):
+        sql.run(insert, (name, "acme/website"))
+
+
+def test_a_pull_request_from_a_fork(sql):
+    done = sql.run(
+        "INSERT INTO pull_requests (title, source_branch_name, source_repository_full_name) "
+        "VALUES ('t', 'feature/cache-2', 'acme/website-fork') "
+        "RETURNING source_repository_full_name, destination_repository_full_name"
+    )
+    source = {"branch": {"name": "feature/cache-2"}}
+    source["repository"] = {"full_name": "acme/website-fork"}
+    assert done.sent == [("POST", PULLS, {"title": "t", "source": source})]
+    assert done.row == ("acme/website-fork", "acme/website")
+
+
+@pytest.mark.parametrize("name", ['it\'s/"quoted"', "a#b%c+d&e", 'x"y', "機能/x"])
+def test_branch_names_with_odd_characters(sql, emulator, name):
+    branch(sql, name, AHEAD)
+    insert = "INSERT INTO pull_requests (title, source_branch_name) VALUES ('t', %s) RETURNING id"
+    assert sql.run(insert, (name,)).row == (151,)
+    with sql.failing("23505", match="id 151 is OPEN"):
+        sql.run(insert, (name,))
+    assert sql.run("DELETE FROM branches WHERE name = %s", (name,)).sent == [
+        ("DELETE", f"{R}/refs/branches/{name}", None)
+    ]
+    assert document(emulator, "branches", name) is None
+
+
+def test_a_repository_without_a_main_branch_takes_a_destination(sql):
+    with sql.failing("23502", match="no default branch") as failed:
+        sql.run(
+            "INSERT INTO acme.pull_requests (repository, title, source_branch_name) "
+            "VALUES ('empty', 't', 'b')"
+        )
+    assert "Name the destination" in failed.hint
+
+
+# --- changing ---
+
+
+def test_an_update_sends_changed_columns_only(sql, emulator):
+    ben = named(emulator, "ben")
+    done = sql.run(
+        f"UPDATE pull_requests SET title = 'x', description = 'y', draft = true, reviewers = %s "
+        f"WHERE id = {PLAIN} RETURNING title, summary_raw, draft, reviewers -> 0 ->> 'nickname'",
+        (f'["{ben}"]',),
+    )
+    body = {
+        "title": "x",
+        "description": "y",
+        "draft": True,
+        "reviewers": [{"uuid": f"{{{ben}}}"}],
+    }
+    assert done.sent == [("PUT", f"{PULLS}/{PLAIN}", body)]
+    assert done.row == ("x", "y", True, "ben")
+
+
+def test_reviewers_that_stay_are_not_sent(sql):
+    done = sql.run(
+        f"UPDATE pull_requests SET title = 'x', reviewers = reviewers WHERE id = {WITH_REVIEWERS}"
+    )
+    assert done.sent == [("PUT", f"{PULLS}/{WITH_REVIEWERS}", {"title": "x"})]
+
+
+def test_the_destination_can_change(sql):
+    done = sql.run(
+        f"UPDATE pull_requests SET destination_branch_name = 'release/2' WHERE id = {PLAIN} "
+        "RETURNING destination_branch_name"
+    )
+    body = {"destination": {"branch": {"name": "release/2"}}}
+    assert done.sent == [("PUT", f"{PULLS}/{PLAIN}", body)]
+    assert done.row == ("release/2",)
+
+
+def test_merging(sql, emulator):
+    done = sql.run(
+        "UPDATE pull_requests SET state = 'MERGED', merge_strategy = 'squash', "
+        f"merge_message = 'done', close_source_branch = false WHERE id = {PLAIN} "
+        "RETURNING state, closed_by_nickname, merge_commit_hash IS NOT NULL"
+    )
+    body = {"merge_strategy": "squash", "message": "done", "close_source_branch": False}
+    assert done.sent == [("POST", f"{PULLS}/{PLAIN}/merge", body)]
+    assert done.row == ("MERGED", "ada", True)
+    merged = document(emulator, "pull_requests", PLAIN)
+    assert document(emulator, "branches", merged["source"]["branch"]["name"]) is not None
+
+
+def test_merging_without_wishes_has_an_empty_body(sql):
+    done = sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+    assert done.sent == [("POST", f"{PULLS}/{PLAIN}/merge", {})]
+
+
+def test_merging_together_with_other_changes(sql):
+    done = sql.run(
+        f"UPDATE pull_requests SET title = 'x', state = 'MERGED' WHERE id = {PLAIN} "
+        "RETURNING title, state"
+    )
+    assert [(method, path) for method, path, _ in done.sent] == [
+        ("PUT", f"{PULLS}/{PLAIN}"),
+        ("POST", f"{PULLS}/{PLAIN}/merge"),
+    ]
+    assert done.row == ("x", "MERGED")
+
+
+def test_a_merge_that_takes_long_is_waited_for(sql, emulator):
+    emulator.fault("*/merge", kind="merge_later", count=1)
+    done = sql.run(
+        f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN} RETURNING state, "
+        "merge_commit_hash IS NOT NULL"
+    )
+    assert done.row == ("MERGED", True)
+    assert [path for path in done.read if "task-status" in path][1:]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sqlstate", "says"),
+    [
+        ({"status": 409}, "HV000", "was answered 409"),
+        ({"status": 403}, "08007", "not known whether POST"),
+        ({"kind": "status", "status": 200, "body": {"task_status": "?"}}, "08007", "not known"),
+    ],
+)
+def test_a_merge_whose_end_cannot_be_seen(sql, emulator, fault, sqlstate, says):
+    emulator.fault("*/merge", kind="merge_later", count=1)
+    emulator.fault("*/task-status/*", **{"kind": "status", **fault})
+    with sql.failing(sqlstate, match=says):
+        sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+
+
+def test_a_merge_with_conflicts_is_refused_with_bitbuckets_words(sql, emulator):
+    with sql.failing("HV000", match="was answered 409 Conflict") as failed:
+        sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {CONFLICTING}")
+    assert "merge conflicts" in failed.detail
+    assert document(emulator, "pull_requests", CONFLICTING)["state"] == "OPEN"
+
+
+def test_declining_with_a_reason(sql):
+    done = sql.run(
+        f"UPDATE pull_requests SET state = 'DECLINED', reason = 'no' WHERE id = {PLAIN} "
+        "RETURNING state, reason"
+    )
+    assert done.sent == [("POST", f"{PULLS}/{PLAIN}/decline", {"message": "no"})]
+    assert done.row == ("DECLINED", "no")
+
+
+@pytest.mark.parametrize(
+    ("statement", "sqlstate", "says", "hint"),
+    [
+        (
+            "UPDATE pull_requests SET title = 'x' WHERE id = (SELECT min(id) FROM pull_requests "
+            "WHERE state = 'MERGED')",
+            "HV000",
+            "cannot be changed, its state is MERGED",
+            "state OPEN only",
+        ),
+        (
+            f"UPDATE pull_requests SET state = 'SUPERSEDED' WHERE id = {PLAIN}",
+            "22023",
+            "state cannot be set to 'SUPERSEDED'",
+            "MERGED, DECLINED",
+        ),
+        (
+            f"UPDATE pull_requests SET merge_strategy = 'squash' WHERE id = {PLAIN}",
+            "0A000",
+            "merge_strategy can only be set together with state",
+            "state = 'MERGED'",
+        ),
+        (
+            "UPDATE pull_requests SET state = 'MERGED', merge_strategy = 'octopus' "
+            f"WHERE id = {PLAIN}",
+            "22023",
+            "'octopus' is no merge_strategy",
+            "squash",
+        ),
+        (
+            f"UPDATE pull_requests SET source_branch_name = 'main' WHERE id = {PLAIN}",
+            "0A000",
+            "source_branch_name cannot be set by UPDATE",
+            "title, destination_branch_name",
+        ),
+        (
+            f"DELETE FROM pull_requests WHERE id = {PLAIN}",
+            "0A000",
+            "pull_requests takes no DELETE",
+            "SET state = 'DECLINED'",
+        ),
+        (
+            "INSERT INTO pull_requests (title, source_branch_name, state) VALUES ('t','b','OPEN')",
+            "0A000",
+            "state cannot be set by INSERT",
+            "title, source_branch_name",
+        ),
+        (
+            "INSERT INTO pull_requests (title) VALUES ('t')",
+            "23502",
+            "source_branch_name must be given",
+            "",
+        ),
+        (
+            "INSERT INTO pull_requests (title, source_branch_name, reviewers) "
+            "VALUES ('t', 'b', '[1]')",
+            "22023",
+            "reviewers is no list of accounts",
+            "uuid",
+        ),
+        (
+            "INSERT INTO pull_requests (title, source_branch_name, reviewers) "
+            "VALUES ('t', 'b', '\"x\"')",
+            "22023",
+            "reviewers is no list of accounts",
+            "uuid",
+        ),
+    ],
+)
+def test_what_bitbucket_would_not_take_is_refused_here(sql, statement, sqlstate, says, hint):
+    with sql.failing(sqlstate, match=says) as failed:
+        sql.run(statement)
+    assert failed.done.sent == []
+    assert hint in failed.hint
+
+
+def test_what_bitbucket_refuses_is_shown(sql):
+    with sql.failing("HV000", match="was answered 400") as failed:
+        sql.run("INSERT INTO pull_requests (title, source_branch_name) VALUES ('t', 'no such')")
+    assert "branch not found: no such" in failed.detail
+
+
+# --- comments ---
+
+
+def test_comments_on_lines_and_answers(sql, emulator):
+    done = sql.run(
+        "INSERT INTO pull_request_comments (pull_request_id, content_raw, inline_path, inline_to) "
+        f"VALUES ({PLAIN}, 'why?', 'src/app.py', 7) RETURNING id, inline_path, inline_to, resolved"
+    )
+    comments = f"{PULLS}/{PLAIN}/comments"
+    number = done.row[0]
+    body = {"content": {"raw": "why?"}, "inline": {"path": "src/app.py", "to": 7}}
+    assert done.sent == [("POST", comments, body)]
+    assert done.row[1:] == ("src/app.py", 7, False)
+
+    where = f"WHERE pull_request_id = {PLAIN} AND id = {number}"
+    answer = sql.run(
+        "INSERT INTO pull_request_comments (pull_request_id, content_raw, parent_id) "
+        f"VALUES ({PLAIN}, 'because', {number}) RETURNING parent_id"
+    )
+    body = {"content": {"raw": "because"}, "parent": {"id": number}}
+    assert answer.sent == [("POST", comments, body)]
+    assert answer.row == (number,)
+
+    changed = sql.run(
+        f"UPDATE pull_request_comments SET content_raw = 'why not?', resolved = true {where} "
+        "RETURNING content_raw, resolved, resolution_user_uuid"
+    )
+    assert changed.sent == [
+        ("PUT", f"{comments}/{number}", {"content": {"raw": "why not?"}}),
+        ("POST", f"{comments}/{number}/resolve", None),
+    ]
+    assert changed.row == ("why not?", True, named(emulator, "ada"))
+
+    opened = sql.run(
+        f"UPDATE pull_request_comments SET resolved = false {where} RETURNING resolved, content_raw"
+    )
+    assert opened.sent == [("DELETE", f"{comments}/{number}/resolve", None)]
+    assert opened.row == (False, "why not?")
+
+    gone = sql.run(f"DELETE FROM pull_request_comments {where}")
+    assert gone.sent == [("DELETE", f"{comments}/{number}", None)]
+    assert sql.run(f"SELECT deleted, content_raw FROM pull_request_comments {where}").row == (
+        True,
+        "",
+    )
+
+
+def test_a_comment_off_the_diff_cannot_be_resolved(sql):
+    number = sql.value(
+        "INSERT INTO pull_request_comments (pull_request_id, content_raw) "
+        f"VALUES ({PLAIN}, 'x') RETURNING id"
+    )
+    with sql.failing("42501", match="was answered 403") as failed:
+        sql.run(
+            "UPDATE pull_request_comments SET resolved = true "
+            f"WHERE pull_request_id = {PLAIN} AND id = {number}"
+        )
+    assert "Only top-level comments" in failed.detail
+
+
+def test_an_answer_to_a_comment_that_is_not_there(sql):
+    with sql.failing(match="was answered 404") as failed:
+        sql.run(
+            "INSERT INTO pull_request_comments (pull_request_id, content_raw, parent_id) "
+            f"VALUES ({PLAIN}, 'x', 5)"
+        )
+    assert "parent comment" in failed.detail
+
+
+def test_a_comment_on_a_pull_request_that_is_not_there(sql):
+    with sql.failing(match="was answered 404"):
+        sql.run(
+            "INSERT INTO pull_request_comments (pull_request_id, content_raw) VALUES (9999, 'x')"
+        )
+
+
+# --- tasks ---
+
+
+def test_tasks(sql, emulator):
+    comment = sql.value(
+        "INSERT INTO pull_request_comments (pull_request_id, content_raw) "
+        f"VALUES ({PLAIN}, 'x') RETURNING id"
+    )
+    tasks = f"{PULLS}/{PLAIN}/tasks"
+    done = sql.run(
+        "INSERT INTO pull_request_tasks (pull_request_id, content_raw, comment_id) "
+        f"VALUES ({PLAIN}, 'do it', {comment}) RETURNING id, state, comment_id, creator_nickname"
+    )
+    number = done.row[0]
+    body = {"content": {"raw": "do it"}, "comment": {"id": comment}}
+    assert done.sent == [("POST", tasks, body)]
+    assert done.row[1:] == ("UNRESOLVED", comment, "ada")
+
+    where = f"WHERE pull_request_id = {PLAIN} AND id = {number}"
+    solved = sql.run(
+        f"UPDATE pull_request_tasks SET state = 'RESOLVED' {where} "
+        "RETURNING state, resolved_by_nickname"
+    )
+    assert solved.sent == [("PUT", f"{tasks}/{number}", {"state": "RESOLVED"})]
+    assert solved.row == ("RESOLVED", "ada")
+    gone = sql.run(f"DELETE FROM pull_request_tasks {where}")
+    assert gone.sent == [("DELETE", f"{tasks}/{number}", None)]
+    assert document(emulator, "pull_request_tasks", number) is None
+
+
+# --- verdicts ---
+
+
+def test_a_verdict_is_a_row_of_ones_own(sql, emulator):
+    ada = named(emulator, "ada")
+    done = sql.run(
+        "INSERT INTO pull_request_participants (pull_request_id, state) "
+        f"VALUES ({NO_VERDICT}, 'approved') RETURNING pull_request_id, user_uuid, approved, role"
+    )
+    assert done.sent == [("POST", f"{PULLS}/{NO_VERDICT}/approve", None)]
+    assert done.row == (NO_VERDICT, ada, True, "PARTICIPANT")
+
+    own = f"WHERE pull_request_id = {NO_VERDICT} AND user_uuid = '{ada}'"
+    done = sql.run(
+        f"UPDATE pull_request_participants SET state = 'changes_requested' {own} "
+        "RETURNING state, approved"
+    )
+    assert done.sent == [("POST", f"{PULLS}/{NO_VERDICT}/request-changes", None)]
+    assert done.row == ("changes_requested", False)
+
+    done = sql.run(f"DELETE FROM pull_request_participants {own}")
+    assert done.sent == [("DELETE", f"{PULLS}/{NO_VERDICT}/request-changes", None)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE pull_request_participants SET state = 'changes_requested'",
+        "DELETE FROM pull_request_participants",
+    ],
+)
+def test_the_verdict_of_another_cannot_be_touched(sql, emulator, statement):
+    hana = named(emulator, "hana")
+    with sql.failing("HV000", match="the row is another account's") as failed:
+        sql.run(f"{statement} WHERE pull_request_id = 109 AND user_uuid = '{hana}'")
+    assert failed.done.sent == []
+    assert str(named(emulator, "ada")) in failed.hint
+
+
+def test_several_verdicts_are_withdrawn_at_once(sql, emulator):
+    ada = named(emulator, "ada")
+    done = sql.run(
+        "DELETE FROM pull_request_participants "
+        f"WHERE pull_request_id IN (10, {VERDICT}) AND user_uuid = '{ada}'"
+    )
+    assert sorted(done.sent) == [
+        ("DELETE", f"{PULLS}/10/request-changes", None),
+        ("DELETE", f"{PULLS}/{VERDICT}/approve", None),
+    ]
+
+
+def test_a_verdict_that_cannot_be_told_from_another_is_not_withdrawn(sql, emulator):
+    # The account is all that the host tells of the row, and two of them are read.
+    where = f"WHERE user_uuid = '{named(emulator, 'ada')}' AND pull_request_id"
+    both = f"{where} IN (10, {VERDICT})"
+    read = sql.run(f"SELECT pull_request_id FROM pull_request_participants {both}").rows
+    second = f"md5(pull_request_id::text) = md5('{read[1][0]}')"  # stays with PostgreSQL
+    with sql.failing("HV000", match="stands for several rows") as failed:
+        sql.run(f"DELETE FROM pull_request_participants {both} AND {second}")
+    assert failed.done.sent == []
+    assert "pull_request_id = … AND user_uuid = …" in failed.hint
+    done = sql.run(f"DELETE FROM pull_request_participants {where} = {read[1][0]} AND {second}")
+    assert len(done.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "sqlstate", "hint"),
+    [
+        ("(pull_request_id) VALUES (44)", "0A000", "'approved' or 'changes_requested'"),
+        ("(pull_request_id, state) VALUES (44, 'maybe')", "0A000", "'approved' or"),
+        ("(pull_request_id, state, role) VALUES (44, 'approved', 'REVIEWER')", "0A000", "state"),
+        ("(state) VALUES ('approved')", "23502", "INSERT needs it"),
+    ],
+)
+def test_what_is_no_verdict(sql, statement, sqlstate, hint):
+    with sql.failing(sqlstate) as failed:
+        sql.run(f"INSERT INTO pull_request_participants {statement}")
+    assert failed.done.sent == []
+    assert hint in failed.hint
+
+
+def test_a_closed_pull_request_takes_no_verdict(sql, emulator):
+    closed = next(p["id"] for p in documents(emulator, "pull_requests") if p["state"] == "MERGED")
+    with sql.failing(match="was answered 400") as failed:
+        sql.run(
+            "INSERT INTO pull_request_participants (pull_request_id, state) "
+            f"VALUES ({closed}, 'approved')"
+        )
+    assert "already closed" in failed.detail
