@@ -1,5 +1,6 @@
 """Every table, column, option and command is documented, and nothing that is gone."""
 
+import ast
 import re
 
 import click
@@ -125,3 +126,18 @@ def test_every_variable_that_is_read_is_documented():
     }
     assert {"BITBUCKET_FDW_HOME", "BITBUCKET_API_TOKEN"} <= read
     assert sorted(name for name in read if name not in text) == []
+
+
+def test_every_dependency_is_argued_for():
+    text = (DOCS / "decisions.md").read_text(encoding="utf-8")
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    lists = [node for node in ast.walk(tree) if isinstance(node, ast.List)]
+    named = {
+        re.match(r"[\w-]+", element.value)[0]
+        for found in lists
+        for element in found.elts
+        if isinstance(element, ast.Constant) and " " not in element.value
+    }
+    named -= {"bitbucket_fdw", "py"}  # the package itself and its files
+    assert {"requests", "filelock", "lark", "types-requests"} <= named
+    assert sorted(name for name in named if name not in text) == []
