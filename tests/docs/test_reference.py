@@ -139,7 +139,7 @@ def test_every_dependency_is_argued_for():
         if isinstance(element, ast.Constant)
     ]
     # "name", "name>=1,<2" or "name[extra]>=1"; the lists of the package's own files do not match.
-    required = (re.match(r"([a-z0-9-]+)(?=[\[<>=]|$)", value) for value in constants)
+    required = (re.match(r"([a-z0-9-]+)(?=[\[<>]|$)", value) for value in constants)
     named = {match[1] for match in required if match}
     assert {"requests", "filelock", "lark", "types-requests"} <= named
     assert sorted(name for name in named if name not in text) == []
