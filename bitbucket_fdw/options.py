@@ -350,7 +350,9 @@ def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:
             return value
         return option.parse(value)
     except ValueError as error:
-        shown = "" if option.secret or followed else f' "{value}"'
+        # People paste a secret where a name belongs, too: of a user mapping just "auth" is shown.
+        hidden = followed or (option.level == MAPPING and option.name != "auth")
+        shown = "" if hidden else f' "{value}"'
         raise OptionError(
             f'invalid value{shown} for option "{option.name}": it {error}', hint=option.help + "."
         ) from None

@@ -1,0 +1,224 @@
+"""Secrets stay out of everything that can be read: messages, plans, catalogs of ours, logs, files.
+
+Each scheme is used in ways that succeed and in ways that fail, and all that comes back is searched,
+in every encoding. Besides, each test run searches the whole server log when it ends, see
+``tests/support/leaks.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from bitbucket_fdw.api import Client, ScanContext, Settings
+from bitbucket_fdw.sign_in import SignIn
+from tests.api.scripted import Answer, ScriptedServer
+from tests.auth.conftest import AuthorizationServer, Mapped
+from tests.support import leaks
+
+SECRET = "emulator-token-of/this+test="  # its encodings all differ
+
+
+def schemes(authorization: AuthorizationServer) -> dict[str, dict[str, str]]:
+    return {
+        "api_token": {"email": "ada@acme.example", "token": SECRET},
+        "access_token": {"token": SECRET},
+        "basic": {"username": "ada", "password": SECRET},
+        "oauth2_client": {"client_id": "key", "client_secret": SECRET},
+        "oauth2_code": {
+            **authorization.client(),
+            "auth": "oauth2_code",
+            "refresh_token": SECRET,
+        },
+        "oauth2_token": {"auth": "oauth2_token", "token": SECRET},
+        "oauth1": {
+            **authorization.consumer1(),
+            "token": SECRET,
+            "token_secret": SECRET,
+        },
+    }
+
+
+SCHEMES = (
+    "api_token",
+    "access_token",
+    "basic",
+    "oauth2_client",
+    "oauth2_code",
+    "oauth2_token",
+    "oauth1",
+)
+
+
+def heard(mapped: Mapped, *statements: str) -> Iterator[tuple[str, str]]:
+    """Statements, and all that a client is told: rows, notices, every field of an error."""
+    with mapped.database.connect() as session:
+        said: list[str] = []
+        session.add_notice_handler(lambda notice: said.append(_all(notice)))
+        session.execute("SET client_min_messages = debug5; SET log_error_verbosity = verbose")
+        for statement in statements:
+            said.clear()
+            try:
+                cursor = session.execute(statement)
+                if cursor.description:
+                    said += [str(row) for row in cursor.fetchall()]
+            except psycopg.Error as error:
+                said += [str(error), _all(error.diag)]
+            assert said
+            yield statement, "\n".join(said)
+
+
+def _all(diagnostic: psycopg.errors.Diagnostic) -> str:
+    names = [name for name in dir(diagnostic) if not name.startswith("_")]
+    return "\n".join(str(getattr(diagnostic, name)) for name in names)
+
+
+STATEMENTS = (
+    "SELECT * FROM repositories",
+    "SELECT * FROM repositories WHERE slug = 'website'",
+    "EXPLAIN (VERBOSE, ANALYZE) SELECT * FROM repositories",
+    "EXPLAIN (VERBOSE) SELECT * FROM repositories",
+    "SELECT * FROM bitbucket.verify('bitbucket')",
+    "SELECT * FROM bitbucket.schemas('bitbucket', 'acme')",
+    "SELECT * FROM bitbucket.oauth_refresh('bitbucket')",
+    "SELECT bitbucket.oauth_authorization_url('bitbucket', 'http://localhost:33333/')",
+    "SELECT * FROM bitbucket.oauth_access_token('bitbucket', 'emulator-code-1', 'http://a/', 'x')",
+    "IMPORT FOREIGN SCHEMA acme FROM SERVER bitbucket INTO public",
+    "SELECT * FROM bitbucket.imported_tables",
+)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_statements_tell_no_secret(mapped, authorization, scheme):
+    mapped.set(**schemes(authorization)[scheme])
+    for statement, text in heard(mapped, *STATEMENTS):
+        assert not leaks.found(text.replace("emulator-code-1", ""), SECRET), statement
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "reset"},
+        {"kind": "truncate"},
+        {"kind": "cut_json"},
+        {"kind": "status", "status": 401},
+        {"kind": "status", "status": 403},
+        {"kind": "status", "status": 429, "retry_after": 3600},
+        {"kind": "status", "status": 500, "form": "html"},
+    ],
+)
+def test_faults_make_no_secret_be_told(mapped, authorization, fault):
+    mapped.database.execute("ALTER SERVER bitbucket OPTIONS (ADD retry_limit '0')")
+    mapped.set(auth="oauth2_code", **authorization.client())
+    mapped.log_in()
+    mapped.database.emulator.fault("*", count=None, **fault)
+    for statement, text in heard(mapped, *STATEMENTS[:7]):
+        assert not leaks.found(text), statement
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "token '{secret} with spaces'",
+        "token '{secret}', passwort 'x'",
+        "auth 'basic', token '{secret}'",
+        "auth 'oauth1', token_secret '{secret}'",
+        "email '{secret}:', token 'x'",
+    ],
+)
+def test_a_mapping_that_is_refused_does_not_repeat_it(mapped, options):
+    statement = (
+        "DROP USER MAPPING FOR CURRENT_USER SERVER bitbucket; "
+        "CREATE USER MAPPING FOR CURRENT_USER SERVER bitbucket OPTIONS "
+        f"({options.format(secret=SECRET)})"
+    )
+    for _, text in heard(mapped, statement, "SELECT * FROM repositories"):
+        assert not leaks.found(text.replace(statement, ""), SECRET)
+
+
+@pytest.fixture
+def mirror() -> Iterator[ScriptedServer]:
+    """A server that answers with an error that repeats the whole request, as proxies do."""
+    server = ScriptedServer(lambda _: Answer({}))
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "scheme", [s for s in SCHEMES if s not in ("oauth2_client", "oauth2_code")]
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 429, 500])
+def test_an_error_that_repeats_the_request_is_cleaned(
+    mirror, authorization, sign_in, scheme, status
+):
+    signs: SignIn = sign_in(**schemes(authorization)[scheme])
+    client = Client(Settings(base_url=f"{mirror.url}/2.0", retry_limit=0), signs.credential())
+
+    def repeat(_: str) -> Answer:
+        sent = mirror.received[-1].headers
+        error = {"message": f"refused: {sent}", "detail": {"headers": sent}, "fields": sent}
+        return Answer({"type": "error", "error": error}, status)
+
+    mirror.answer = repeat
+    with pytest.raises(Exception, match=f"was answered {status}") as raised:
+        client.get(client.url("/user"), ScanContext(client.workers, 10))
+    assert "authorization" in mirror.received[-1].headers
+    assert not leaks.found(str(raised.value), SECRET)
+
+
+def test_no_file_of_the_server_but_the_store_holds_a_token(mapped, authorization):
+    mapped.database.execute("ALTER SERVER bitbucket OPTIONS (ADD cache_ttl '60')")
+    mapped.set(auth="oauth2_code", **authorization.client())
+    mapped.log_in()
+    mapped.database.value("SELECT count(*) FROM repositories")
+    mapped.database.execute("CHECKPOINT")
+    data = mapped.database.cluster.data
+    holding = set()
+    for path in data.rglob("*"):
+        if path.is_file():
+            with contextlib.suppress(FileNotFoundError):
+                text = path.read_bytes().decode("latin-1")
+                if "emulator-access-" in text or "emulator-refresh-" in text:
+                    holding.add(path.relative_to(data).parts[:2])
+    assert holding == {("bitbucket_fdw", "tokens")}
+
+
+def test_the_request_log_has_no_secret_in_an_address(mapped, authorization, emulator):
+    mapped.set(auth="oauth2_code", **authorization.client())
+    mapped.log_in()
+    mapped.database.rows("SELECT * FROM bitbucket.verify('bitbucket')")
+    asked = json.dumps([request.raw for request in emulator.requests()])
+    asked += json.dumps([(r["path"], r["query"]) for r in authorization.requests()])
+    assert not leaks.found(asked)
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_the_search_itself_finds_what_it_should(shift):
+    import base64
+    from urllib.parse import quote
+
+    around = "x" * shift
+    raw = f"{around}:{SECRET}:y".encode()
+    for text in (
+        SECRET,
+        quote(SECRET, safe=""),
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode(),
+        raw.hex(),
+    ):
+        assert leaks.found(f"before {text} after", SECRET), text
+    assert not leaks.found("nothing of that kind", SECRET)
+
+
+def test_the_search_of_a_log_skips_what_postgresql_repeats():
+    log = (
+        b"2026-01-01 ERROR:  no\n"
+        b"2026-01-01 STATEMENT:  CREATE USER MAPPING ...\n"
+        b"\ttoken 'emulator-token-x'\n"
+        b"2026-01-01 ERROR:  emulator-token-x is refused\n"
+    )
+    assert leaks.in_log(log) == ["2026-01-01 ERROR:  emulator-token-x is refused"]
