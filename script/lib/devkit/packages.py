@@ -68,7 +68,11 @@ CLIENTS = (
     Need("php-cli", program="php"),
     Need("php-odbc", file="/usr/lib/php/*/odbc.so"),
 )
-BROWSER = (Need("chromium", program="chromium"),)
+BROWSER = (
+    Need("chromium", program="chromium"),
+    Need("curl", program="curl"),
+    Need("openssl", program="openssl"),
+)
 
 
 def missing(needs: Iterable[Need]) -> list[str]:
