@@ -251,20 +251,16 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_listing() RETURNS void
+CREATE FUNCTION bitbucket._check_temporary(purpose text, hint text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- Workspaces and repositories are read through a foreign table, pg_temp.bitbucket_listing, that is
--- made for the one query and dropped after it. One that stayed would need an owner, a schema,
--- privileges for everyone else and care in dumps and upgrades; the price is to need a transaction
--- that may write.
-DECLARE
-    hint CONSTANT text := 'Workspaces and repositories are listed through a temporary foreign '
-        'table. Without one, query the table "repositories" of an imported schema.';
+-- What is read from Bitbucket here is read through a foreign table in pg_temp that is made for the
+-- one query and dropped after it. One that stayed would need an owner, a schema, privileges for
+-- everyone else and care in dumps and upgrades; the price is to need a transaction that may write.
 BEGIN
     IF current_setting('transaction_read_only')::boolean THEN
         RAISE read_only_sql_transaction USING
-            MESSAGE = 'cannot list repositories in a read-only transaction', HINT = hint;
+            MESSAGE = format('cannot %s in a read-only transaction', purpose), HINT = hint;
     ELSIF NOT has_database_privilege(current_database(), 'TEMP') THEN
         RAISE insufficient_privilege USING
             MESSAGE = format('permission denied to create temporary tables in database "%s"',
@@ -273,6 +269,12 @@ BEGIN
     END IF;
 END
 $$;
+
+CREATE FUNCTION bitbucket._check_listing() RETURNS void
+LANGUAGE sql STABLE
+RETURN bitbucket._check_temporary('list repositories',
+    'Workspaces and repositories are listed through a temporary foreign table. Without one, query '
+    'the table "repositories" of an imported schema.');
 
 CREATE FUNCTION bitbucket._workspaces(server name) RETURNS SETOF text
 LANGUAGE plpgsql
@@ -489,7 +491,9 @@ BEGIN
     END LOOP;
     FOR step IN SELECT * FROM bitbucket._missing_columns(names, targets) LOOP
         EXECUTE step.statement;
-        results[step.i].status := 'extended';
+        IF results[step.i].status = 'unchanged' THEN
+            results[step.i].status := 'extended';
+        END IF;
     END LOOP;
     PERFORM bitbucket._describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
 
@@ -813,16 +817,9 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- argument travels as a condition: a table option would stand in the catalog.
 BEGIN
     PERFORM bitbucket._check(server);
-    IF current_setting('transaction_read_only')::boolean THEN
-        RAISE read_only_sql_transaction USING
-            MESSAGE = format('cannot run bitbucket.%s in a read-only transaction', service),
-            HINT = 'It takes a temporary foreign table.';
-    ELSIF NOT has_database_privilege(current_database(), 'TEMP') THEN
-        RAISE insufficient_privilege USING
-            MESSAGE = format('permission denied to create temporary tables in database "%s"',
-                             current_database()),
-            HINT = format('bitbucket.%s takes a temporary foreign table.', service);
-    END IF;
+    PERFORM bitbucket._check_temporary(
+        'run bitbucket.' || service,
+        format('bitbucket.%s takes a temporary foreign table.', service));
     EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_service (argument text, result text) '
                    'SERVER %I OPTIONS (service %L)', server, service);
     RETURN QUERY EXECUTE

@@ -128,6 +128,45 @@ def test_the_tables_are_those_of_import_foreign_schema(
     assert shape(db, schema) == shape(db, "plain")
 
 
+@pytest.mark.parametrize(
+    ("remote", "restriction", "options", "expected"),
+    [
+        ("acme/website", "LIMIT TO (tags, issues)", "issues 'never'", {"tags"}),
+        ("acme/empty", "LIMIT TO (tags, issues)", "issues 'auto'", {"tags"}),
+        ("acme/website", "LIMIT TO (tags, issues)", "issues 'auto'", {"tags", "issues"}),
+        ("acme/website", "LIMIT TO (pullrequests)", "names 'flat'", {"pullrequests"}),
+        ("acme", "LIMIT TO (projects, tags)", "names 'snake'", {"projects", "tags"}),
+        ("acme/website", "LIMIT TO (projects, nothing)", "names 'snake'", set()),
+    ],
+)
+def test_limit_to(
+    db: Database, remote: str, restriction: str, options: str, expected: set[str]
+) -> None:
+    db.execute("CREATE SCHEMA mine")
+
+    db.execute(
+        f'IMPORT FOREIGN SCHEMA "{remote}" {restriction} FROM SERVER bitbucket INTO mine '
+        f"OPTIONS ({options})"
+    )
+
+    assert tables_in(db, "mine") == expected
+
+
+@pytest.mark.parametrize("names", ["snake", "flat"])
+def test_except(db: Database, names: str) -> None:
+    left_out = "pull_requests" if names == "snake" else "pullrequests"
+    spelled = "name" if names == "snake" else "flat_name"
+    db.execute("CREATE SCHEMA mine")
+
+    db.execute(
+        f'IMPORT FOREIGN SCHEMA "acme" EXCEPT ({left_out}, tags) FROM SERVER bitbucket INTO mine '
+        f"OPTIONS (names '{names}')"
+    )
+
+    every = set(db.column(f"SELECT {spelled} FROM bitbucket.tables"))
+    assert tables_in(db, "mine") == every - {left_out, "tags"}
+
+
 def test_statements_for_the_flat_names_run_as_they_are(db: Database) -> None:
     db.rows(
         "SELECT bitbucket.import_repository("
