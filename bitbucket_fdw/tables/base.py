@@ -291,6 +291,35 @@ def without_underscores(name: str) -> str:
     return name.replace("_", "")
 
 
+def column(
+    path: str,
+    type: str,
+    description: str,
+    *,
+    name: str | None = None,
+    q: bool | str = False,
+    values: tuple[str, ...] = (),
+    absent: str | None = None,
+    sort: bool | str = False,
+    **rest: Any,
+) -> Column:
+    """A column of the item's JSON.
+
+    Its name is the path's words joined by underscores, unless ``name`` says otherwise. ``q`` and
+    ``sort`` are true where Bitbucket's field is the path, or else name the field; ``values`` and
+    ``absent`` are the :class:`Filter`'s. ``rest`` goes to :class:`Column`.
+    """
+    return Column(
+        name or path.replace(".", "_"),
+        type,
+        path,
+        description,
+        filter=Filter(path if q is True else q, values, absent) if q else None,
+        sort=path if sort is True else sort or None,
+        **rest,
+    )
+
+
 def account(
     prefix: str, path: str, who: str, *, filters: str | None = None
 ) -> tuple[Column, Column, Column, Column]:

@@ -7,7 +7,6 @@ from .base import (
     Collection,
     Column,
     Field,
-    Filter,
     Item,
     Parent,
     Scopes,
@@ -15,6 +14,7 @@ from .base import (
     Unique,
     Write,
     Writes,
+    column,
     repository_columns,
 )
 from .commits import HASH, Commits
@@ -51,33 +51,14 @@ class CommitStatuses(Table):
             param="commit_hash",
             pattern=HASH,
         ),
-        Column("key", "text", "key", "Key, unique for the commit", filter=Filter("key")),
-        Column(
-            "state",
-            "text",
-            "state",
-            "One of: " + ", ".join(_STATES),
-            filter=Filter("state", values=_STATES),
-        ),
-        Column("url", "text", "url", "Address of the build"),
-        Column("name", "text", "name", "Display name", filter=Filter("name")),
-        Column("description", "text", "description", "What it says"),
-        Column("refname", "text", "refname", "Branch or tag it was built for"),
-        Column(
-            "created_on",
-            "timestamptz",
-            "created_on",
-            "When it was first reported",
-            filter=Filter("created_on"),
-            sort="created_on",
-        ),
-        Column(
-            "updated_on",
-            "timestamptz",
-            "updated_on",
-            "When it last changed",
-            filter=Filter("updated_on"),
-        ),
+        column("key", "text", "Key, unique for the commit", q=True),
+        column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
+        column("url", "text", "Address of the build"),
+        column("name", "text", "Display name", q=True),
+        column("description", "text", "What it says"),
+        column("refname", "text", "Branch or tag it was built for"),
+        column("created_on", "timestamptz", "When it was first reported", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True),
     )
     writes = Writes(
         insert=Write(

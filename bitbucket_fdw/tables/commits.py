@@ -11,6 +11,7 @@ from .base import (
     Parent,
     Scopes,
     Table,
+    column,
     html_link,
     repository_columns,
 )
@@ -22,40 +23,43 @@ HASH = "[0-9a-f]{40}"
 
 def _commit() -> tuple[Column, ...]:
     return (
-        Column("hash", "text", "hash", "Full commit hash", pattern=HASH),
-        Column("date", "timestamptz", "date", "When it was committed"),
-        Column("message", "text", "message", "Commit message"),
-        Column("summary_raw", "text", "summary.raw", "Commit message as rendered on the page"),
-        Column("author_raw", "text", "author.raw", "Author as git has it"),
-        Column(
-            "author_uuid",
-            "uuid",
+        column("hash", "text", "Full commit hash", pattern=HASH),
+        column("date", "timestamptz", "When it was committed"),
+        column("message", "text", "Commit message"),
+        column("summary.raw", "text", "Commit message as rendered on the page"),
+        column("author.raw", "text", "Author as git has it"),
+        column(
             "author.user.uuid",
-            "UUID of the author's account, where it is known",
-        ),
-        Column(
-            "author_account_id",
-            "text",
-            "author.user.account_id",
-            "Atlassian account id of the author's account",
-        ),
-        Column(
-            "author_nickname", "text", "author.user.nickname", "Nickname of the author's account"
-        ),
-        Column(
-            "author_display_name",
-            "text",
-            "author.user.display_name",
-            "Display name of the author's account",
-        ),
-        Column("committer_raw", "text", "committer.raw", "Committer as git has it"),
-        Column(
-            "committer_uuid",
             "uuid",
-            "committer.user.uuid",
-            "UUID of the committer's account, where it is known",
+            "UUID of the author's account, where it is known",
+            name="author_uuid",
         ),
-        Column("parents", "jsonb", "parents", "Parent commits"),
+        column(
+            "author.user.account_id",
+            "text",
+            "Atlassian account id of the author's account",
+            name="author_account_id",
+        ),
+        column(
+            "author.user.nickname",
+            "text",
+            "Nickname of the author's account",
+            name="author_nickname",
+        ),
+        column(
+            "author.user.display_name",
+            "text",
+            "Display name of the author's account",
+            name="author_display_name",
+        ),
+        column("committer.raw", "text", "Committer as git has it"),
+        column(
+            "committer.user.uuid",
+            "uuid",
+            "UUID of the committer's account, where it is known",
+            name="committer_uuid",
+        ),
+        column("parents", "jsonb", "Parent commits"),
         html_link(),
     )
 

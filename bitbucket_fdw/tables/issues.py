@@ -8,7 +8,6 @@ from .base import (
     Collection,
     Column,
     Field,
-    Filter,
     Item,
     Parent,
     Scopes,
@@ -16,6 +15,7 @@ from .base import (
     Write,
     Writes,
     account,
+    column,
     html_link,
     repository_columns,
 )
@@ -41,6 +41,7 @@ _PRIORITIES = ("trivial", "minor", "major", "critical", "blocker")
 _ISSUES = "/repositories/{workspace}/{repository}/issues"
 _ISSUE = f"{_ISSUES}/{{id}}"
 _COMMENTS = f"{_ISSUES}/{{issue_id}}/comments"
+_COMMENT = f"{_COMMENTS}/{{id}}"
 _FIELDS = (
     Field("content_raw"),
     Field("state", values=_STATES),
@@ -58,8 +59,8 @@ class Issues(Table):
     name = "issues"
     description = "Issues of a repository's issue tracker"
     scopes = _SCOPES
-    collection = Collection("/repositories/{workspace}/{repository}/issues", q=True)
-    items = (Item("/repositories/{workspace}/{repository}/issues/{id}", key="id", parameter="id"),)
+    collection = Collection(_ISSUES, q=True)
+    items = (Item(_ISSUE, key="id", parameter="id"),)
     parent = Parent(
         Repositories,
         (("workspace", "workspace"), ("repository", "slug")),
@@ -70,56 +71,22 @@ class Issues(Table):
     rows = 200
     columns = (
         *repository_columns(),
-        Column(
-            "id", "bigint", "id", "Number within the repository", filter=Filter("id"), sort="id"
-        ),
-        Column("title", "text", "title", "Title", filter=Filter("title")),
-        Column("content_raw", "text", "content.raw", "Description in the author's markup"),
-        Column("content_html", "text", "content.html", "Description as HTML"),
-        Column(
-            "state",
-            "text",
-            "state",
-            "One of: " + ", ".join(_STATES),
-            filter=Filter("state", values=_STATES),
-        ),
-        Column(
-            "kind",
-            "text",
-            "kind",
-            "One of: " + ", ".join(_KINDS),
-            filter=Filter("kind", values=_KINDS),
-        ),
-        Column(
-            "priority",
-            "text",
-            "priority",
-            "One of: " + ", ".join(_PRIORITIES),
-            filter=Filter("priority", values=_PRIORITIES),
-        ),
+        column("id", "bigint", "Number within the repository", q=True, sort=True),
+        column("title", "text", "Title", q=True),
+        column("content.raw", "text", "Description in the author's markup"),
+        column("content.html", "text", "Description as HTML"),
+        column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
+        column("kind", "text", "One of: " + ", ".join(_KINDS), q=True, values=_KINDS),
+        column("priority", "text", "One of: " + ", ".join(_PRIORITIES), q=True, values=_PRIORITIES),
         *account("reporter", "reporter", "the reporter", filters="reporter"),
         *account("assignee", "assignee", "the assignee", filters="assignee"),
-        Column("component", "text", "component.name", "Component", filter=Filter("component.name")),
-        Column("milestone", "text", "milestone.name", "Milestone", filter=Filter("milestone.name")),
-        Column("version", "text", "version.name", "Version", filter=Filter("version.name")),
-        Column("votes", "bigint", "votes", "Number of votes", filter=Filter("votes")),
-        Column(
-            "created_on",
-            "timestamptz",
-            "created_on",
-            "When it was reported",
-            filter=Filter("created_on"),
-            sort="created_on",
-        ),
-        Column(
-            "updated_on",
-            "timestamptz",
-            "updated_on",
-            "When it last changed",
-            filter=Filter("updated_on"),
-            sort="updated_on",
-        ),
-        Column("edited_on", "timestamptz", "edited_on", "When its text was last edited"),
+        column("component.name", "text", "Component", name="component", q=True),
+        column("milestone.name", "text", "Milestone", name="milestone", q=True),
+        column("version.name", "text", "Version", name="version", q=True),
+        column("votes", "bigint", "Number of votes", q=True),
+        column("created_on", "timestamptz", "When it was reported", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
+        column("edited_on", "timestamptz", "When its text was last edited"),
         html_link(),
     )
     writes = Writes(
@@ -137,12 +104,10 @@ class IssueComments(Table):
     name = "issue_comments"
     description = "Comments on issues"
     scopes = _SCOPES
-    collection = Collection(
-        "/repositories/{workspace}/{repository}/issues/{issue_id}/comments", q=True
-    )
+    collection = Collection(_COMMENTS, q=True)
     items = (
         Item(
-            "/repositories/{workspace}/{repository}/issues/{issue_id}/comments/{id}",
+            _COMMENT,
             key="id",
             parameter="id",
         ),
@@ -156,25 +121,18 @@ class IssueComments(Table):
     columns = (
         *repository_columns(),
         Column("issue_id", "bigint", None, "Number of the issue", param="issue_id"),
-        Column("id", "bigint", "id", "Comment id", filter=Filter("id"), sort="id"),
-        Column("content_raw", "text", "content.raw", "Text in the author's markup"),
-        Column("content_html", "text", "content.html", "Text as HTML"),
+        column("id", "bigint", "Comment id", q=True, sort=True),
+        column("content.raw", "text", "Text in the author's markup"),
+        column("content.html", "text", "Text as HTML"),
         *account("user", "user", "the author"),
-        Column(
-            "created_on",
-            "timestamptz",
-            "created_on",
-            "When it was written",
-            filter=Filter("created_on"),
-            sort="created_on",
-        ),
-        Column("updated_on", "timestamptz", "updated_on", "When it last changed"),
+        column("created_on", "timestamptz", "When it was written", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed"),
         html_link(),
     )
     writes = Writes(
         insert=Write("POST", _COMMENTS, (Field("content_raw", required=True),)),
-        update=Write("PUT", f"{_COMMENTS}/{{id}}", (Field("content_raw"),)),
-        delete=Write("DELETE", f"{_COMMENTS}/{{id}}"),
+        update=Write("PUT", _COMMENT, (Field("content_raw"),)),
+        delete=Write("DELETE", _COMMENT),
         disturbs=("issues",),
     )
     examples = ("SELECT user_nickname, content_raw FROM issue_comments WHERE issue_id = 1",)

@@ -2,7 +2,6 @@
 
 from .base import (
     Collection,
-    Column,
     Field,
     Item,
     Parent,
@@ -10,6 +9,7 @@ from .base import (
     Table,
     Write,
     Writes,
+    column,
     html_link,
     workspace_column,
 )
@@ -24,27 +24,22 @@ class Projects(Table):
     level = "workspace"
     scopes = Scopes(("project",), ("read:project:bitbucket",))
     collection = Collection("/workspaces/{workspace}/projects")
-    items = (Item("/workspaces/{workspace}/projects/{key}", key="key", parameter="key"),)
+    items = (Item(_PROJECT, key="key", parameter="key"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "key")
     rows = 20
     columns = (
         workspace_column(),
-        Column("key", "text", "key", "Project key"),
-        Column("uuid", "uuid", "uuid", "Project UUID"),
-        Column("name", "text", "name", "Display name"),
-        Column("description", "text", "description", "What the project is for"),
-        Column("is_private", "boolean", "is_private", "Not visible to the public"),
-        Column("created_on", "timestamptz", "created_on", "When it was made"),
-        Column("updated_on", "timestamptz", "updated_on", "When it last changed"),
-        Column(
-            "has_publicly_visible_repos",
-            "boolean",
-            "has_publicly_visible_repos",
-            "Holds at least one public repository",
-        ),
-        Column("owner_uuid", "uuid", "owner.uuid", "UUID of the owning account"),
-        Column("owner_display_name", "text", "owner.display_name", "Name of the owning account"),
+        column("key", "text", "Project key"),
+        column("uuid", "uuid", "Project UUID"),
+        column("name", "text", "Display name"),
+        column("description", "text", "What the project is for"),
+        column("is_private", "boolean", "Not visible to the public"),
+        column("created_on", "timestamptz", "When it was made"),
+        column("updated_on", "timestamptz", "When it last changed"),
+        column("has_publicly_visible_repos", "boolean", "Holds at least one public repository"),
+        column("owner.uuid", "uuid", "UUID of the owning account"),
+        column("owner.display_name", "text", "Name of the owning account"),
         html_link(),
     )
     writes = Writes(

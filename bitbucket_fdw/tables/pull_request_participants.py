@@ -6,8 +6,6 @@ and written by approving and requesting changes as the credential's user.
 
 from .base import (
     Collection,
-    Column,
-    Filter,
     Item,
     Parent,
     Scopes,
@@ -16,6 +14,7 @@ from .base import (
     Write,
     Writes,
     account,
+    column,
     repository_columns,
 )
 from .repositories import Repositories
@@ -44,23 +43,21 @@ class PullRequestParticipants(Table):
     rows = 2000
     columns = (
         *repository_columns(),
-        Column(
-            "pull_request_id", "bigint", "id", "Number of the pull request", filter=Filter("id")
-        ),
+        column("id", "bigint", "Number of the pull request", name="pull_request_id", q=True),
         *account("user", "participants.user", "the participant"),
-        Column("role", "text", "participants.role", "REVIEWER or PARTICIPANT"),
-        Column("approved", "boolean", "participants.approved", "Approved it"),
-        Column(
-            "state",
-            "text",
+        column("participants.role", "text", "REVIEWER or PARTICIPANT", name="role"),
+        column("participants.approved", "boolean", "Approved it", name="approved"),
+        column(
             "participants.state",
+            "text",
             "approved, changes_requested, or NULL without a verdict",
+            name="state",
         ),
-        Column(
-            "participated_on",
-            "timestamptz",
+        column(
             "participants.participated_on",
+            "timestamptz",
             "When they last took part",
+            name="participated_on",
         ),
     )
     writes = Writes(

@@ -9,7 +9,6 @@ from .base import (
     Collection,
     Column,
     Field,
-    Filter,
     Item,
     Parent,
     Scopes,
@@ -19,6 +18,7 @@ from .base import (
     Write,
     Writes,
     account,
+    column,
     html_link,
     repository_columns,
 )
@@ -64,37 +64,13 @@ _DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message")
 def _endpoint(side: str) -> tuple[Column, ...]:
     """One end of a pull request; any part may be NULL once a fork was deleted."""
     return (
-        Column(
-            f"{side}_repository_uuid",
-            "uuid",
-            f"{side}.repository.uuid",
-            f"UUID of the {side} repository",
+        column(f"{side}.repository.uuid", "uuid", f"UUID of the {side} repository"),
+        column(f"{side}.repository.name", "text", f"Name of the {side} repository"),
+        column(
+            f"{side}.repository.full_name", "text", f"Workspace and slug of the {side} repository"
         ),
-        Column(
-            f"{side}_repository_name",
-            "text",
-            f"{side}.repository.name",
-            f"Name of the {side} repository",
-        ),
-        Column(
-            f"{side}_repository_full_name",
-            "text",
-            f"{side}.repository.full_name",
-            f"Workspace and slug of the {side} repository",
-        ),
-        Column(
-            f"{side}_branch_name",
-            "text",
-            f"{side}.branch.name",
-            f"Name of the {side} branch",
-            filter=Filter(f"{side}.branch.name"),
-        ),
-        Column(
-            f"{side}_commit_hash",
-            "text",
-            f"{side}.commit.hash",
-            f"Abbreviated hash of the {side} commit",
-        ),
+        column(f"{side}.branch.name", "text", f"Name of the {side} branch", q=True),
+        column(f"{side}.commit.hash", "text", f"Abbreviated hash of the {side} commit"),
     )
 
 
@@ -103,73 +79,43 @@ class PullRequests(Table):
     description = "Pull requests of a repository, in every state"
     scopes = _SCOPES
     collection = Collection(
-        "/repositories/{workspace}/{repository}/pullrequests",
+        _PULL_REQUESTS,
         pagelen=50,
         q=True,
         without_q=tuple(("state", state) for state in _STATES),
     )
-    items = (
-        Item("/repositories/{workspace}/{repository}/pullrequests/{id}", key="id", parameter="id"),
-    )
+    items = (Item(_PULL_REQUEST, key="id", parameter="id"),)
     parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
     primary_key = ("workspace", "repository", "id")
     rows = 1000
     columns = (
         *repository_columns(),
-        Column(
-            "id", "bigint", "id", "Number within the repository", filter=Filter("id"), sort="id"
-        ),
-        Column("title", "text", "title", "Title", filter=Filter("title")),
-        Column("description", "text", "description", "Description in the author's markup"),
-        Column("summary_raw", "text", "summary.raw", "Description as the API's rich text has it"),
-        Column(
-            "state",
-            "text",
-            "state",
-            "OPEN, MERGED, DECLINED or SUPERSEDED",
-            filter=Filter("state", values=_STATES),
-        ),
-        Column("draft", "boolean", "draft", "Not ready for review", filter=Filter("draft")),
-        Column("queued", "boolean", "queued", "Waiting in a merge queue"),
+        column("id", "bigint", "Number within the repository", q=True, sort=True),
+        column("title", "text", "Title", q=True),
+        column("description", "text", "Description in the author's markup"),
+        column("summary.raw", "text", "Description as the API's rich text has it"),
+        column("state", "text", "OPEN, MERGED, DECLINED or SUPERSEDED", q=True, values=_STATES),
+        column("draft", "boolean", "Not ready for review", q=True),
+        column("queued", "boolean", "Waiting in a merge queue"),
         *account("author", "author", "the author", filters="author"),
         *_endpoint("source"),
         *_endpoint("destination"),
-        Column(
-            "merge_commit_hash",
-            "text",
+        column(
             "merge_commit.hash",
+            "text",
             "Hash of the merge; NULL where the merge made no commit of its own",
         ),
-        Column(
-            "close_source_branch",
-            "boolean",
-            "close_source_branch",
-            "The source branch goes when it is merged",
-        ),
-        Column("comment_count", "bigint", "comment_count", "Number of comments"),
-        Column("task_count", "bigint", "task_count", "Number of tasks"),
+        column("close_source_branch", "boolean", "The source branch goes when it is merged"),
+        column("comment_count", "bigint", "Number of comments"),
+        column("task_count", "bigint", "Number of tasks"),
         *account("closed_by", "closed_by", "whoever merged or declined it"),
         Column("merge_strategy", "text", None, "Only written: how to merge"),
         Column("merge_message", "text", None, "Only written: message of the merge"),
-        Column("reason", "text", "reason", "Why it was declined"),
-        Column(
-            "created_on",
-            "timestamptz",
-            "created_on",
-            "When it was opened",
-            filter=Filter("created_on"),
-            sort="created_on",
-        ),
-        Column(
-            "updated_on",
-            "timestamptz",
-            "updated_on",
-            "When it last changed",
-            filter=Filter("updated_on"),
-            sort="updated_on",
-        ),
-        Column("reviewers", "jsonb", "reviewers", "Accounts asked to review"),
-        Column("participants", "jsonb", "participants", "Who took part, and what they said"),
+        column("reason", "text", "Why it was declined"),
+        column("created_on", "timestamptz", "When it was opened", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
+        column("reviewers", "jsonb", "Accounts asked to review"),
+        column("participants", "jsonb", "Who took part, and what they said"),
         html_link(),
     )
     writes = Writes(
@@ -213,12 +159,10 @@ class PullRequestComments(Table):
     name = "pull_request_comments"
     description = "Comments on pull requests, deleted ones among them"
     scopes = _SCOPES
-    collection = Collection(
-        "/repositories/{workspace}/{repository}/pullrequests/{pull_request_id}/comments", q=True
-    )
+    collection = Collection(_COMMENTS, q=True)
     items = (
         Item(
-            "/repositories/{workspace}/{repository}/pullrequests/{pull_request_id}/comments/{id}",
+            _COMMENT,
             key="id",
             parameter="id",
         ),
@@ -234,38 +178,21 @@ class PullRequestComments(Table):
         Column(
             "pull_request_id", "bigint", None, "Number of the pull request", param="pull_request_id"
         ),
-        Column("id", "bigint", "id", "Comment id", filter=Filter("id"), sort="id"),
-        Column("content_raw", "text", "content.raw", "Text in the author's markup"),
-        Column("content_html", "text", "content.html", "Text as HTML"),
+        column("id", "bigint", "Comment id", q=True, sort=True),
+        column("content.raw", "text", "Text in the author's markup"),
+        column("content.html", "text", "Text as HTML"),
         *account("user", "user", "the author"),
-        Column("parent_id", "bigint", "parent.id", "Comment it answers"),
-        Column("deleted", "boolean", "deleted", "Was deleted; its text is gone"),
-        Column("pending", "boolean", "pending", "Not published yet"),
-        Column("inline_path", "text", "inline.path", "File it stands at"),
-        Column("inline_from", "bigint", "inline.from", "Line in the old version"),
-        Column("inline_to", "bigint", "inline.to", "Line in the new version"),
-        Column("resolved", "boolean", "resolution", "The thread was resolved", present=True),
-        Column(
-            "resolution_created_on", "timestamptz", "resolution.created_on", "When it was resolved"
-        ),
-        Column(
-            "resolution_user_uuid", "uuid", "resolution.user.uuid", "UUID of whoever resolved it"
-        ),
-        Column(
-            "created_on",
-            "timestamptz",
-            "created_on",
-            "When it was written",
-            filter=Filter("created_on"),
-            sort="created_on",
-        ),
-        Column(
-            "updated_on",
-            "timestamptz",
-            "updated_on",
-            "When it last changed",
-            filter=Filter("updated_on"),
-        ),
+        column("parent.id", "bigint", "Comment it answers"),
+        column("deleted", "boolean", "Was deleted; its text is gone"),
+        column("pending", "boolean", "Not published yet"),
+        column("inline.path", "text", "File it stands at"),
+        column("inline.from", "bigint", "Line in the old version"),
+        column("inline.to", "bigint", "Line in the new version"),
+        column("resolution", "boolean", "The thread was resolved", name="resolved", present=True),
+        column("resolution.created_on", "timestamptz", "When it was resolved"),
+        column("resolution.user.uuid", "uuid", "UUID of whoever resolved it"),
+        column("created_on", "timestamptz", "When it was written", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True),
         html_link(),
     )
     writes = Writes(

@@ -8,13 +8,13 @@ from .base import (
     Collection,
     Column,
     Field,
-    Filter,
     Item,
     Parent,
     Scopes,
     Table,
     Write,
     Writes,
+    column,
     html_link,
     repository_columns,
 )
@@ -45,47 +45,35 @@ def _writes(collection: str, fields: tuple[Field, ...] = ()) -> Writes:
 def _target() -> tuple[Column, ...]:
     """The commit a ref points at."""
     return (
-        Column(
-            "target_commit_hash",
-            "text",
+        column(
             "target.hash",
+            "text",
             "Hash of the commit it points at",
-            filter=Filter("target.hash"),
+            name="target_commit_hash",
+            q=True,
         ),
-        Column(
-            "target_commit_date",
-            "timestamptz",
+        column(
             "target.date",
+            "timestamptz",
             "When that commit was made",
-            filter=Filter("target.date"),
+            name="target_commit_date",
+            q=True,
         ),
-        Column("target_commit_message", "text", "target.message", "Message of that commit"),
-        Column(
-            "target_repository_uuid",
-            "uuid",
-            "target.repository.uuid",
-            "UUID of the repository of that commit",
-        ),
-        Column(
-            "target_repository_name",
-            "text",
-            "target.repository.name",
-            "Name of the repository of that commit",
-        ),
-        Column(
-            "target_author_raw", "text", "target.author.raw", "Author of that commit as git has it"
-        ),
-        Column(
-            "target_author_uuid",
-            "uuid",
+        column("target.message", "text", "Message of that commit", name="target_commit_message"),
+        column("target.repository.uuid", "uuid", "UUID of the repository of that commit"),
+        column("target.repository.name", "text", "Name of the repository of that commit"),
+        column("target.author.raw", "text", "Author of that commit as git has it"),
+        column(
             "target.author.user.uuid",
+            "uuid",
             "UUID of the author's account, where it is known",
+            name="target_author_uuid",
         ),
-        Column(
-            "target_author_display_name",
-            "text",
+        column(
             "target.author.user.display_name",
+            "text",
             "Display name of the author's account",
+            name="target_author_display_name",
         ),
     )
 
@@ -107,15 +95,10 @@ class Branches(Table):
     rows = 50
     columns = (
         *repository_columns(),
-        Column("name", "text", "name", "Branch name", filter=Filter("name")),
+        column("name", "text", "Branch name", q=True),
         *_target(),
-        Column(
-            "default_merge_strategy",
-            "text",
-            "default_merge_strategy",
-            "Merge strategy offered first",
-        ),
-        Column("merge_strategies", "jsonb", "merge_strategies", "Merge strategies allowed"),
+        column("default_merge_strategy", "text", "Merge strategy offered first"),
+        column("merge_strategies", "jsonb", "Merge strategies allowed"),
         html_link(),
     )
     writes = _writes("/repositories/{workspace}/{repository}/refs/branches")
@@ -140,16 +123,11 @@ class Tags(Table):
     rows = 50
     columns = (
         *repository_columns(),
-        Column("name", "text", "name", "Tag name", filter=Filter("name")),
-        Column("message", "text", "message", "Message of an annotated tag"),
-        Column("date", "timestamptz", "date", "When an annotated tag was made"),
-        Column("tagger_raw", "text", "tagger.raw", "Who made it, as git has it"),
-        Column(
-            "tagger_user_uuid",
-            "uuid",
-            "tagger.user.uuid",
-            "UUID of that account, where it is known",
-        ),
+        column("name", "text", "Tag name", q=True),
+        column("message", "text", "Message of an annotated tag"),
+        column("date", "timestamptz", "When an annotated tag was made"),
+        column("tagger.raw", "text", "Who made it, as git has it"),
+        column("tagger.user.uuid", "uuid", "UUID of that account, where it is known"),
         *_target(),
         html_link(),
     )

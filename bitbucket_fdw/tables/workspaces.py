@@ -10,12 +10,12 @@ from dataclasses import replace
 from .base import (
     Collection,
     Column,
-    Filter,
     Item,
     Parent,
     Scopes,
     Table,
     account,
+    column,
     without_underscores,
     workspace_column,
 )
@@ -31,41 +31,20 @@ class Workspaces(Table):
     primary_key = ("slug",)
     rows = 5
     columns = (
-        Column(
-            "slug",
-            "text",
-            "slug",
-            "Workspace slug, as in addresses",
-            param="workspace",
-            filter=Filter("slug"),
+        column("slug", "text", "Workspace slug, as in addresses", q=True, param="workspace"),
+        column("uuid", "uuid", "Workspace UUID"),
+        column("name", "text", "Display name", listed=False),
+        column("is_private", "boolean", "Not visible to the public", listed=False),
+        column("is_personal", "boolean", "The personal workspace of a user", listed=False),
+        column(
+            "is_privacy_enforced", "boolean", "Only private repositories are allowed", listed=False
         ),
-        Column("uuid", "uuid", "uuid", "Workspace UUID"),
-        Column("name", "text", "name", "Display name", listed=False),
-        Column("is_private", "boolean", "is_private", "Not visible to the public", listed=False),
-        Column(
-            "is_personal",
-            "boolean",
-            "is_personal",
-            "The personal workspace of a user",
-            listed=False,
+        column(
+            "forking_mode", "text", "Where forks may go: allow_forks or internal_only", listed=False
         ),
-        Column(
-            "is_privacy_enforced",
-            "boolean",
-            "is_privacy_enforced",
-            "Only private repositories are allowed",
-            listed=False,
-        ),
-        Column(
-            "forking_mode",
-            "text",
-            "forking_mode",
-            "Where forks may go: allow_forks or internal_only",
-            listed=False,
-        ),
-        Column("created_on", "timestamptz", "created_on", "When it was made", listed=False),
-        Column("updated_on", "timestamptz", "updated_on", "When it last changed", listed=False),
-        Column("links_html_href", "text", "links.html.href", "Address of its page", listed=False),
+        column("created_on", "timestamptz", "When it was made", listed=False),
+        column("updated_on", "timestamptz", "When it last changed", listed=False),
+        column("links.html.href", "text", "Address of its page", listed=False),
     )
     examples = ("SELECT slug, name, created_on FROM workspaces",)
 
@@ -92,8 +71,8 @@ class WorkspaceMembers(Table):
     columns = (
         workspace_column(),
         *_member(),
-        Column("user_type", "text", "user.type", "Kind of account: user, team or app_user"),
-        Column("user_created_on", "timestamptz", "user.created_on", "When the account was made"),
-        Column("user_links_html_href", "text", "user.links.html.href", "Address of the profile"),
+        column("user.type", "text", "Kind of account: user, team or app_user"),
+        column("user.created_on", "timestamptz", "When the account was made"),
+        column("user.links.html.href", "text", "Address of the profile"),
     )
     examples = ("SELECT user_nickname, user_display_name FROM workspace_members ORDER BY 1",)
