@@ -9,6 +9,7 @@ from .errors import BitbucketError
 from .tables import BY_NAME, TABLES, Table
 from .tables.base import Column
 
+_LONGEST_NAME = 63  # bytes of an identifier (NAMEDATALEN - 1); PostgreSQL cuts longer ones
 _ISSUE_TABLES = ("issues", "issue_comments")
 
 
@@ -42,6 +43,12 @@ class ForeignTable:
 
 def parse_schema(schema: str) -> tuple[str, str | None]:
     """``acme`` or ``acme/website`` as workspace and repository; :class:`SchemaNameError` else."""
+    if len(schema.encode()) >= _LONGEST_NAME:
+        raise SchemaNameError(
+            f'"{schema}" may have been cut short by PostgreSQL',
+            hint="Names in IMPORT FOREIGN SCHEMA hold 63 bytes at most: use "
+            "bitbucket.import_repository(server, workspace, repository) instead.",
+        )
     workspace, slash, repository = schema.partition("/")
     valid = workspace and (repository or not slash) and "/" not in repository
     if not valid or {workspace, repository} & {".", ".."}:

@@ -1,0 +1,78 @@
+"""Remote schemas' names, and which tables they have."""
+
+import pytest
+
+from bitbucket_fdw.foreign_schema import (
+    SchemaNameError,
+    foreign_tables,
+    is_issue_table,
+    parse_schema,
+    restriction,
+)
+from bitbucket_fdw.tables import TABLES
+
+
+def tables(workspace, repository, names="snake", wanted=lambda name: True):
+    return {t.name: t for t in foreign_tables(workspace, repository, names=names, wanted=wanted)}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [("acme", ("acme", None)), ("acme/web.site-2", ("acme", "web.site-2"))],
+)
+def test_a_workspace_or_a_repository(schema, expected):
+    assert parse_schema(schema) == expected
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "/", "acme/", "/website", "a/b/c", "..", "acme/..", "./website"]
+)
+def test_anything_else_is_refused(schema):
+    with pytest.raises(SchemaNameError, match="remote schema"):
+        parse_schema(schema)
+
+
+def test_a_name_that_may_have_been_cut_is_refused():
+    with pytest.raises(SchemaNameError, match="cut short") as caught:
+        parse_schema("acme/" + "x" * 58)
+    assert "import_repository" in caught.value.hint
+    assert parse_schema("acme/" + "x" * 57)
+
+
+def test_a_workspace_has_every_table_and_a_repository_those_below_it():
+    assert len(tables("acme", None)) == len(TABLES)
+    below = tables("acme", "website")
+    assert {t.table for t in below.values()} == {t for t in TABLES if t.level == "repository"}
+    assert below["issues"].options == {
+        "table": "issues",
+        "workspace": "acme",
+        "repository": "website",
+    }
+
+
+def test_flat_names_remember_the_columns_they_show():
+    flat = tables("acme", None, "flat")
+    assert {"users", "pullrequests"} <= flat.keys()
+    shown = {c.name: c.options for c in flat["pullrequests"].columns}
+    assert shown["summaryraw"] == {"column_name": "summary_raw"}
+    assert shown["title"] == {}
+    assert "uuid" in {c.name for c in flat["users"].columns}
+
+
+def test_flat_names_are_unique():
+    for table in tables("acme", None, "flat").values():
+        names = [c.name for c in table.columns]
+        assert len(names) == len(set(names)), table.name
+
+
+def test_limit_to_and_except():
+    assert restriction("limit", ["a"])("a")
+    assert not restriction("limit", ["a"])("b")
+    assert not restriction("except", ["a"])("a")
+    assert restriction(None, [])("a")
+
+
+def test_issue_tables_by_either_spelling():
+    assert is_issue_table("issue_comments")
+    assert is_issue_table("issuecomments")
+    assert not is_issue_table("tags")
