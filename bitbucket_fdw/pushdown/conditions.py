@@ -30,6 +30,13 @@ _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 # Multicorn2 drops.
 ZONE_SLACK = timedelta(days=7, seconds=1)
 
+# Multicorn2 reads an expression that is no constant as if it were of the column's type. A date then
+# looks like a moment within an hour of 2000, which is not believed; a timestamp's hours seem to be
+# UTC's, which is off by the zone's offset, or by that of another season.
+_MISREAD_DATES = timedelta(hours=1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
+_SEASONS = timedelta(hours=3)
+
 # ISO output of timestamptz: '2024-01-01 00:00:00.123456+05:30'. Other DateStyles, 'infinity' and
 # years beyond 9999 do not match and stay local.
 _TIMESTAMP = re.compile(
@@ -121,9 +128,22 @@ def read(pg_type: str, value: Any) -> Any:
 
 
 def _slack(values: Iterable[Any]) -> timedelta:
-    """How far the instants may be from where :func:`read` puts values that have no zone."""
-    without_zone = (isinstance(v, date) and getattr(v, "tzinfo", None) is None for v in values)
-    return ZONE_SLACK if any(without_zone) else timedelta(0)
+    """How far the instants may be from where :func:`read` puts them, for lack of a zone."""
+    return max(map(_doubt, values), default=timedelta(0))
+
+
+def _doubt(value: Any) -> timedelta:
+    if isinstance(value, date):
+        return timedelta(0) if getattr(value, "tzinfo", None) else ZONE_SLACK
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    return 2 * abs(_offset(match)) + _SEASONS if match else timedelta(0)
+
+
+def _offset(match: re.Match[str]) -> timedelta:
+    """The zone's offset in a time's text."""
+    sign, hours, minutes, seconds = match.groups()[-4:]
+    size = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
+    return -size if sign == "-" else size
 
 
 def _text(value: Any) -> str | None:
@@ -163,16 +183,16 @@ def _timestamp(value: Any) -> datetime | None:
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if not match:
         return None
-    *date_time, fraction, sign, hours, minutes, seconds = match.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
-    zone = timezone(-offset if sign == "-" else offset)
+    *date_time, fraction, _, _, _, _ = match.groups()
     year, month, day, hour, minute, second = map(int, date_time)
     microsecond = int((fraction or "").ljust(6, "0"))
     try:
+        zone = timezone(_offset(match))
         local = datetime(year, month, day, hour, minute, second, microsecond, zone)
-        return local.astimezone(timezone.utc)
+        moment = local.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
+    return None if abs(moment - _EPOCH) < _MISREAD_DATES else moment
 
 
 _READERS = {

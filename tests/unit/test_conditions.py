@@ -102,6 +102,7 @@ def test_times_are_read_in_any_zone(text, expected):
         "10000-01-01 00:00:00+00",
         "2024-02-30 00:00:00+00",
         "0001-01-01 00:00:00+14",
+        "2024-01-01 00:00:00+30",
     ],
 )
 def test_times_in_doubt_are_left_to_postgresql(text):
@@ -130,6 +131,30 @@ def test_a_list_of_dates_keeps_its_slack():
     assert condition.slack >= timedelta(days=7)
 
 
-def test_a_value_with_a_zone_needs_no_slack():
-    [[condition], _] = conditions_of([Qual("w", "=", "2024-03-04 10:02:03+00")], COLUMNS)
-    assert condition.slack == timedelta(0)
+def test_a_time_with_a_zone_needs_no_slack():
+    moment = datetime(2024, 3, 4, 10, 2, 3, tzinfo=timezone.utc)
+    [[condition], _] = conditions_of([Qual("w", "=", moment)], COLUMNS)
+    assert (condition.value, condition.slack) == (moment, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "slack"),
+    [
+        ("2024-03-04 10:02:03+00", timedelta(hours=3)),
+        ("2024-03-04 10:02:03+09", timedelta(hours=21)),
+        ("2024-03-04 10:02:03-03:30", timedelta(hours=10)),
+    ],
+)
+def test_a_time_as_text_may_be_a_timestamp_misread_by_multicorn2(text, slack):
+    [[condition], _] = conditions_of([Qual("w", "=", text)], COLUMNS)
+    assert condition.slack == slack
+    [[condition], _] = conditions_of([Qual("w", ("=", True), [text])], COLUMNS)
+    assert condition.slack == slack
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2000-01-01 00:00:00.009194+00", "2000-01-01 09:00:00.009194+09", "1999-12-31 23:59:00+00"],
+)
+def test_a_time_that_may_be_a_date_misread_by_multicorn2_is_left(text):
+    assert read("w", "<", text) is None
