@@ -17,6 +17,7 @@ from devkit.venv import copy_package, system_python
 
 TEMPLATE = "template_bitbucket"
 OWNER = "owner.pid"
+SECRETS = "secrets"  # what options of the form file:NAME refer to
 
 
 def embedded_site_packages() -> Path:
@@ -43,6 +44,9 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
     site_packages = embedded_site_packages()
     user = server_user()
     require_reachable(site_packages, user)
+    secrets = directory / SECRETS
+    secrets.mkdir(mode=0o700)
+    user.own(secrets)
     cluster = Cluster(
         tree=tree,
         directory=directory,
@@ -55,7 +59,11 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
             "timezone": "UTC",
             "log_min_messages": "warning",
         },
-        environment=environment or {},
+        environment={
+            "BITBUCKET_FDW_SECRETS": str(secrets),
+            "BITBUCKET_TEST_TOKEN": "emulator-token-ada-read",
+            **(environment or {}),
+        },
     )
     cluster.create()
     cluster.start()
