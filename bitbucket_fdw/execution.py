@@ -266,6 +266,30 @@ class Stream:
             "credential may not see.",
         )
 
+    def _accept_missing(self, error: NotFound) -> None:
+        """Take a 404 as no rows, if the item that the rows belong to is not there.
+
+        Comments of a pull request that does not exist are no rows, as they are in a scan of all
+        comments. A repository that is not there, or shows no such listing, is an error.
+        """
+        parent = self._plan.table.parent
+        if parent is None or parent.table.level != "repository":
+            raise error
+        supplied = {supplier: parameter for parameter, supplier in parent.supplies}
+        item = next(item for item in parent.table.items if item.key in supplied)
+        key = self._place.parameters[supplied[item.key]]
+        try:
+            self._probe(item.path, {**self._place.parameters, item.parameter: key})
+        except NotFound:
+            self._probe(parent.table.collection.path, self._place.parameters)
+        else:
+            raise error
+
+    def _probe(self, template: str, parameters: dict[str, str]) -> None:
+        """Raise the error of an endpoint that does not answer."""
+        url = self._execution.url(fill(template, parameters), Query((("fields", "next"),)))
+        self._execution.wait(self._execution.submit(url))
+
     def _columns(self) -> list[Column]:
         carried = self._place.carried
         return [
@@ -289,18 +313,27 @@ class CollectionStream(Stream):
         plan, carried = self._plan, self._place.carried
         extract = extractor(self._columns())
         unwrap = plan.table.collection.unwrap
-        first = True
-        for values in self._pages:
-            self.size = self._pages.size
-            if first and self.size is not None and not self._query.q:
-                self._execution.learn(plan.table, self._path, self.size)
-            first = False
+        for values in self._existing_pages():
             items = [item.get(unwrap) or {} if unwrap else item for item in values]
             if plan.hydrate:
                 items = self._hydrated(items)
             items = list(exploded(plan.table, items))
             for item in items:
                 yield _sort_key(item, self._sorted_by), {**extract(item), **carried}
+
+    def _existing_pages(self) -> Iterator[list[Any]]:
+        first = True
+        try:
+            for values in self._pages:
+                self.size = self._pages.size
+                if first and self.size is not None and not self._query.q:
+                    self._execution.learn(self._plan.table, self._path, self.size)
+                first = False
+                yield values
+        except NotFound as error:
+            if not first:
+                raise
+            self._accept_missing(error)
 
     def _hydrated(self, items: list[Any]) -> list[Any]:
         """Each item with what only its own endpoint tells."""
@@ -336,9 +369,8 @@ class ItemStream(Stream):
         plan = self._plan
         try:
             item = self._execution.wait(self._future)
-        except NotFound:
-            if plan.table.removed:
-                self._require_collection()
+        except NotFound as error:
+            self._accept_missing_item(error)
             return
         if not isinstance(item, dict):
             raise _bad(self._path)
@@ -346,11 +378,14 @@ class ItemStream(Stream):
         for row in exploded(plan.table, [item]):
             yield _sort_key(row, self._sorted_by), {**extract(row), **self._place.carried}
 
-    def _require_collection(self) -> None:
+    def _accept_missing_item(self, error: NotFound) -> None:
         """Tell an item that is not there from an endpoint that was removed."""
-        path = fill(self._plan.table.collection.path, self._place.parameters)
-        query = Query((("fields", "size"),))
-        self._execution.wait(self._execution.submit(self._execution.url(path, query)))
+        if not self._plan.table.removed:
+            return
+        try:
+            self._probe(self._plan.table.collection.path, self._place.parameters)
+        except NotFound:
+            self._accept_missing(error)
 
 
 class CountStream(Stream):
@@ -365,7 +400,11 @@ class CountStream(Stream):
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         self.start()
         assert self._future is not None
-        envelope = self._execution.wait(self._future)
+        try:
+            envelope = self._execution.wait(self._future)
+        except NotFound as error:
+            self._accept_missing(error)
+            return
         self.size = envelope.get("size") if isinstance(envelope, dict) else None
         constants = {name: _carried(value) for name, value in self._plan.constants}
         row = {**constants, **self._place.carried}
