@@ -33,8 +33,14 @@ def rows(plan: Plan, guess: Guess) -> float:
     """About how many rows the plan gives."""
     if plan.kind is Kind.NOTHING:
         return 0
-    each = 1.0 if plan.kind is Kind.ITEM else guess(plan.table) * plan.selectivity
+    each = 1.0 if plan.kind is Kind.ITEM else _found(plan, guess)
     return places(plan, guess) * each
+
+
+def _found(plan: Plan, guess: Guess) -> float:
+    """About how many items of one collection meet the conditions that are shipped."""
+    found = guess(plan.table) * plan.selectivity
+    return found if plan.at_most is None else min(found, plan.at_most)
 
 
 def places(plan: Plan, guess: Guess) -> float:
@@ -47,7 +53,7 @@ def requests(plan: Plan, guess: Guess) -> int:
     if plan.kind is Kind.NOTHING:
         return 0
     each = 1.0
-    found = guess(plan.table) * plan.selectivity
+    found = _found(plan, guess)
     if plan.kind is Kind.COLLECTION and plan.pagelen:
         wanted = found if plan.limit is None else min(found, plan.limit + plan.offset)
         each = max(1, math.ceil(wanted / plan.pagelen))

@@ -78,6 +78,7 @@ class Plan:
     :param hydrate: template of a request per row for columns that the listing lacks, if needed;
         its single parameter is the row's key.
     :param pagelen: items per page, for estimates.
+    :param at_most: how many items of one collection have the keys that the conditions name.
     :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
     :param exact: whether every row brought meets all of the conditions.
     :param reason: why nothing can match, for ``Kind.NOTHING``.
@@ -99,6 +100,7 @@ class Plan:
     hydrate_query: Query | None = None
     pagelen: int | None = None
     selectivity: float = 1.0
+    at_most: int | None = None
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     exact: bool = False

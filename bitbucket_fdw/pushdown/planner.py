@@ -114,6 +114,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         supplies=supplies,
         pagelen=_pagelen(request, collection),
         selectivity=selectivity([c for c, _ in shipped] + by_query),
+        at_most=_at_most(request.table, [c for c, _ in shipped]),
         shipped=texts(
             [c for c in request.conditions if c not in rest] + [c for c, _ in shipped] + by_query
         ),
@@ -134,6 +135,17 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
             queries=tuple(_query(collection, term, selected, parameters) for term in terms),
         ),
     )
+
+
+def _at_most(table: type[Table], shipped: Iterable[Condition]) -> int | None:
+    """The number of keys that equality conditions name, ``None`` without any."""
+    keys = {item.key for item in table.items}
+    counts = [
+        len(condition.value) if condition.op == "in" else 1
+        for condition in shipped
+        if condition.op in EQUALITY and condition.column.name in keys
+    ]
+    return min(counts, default=None)
 
 
 def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitbucket_fdw.estimate import requests, rows
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
 from bitbucket_fdw.pushdown.plan import Kind, Sort
 from bitbucket_fdw.tables import BY_NAME
@@ -77,6 +78,12 @@ def test_several_keys_are_one_query_where_the_key_can_be_filtered():
     result = planned("pull_requests", ("id", ("=", True), [1, 2]), columns=["title"])
     assert result.kind is Kind.COLLECTION
     assert parameters(result)["q"] == "id IN (1, 2)"
+
+
+def test_keys_that_are_named_bound_the_estimate():
+    result = planned("pull_requests", ("id", ("=", True), [1, 2]), columns=["title"])
+    assert rows(result, lambda _: 1000) == 2
+    assert requests(result, lambda _: 1000) == 1
 
 
 def test_several_keys_are_items_where_it_can_not():
