@@ -59,7 +59,8 @@ def requests(plan: Plan, guess: Guess) -> int:
         each = max(1, math.ceil(wanted / plan.pagelen))
     if plan.hydrate:
         each += found
-    own = places(plan, guess) * each * max(1, len(plan.queries))
+    # A list that is spread over requests shares its rows among them.
+    own = places(plan, guess) * max(each, len(plan.queries))
     return math.ceil(own) + (requests(plan.parent, guess) if plan.parent else 0)
 
 
