@@ -36,7 +36,7 @@ from .tables.base import Column, Unique
 from .tables.repositories import Repositories
 from .transactions import JOURNAL
 from .values import extractor
-from .writes import WriteRequest, delete, insert, typed, undo, update, verbs
+from .writes import WriteRequest, delete, insert, require, typed, undo, update, verbs
 
 _POLL = 1.0  # seconds between two looks at an answer that comes later
 
@@ -141,6 +141,7 @@ class Modifier:
     def update(self, rowid: Any, values: Row) -> Row:
         """Update the row told by ``rowid`` to ``values``; returns it as it is now."""
         with self._row_of_statement():
+            require(self._table, "UPDATE")
             key, new = typed(self.rowid, rowid), self._typed(values)
             old = self._as_queued(self._old_row(key, new))
             if old is None:
@@ -155,6 +156,7 @@ class Modifier:
     def delete(self, rowid: Any) -> None:
         """Delete the row told by ``rowid``; nothing happens if this transaction has done so."""
         with self._row_of_statement():
+            require(self._table, "DELETE")
             key = typed(self.rowid, rowid)
             if self._seen.deleted(key):
                 return

@@ -440,7 +440,7 @@ def _explained(error: BitbucketError, table: type[Table] | None) -> BitbucketErr
                 "The repository has no issue tracker, or the endpoint is gone. Import with "
                 "OPTIONS (issues 'never') to leave these tables out."
             )
-    if error.status == 403:
+    if error.status == 403 and error.method == "GET":
         wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
         error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
     return error

@@ -124,6 +124,12 @@ def delete(table: type[Table], bound: Row, old: Row) -> list[WriteRequest]:
     return [_request(table, "DELETE", write, bound, old, {})]
 
 
+def require(table: type[Table], verb: str) -> None:
+    """Raise :class:`ReadOnly` for a verb that the table does not take, whatever the row."""
+    if verb not in verbs(table):
+        raise _refused(table, verb)
+
+
 def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
     """The request that takes back one that was sent, ``row`` being the row as it is now."""
     if request.undo is not None or request.verb != "INSERT":

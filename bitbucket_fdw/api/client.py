@@ -106,9 +106,9 @@ class Client:
                 raise _unknown(error) if in_doubt else error
             try:
                 retry = _again(retry, outgoing, outcome)
+                _pause(retry, outcome, scan)
             except RequestError as last:
                 raise _unknown(last) if in_doubt else last from None
-            _pause(retry, outcome, scan)
 
     def probe(self, url: str, scan: ScanContext) -> tuple[Answer | RequestError, Mapping[str, str]]:
         """What an address of this API says when it is asked once, and the answer's headers.

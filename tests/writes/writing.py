@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -166,6 +168,28 @@ class Failed:
     @property
     def hint(self) -> str:
         return self.error.diag.message_hint or ""
+
+
+@contextlib.contextmanager
+def once_sent(emulator: Control, method: str, action: Callable[[], object]) -> Iterator[None]:
+    """Do something on another thread once a request of that method has reached Bitbucket."""
+    before = len(emulator.requests())
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if any(request.method == method for request in emulator.requests()[before:]):
+                action()
+                return
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def documents(
