@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Cluster, Session, create_database
+from cluster import Cluster, Session, create_database
 
 
 @pytest.fixture(scope="module", params=["LATIN1", "SQL_ASCII", "WIN1252", "EUC_JP"])

@@ -4,7 +4,7 @@ import threading
 
 import psycopg
 import pytest
-from conftest import Session
+from cluster import Session
 
 # A statement that reaches each hook.
 STATEMENTS = {

@@ -1,7 +1,7 @@
 """IMPORT FOREIGN SCHEMA."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """When a wrapper instance is made, kept and replaced."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 
 def inits(session: Session, query: str) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Session
+from cluster import Session
 
 # The bounds that a leak of a few bytes a row, or of one object a scan, would pass.
 ROWS = 300_000

@@ -1,7 +1,7 @@
 """INSERT, UPDATE, DELETE, RETURNING, batches and COPY FROM."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 ROWS = "[{'id': n, 'name': 'n%d' % n, 'tags': ['a', 'b']} for n in range(5)]"
 COLUMNS = "id int, name text, tags text[]"

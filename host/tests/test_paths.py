@@ -1,7 +1,7 @@
 """Plans: look-ups by join values, sorts and limits, and EXPLAIN's lines."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 LINES = (
     "['%s %s' % (sorted((q.field_name, q.operator) for q in quals), sorted(columns)),"

@@ -1,7 +1,7 @@
 """Which conditions become quals, and with what values."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 COLUMNS = (
     "i int, b bigint, s smallint, t text, v varchar(9), c char(5), f bool, d date, ts timestamp,"

@@ -1,7 +1,7 @@
 """Scans: rows in every form, what the wrapper is asked, and plans."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 ROWS = "[{'id': n, 'name': 'n%d' % n} for n in range(5)]"
 

@@ -1,7 +1,7 @@
 """A wrapper's worker threads run while PostgreSQL is busy with the rows."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 ROWS = "counting_rows(int(self.options['rows_wanted']))"
 

@@ -1,7 +1,7 @@
 """Transaction hooks: which, in what order, and when they fail."""
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 TRANSACTION_HOOKS = (
     "begin", "pre_commit", "commit", "rollback", "sub_begin", "sub_commit", "sub_rollback",

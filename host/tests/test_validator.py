@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 SERVER = "CREATE SERVER v FOREIGN DATA WRAPPER multicorn"
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Session
+from cluster import Session
 
 UTC = datetime.timezone.utc
 
