@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     environment = venv.ensure(places, "test")
     env = {
         **os.environ,
-        "PATH": f"{environment.directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": environment.path(os.environ["PATH"]),
         "PG_CONFIG": str(tree.pg_config_with_headers(places, installation)),
     }
     return subprocess.run(

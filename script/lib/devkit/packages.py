@@ -68,7 +68,8 @@ CLIENTS = (
     Need("php-cli", program="php"),
     Need("php-odbc", file="/usr/lib/php/*/odbc.so"),
 )
-BROWSER = (
+# What the tests of signing in use.
+SIGNING_IN = (
     Need("chromium", program="chromium"),
     Need("curl", program="curl"),
     Need("openssl", program="openssl"),

@@ -75,7 +75,7 @@ LAYERS = (
         "signing in, and what must never leak",
         server=True,
         per_host=True,
-        needs=packages.BROWSER,
+        needs=packages.SIGNING_IN,
     ),
     Layer(
         "clients",
@@ -190,7 +190,7 @@ def _prepare(
 
 
 def _environment(places: Places, environment: Venv) -> dict[str, str]:
-    """The tests' environment: this one's programs first, all caches outside the checkout."""
+    """The tests' environment: this one's programs in reach, all caches outside the checkout."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -199,7 +199,7 @@ def _environment(places: Places, environment: Venv) -> dict[str, str]:
     cache = places.home / "cache"
     return {
         **kept,
-        "PATH": f"{environment.directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": environment.path(os.environ["PATH"]),
         "PYTHONPYCACHEPREFIX": str(cache / "python"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
         "RUFF_CACHE_DIR": str(cache / "ruff"),

@@ -31,6 +31,14 @@ class Venv:
     def python(self) -> Path:
         return self.directory / "bin" / "python"
 
+    def path(self, path: str) -> str:
+        """A PATH with this environment's programs, behind all others.
+
+        In front, its python3 would be what the interpreter inside PostgreSQL takes itself for,
+        and the distribution's own packages (Multicorn2's) would be out of its reach.
+        """
+        return f"{path}{os.pathsep}{self.directory / 'bin'}"
+
     @property
     def site_packages(self) -> Path:
         found = sorted(self.directory.glob("lib/python3.*/site-packages"))
