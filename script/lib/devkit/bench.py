@@ -32,6 +32,5 @@ def main(arguments: list[str]) -> int:
         "PATH": environment.path(os.environ["PATH"]),
         "PG_CONFIG": str(tree.pg_config_with_headers(places, installation)),
     }
-    return subprocess.run(
-        [str(runner), *options.rest], env=env, cwd=CHECKOUT, check=False
-    ).returncode
+    command = [str(environment.python), str(runner), *options.rest]
+    return subprocess.run(command, env=env, cwd=CHECKOUT, check=False).returncode
