@@ -9,6 +9,7 @@ import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,14 @@ LAYERS = (
         needs=packages.SIGNING_IN,
     ),
     Layer(
+        "writes",
+        "tests/writes",
+        "INSERT, UPDATE, DELETE and transactions",
+        server=True,
+        per_host=True,
+        needs=packages.CLIENTS,
+    ),
+    Layer(
         "clients",
         "tests/clients",
         "ODBC, PHP and other clients",
@@ -134,15 +143,14 @@ def main(arguments: list[str]) -> int:
     dbt = venv.ensure_dbt(places) if "clients" in chosen else None
     if "lint" in chosen:
         _lint(places, environment, tally)
-    for layer in layers:
-        for host in hosts if layer.per_host else [None]:
-            env = _environment(places, environment)
-            if layer.server:
-                env |= {"BITBUCKET_FDW_HOSTS": ",".join(hosts), "PG_CONFIG": str(pg_config)}
-                env |= {"BITBUCKET_FDW_DBT": str(dbt)} if dbt else {}
-                used = [host] if host else hosts
-                tally.hosts += [name for name in used if name not in tally.hosts]
-            _run(places, environment, layer, host, env, extra, tally)
+    jobs = [Job(layer, host) for layer in layers for host in (hosts if layer.per_host else [None])]
+    runner = Runner(places, environment, hosts, pg_config, dbt, extra)
+    lanes = max(1, min(options.jobs, len(jobs)))
+    with ThreadPoolExecutor(lanes) as pool:
+        running = [pool.submit(runner.run, job, aside=lanes > 1) for job in jobs]
+        for finished in as_completed(running):
+            tally.add(*finished.result())
+    tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
     return _summary(tally, time.monotonic() - started)
 
 
@@ -159,12 +167,19 @@ def _parser() -> argparse.ArgumentParser:
         prog="script/test",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Run all tests, or the layers that are named.",
-        usage="script/test [--host HOST] [LAYER ...] [-- PYTEST ARGUMENTS]",
+        usage="script/test [--host HOST] [--jobs N] [LAYER ...] [-- PYTEST ARGUMENTS]",
         epilog=f"layers:\n  lint      ruff, mypy and shellcheck\n{about}\n\n"
         "What needs PostgreSQL runs on the bundled host, and once more on Multicorn2 where that\n"
         "is installed. Example: script/test sql -- -k pushdown -x",
     )
     parser.add_argument("layer", nargs="*", metavar="LAYER", help="default: all of them")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="layers to run at the same time (default: 2 where there are two processors)",
+    )
     parser.add_argument("--host", choices=tree.FLAVOURS, help="only this host")
     return parser
 
@@ -209,33 +224,76 @@ def _environment(places: Places, environment: Venv) -> dict[str, str]:
     }
 
 
-def _run(
-    places: Places,
-    environment: Venv,
-    layer: Layer,
-    host: str | None,
-    env: dict[str, str],
-    extra: list[str],
-    tally: Tally,
-) -> None:
-    label = f"{layer.name} ({host})" if host else layer.name
-    say(f"\n== {label}: {layer.about}")
-    report = places.logs / f"junit-{layer.name}{'-' + host if host else ''}.xml"
-    report.unlink(missing_ok=True)
-    command = [
-        str(environment.python),
-        "-m",
-        "pytest",
-        layer.path,
-        "--quiet",
-        f"--timeout={TEST_TIMEOUT}",
-        f"--junitxml={report}",
-        f"--override-ini=cache_dir={places.home / 'cache' / 'pytest'}",
-        *([f"--host={host}"] if host else []),
-        *extra,
-    ]
-    done = subprocess.run(command, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL, check=False)
-    tally.add(label, done.returncode, report)
+@dataclass(frozen=True)
+class Job:
+    """One pytest run: a layer, on a host where it runs once per host."""
+
+    layer: Layer
+    host: str | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.layer.name} ({self.host})" if self.host else self.layer.name
+
+    def uses(self, host: str) -> bool:
+        return self.host == host or (self.host is None and self.layer.server)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What all pytest runs share."""
+
+    places: Places
+    environment: Venv
+    hosts: list[str]
+    pg_config: Path | None
+    dbt: Path | None
+    extra: list[str]
+
+    def run(self, job: Job, *, aside: bool) -> tuple[str, int, Path]:
+        """Run a job; its label, exit status and JUnit report.
+
+        ``aside``: others run at the same time, so its output is kept back until it has ended.
+        """
+        name = job.label.replace(" (", "-").rstrip(")")
+        report = self.places.logs / f"junit-{name}.xml"
+        report.unlink(missing_ok=True)
+        title = f"\n== {job.label}: {job.layer.about}"
+        command = [
+            str(self.environment.python),
+            "-m",
+            "pytest",
+            job.layer.path,
+            "--quiet",
+            f"--timeout={TEST_TIMEOUT}",
+            f"--junitxml={report}",
+            f"--override-ini=cache_dir={self.places.home / 'cache' / f'pytest-{name}'}",
+            *([f"--host={job.host}"] if job.host else []),
+            *self.extra,
+        ]
+        say(f"  running {job.label}" if aside else title)
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=self._environment(job),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if aside else None,
+            stderr=subprocess.STDOUT if aside else None,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if aside:
+            say(f"{title}\n{done.stdout.rstrip()}")
+        return job.label, done.returncode, report
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        env = _environment(self.places, self.environment)
+        if job.layer.server:
+            env |= {"BITBUCKET_FDW_HOSTS": ",".join(self.hosts), "PG_CONFIG": str(self.pg_config)}
+        if self.dbt:
+            env["BITBUCKET_FDW_DBT"] = str(self.dbt)
+        return env
 
 
 def _lint(places: Places, environment: Venv, tally: Tally) -> None:
