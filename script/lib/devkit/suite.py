@@ -79,14 +79,6 @@ LAYERS = (
         needs=packages.SIGNING_IN,
     ),
     Layer(
-        "writes",
-        "tests/writes",
-        "INSERT, UPDATE, DELETE and transactions",
-        server=True,
-        per_host=True,
-        needs=packages.CLIENTS,
-    ),
-    Layer(
         "clients",
         "tests/clients",
         "ODBC, PHP and other clients",
