@@ -69,6 +69,7 @@ LAYERS = (
         "INSERT, UPDATE, DELETE and transactions",
         server=True,
         per_host=True,
+        needs=packages.CLIENTS,
     ),
     Layer(
         "auth",
