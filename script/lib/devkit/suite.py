@@ -141,8 +141,13 @@ def main(arguments: list[str]) -> int:
     lanes = max(1, min(options.jobs, len(jobs)))
     with ThreadPoolExecutor(lanes) as pool:
         running = [pool.submit(runner.run, job, aside=lanes > 1) for job in jobs]
-        for finished in as_completed(running):
-            tally.add(*finished.result())
+        try:
+            for finished in as_completed(running):
+                tally.add(*finished.result())
+        except KeyboardInterrupt:
+            # The terminal has interrupted the running ones, too; no other is to start.
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
     tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
     return _summary(tally, time.monotonic() - started)
 
