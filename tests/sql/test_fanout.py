@@ -13,6 +13,7 @@ from tests.sql.querying import asked, paths
 from tests.support.database import Database
 
 LISTING = "/repositories/acme"
+NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
 def repositories(sql, where="true"):
@@ -122,6 +123,49 @@ def test_comments_of_pull_requests_in_every_state_are_found(sql):
         "(SELECT FROM website_x.pull_request_comments c WHERE c.pull_request_id = p.id)"
     )
     assert set(states) > {"OPEN"}
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "probes"),
+    [
+        (
+            "pull_request_comments",
+            "pull_request_id = 99999",
+            ["pullrequests/99999", "pullrequests"],
+        ),
+        ("pull_request_tasks", "pull_request_id = 99999", ["pullrequests/99999", "pullrequests"]),
+        ("issue_comments", "issue_id = 99999", ["issues/99999", "issues"]),
+        ("issue_comments", "issue_id = 99999 AND id = 1", ["issues/99999", "issues"]),
+        ("commit_statuses", f"commit_hash = '{'0' * 40}'", [f"commit/{'0' * 40}", "commits"]),
+        (
+            "pipeline_steps",
+            f"pipeline_uuid = '{NO_UUID}'",
+            [f"pipelines/{{{NO_UUID}}}", "pipelines"],
+        ),
+    ],
+)
+def test_a_parent_that_is_not_there_has_no_rows(sql, table, where, probes):
+    """As in a scan of everything; but only once it is known that the parent alone is missing."""
+    result = sql.query(f"SELECT * FROM {table} WHERE {where}")
+    assert result.rows == []
+    assert paths(result)[-2:] == [f"{LISTING}/website/{probe}" for probe in probes]
+    assert sql.query(f"SELECT count(*) FROM {table} WHERE {where}").rows == [(0,)]
+
+
+def test_parents_that_are_not_there_are_passed_over_in_a_list(sql):
+    some = "SELECT DISTINCT pull_request_id FROM website_x.pull_request_comments"
+    there = sql.db.column(f"{some} ORDER BY 1 LIMIT 2")
+    result = sql.query(
+        "SELECT * FROM pull_request_comments WHERE pull_request_id = ANY (%s)", [[*there, 99999]]
+    )
+    assert {row[2] for row in result.rows} == set(there)
+
+
+def test_a_join_with_parents_that_are_not_there(sql):
+    sql.query(
+        "SELECT g, c.id FROM generate_series(170, 180) g LEFT JOIN pull_request_comments c "
+        "ON c.pull_request_id = g"
+    )
 
 
 def test_a_grandparents_condition_narrows_its_own_list(sql):
