@@ -94,6 +94,7 @@ def emulator_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
             options=arguments,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            tied=True,
         )
         started.append(process)
         return Control(base_url)

@@ -122,9 +122,15 @@ def start(
     user: OsUser | None = None,
     cwd: Path = Path("/"),
     env: dict[str, str] | None = None,
+    tied: bool = False,
 ) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the emulator as its own session; its process and base URL, once it listens."""
+    """Start the emulator as its own session; its process and base URL, once it listens.
+
+    ``tied``: it ends with the process that started it, even when that is killed.
+    """
     command = [str(python), "-m", "bitbucket_fdw.emulator", "--port", str(port), *options]
+    if tied:
+        command = ["setpriv", "--pdeathsig", "TERM", *command]
     # stdout goes to the log as well as stderr: a pipe would fill or break when we leave.
     with log.open("ab") as output:
         begin = output.tell()
