@@ -150,7 +150,9 @@ class Modifier:
             if requests and self._table.writes.own:
                 self._require_own(old, self._table.writes.own)
             changed = self._write(requests, values)
-            self._seen.add(key, {**old, **changed})  # a join may give the row again
+            for request in requests:  # a join may give the row again, as the scan found it
+                old = {**old, **request.values}
+            self._seen.add(key, old)
             return changed
 
     def delete(self, rowid: Any) -> None:
