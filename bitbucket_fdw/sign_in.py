@@ -222,7 +222,7 @@ class SignIn:
         """Tokens of the client itself; every mapping with the same client shares them."""
         oauth2 = self.oauth2()
         entry = self._entry(self.scheme, *self._parts())
-        return RenewedBearer(TokenStore.default(), entry, lambda _: oauth2.from_client())
+        return self._renewed(entry, lambda _: oauth2.from_client())
 
     def person_tokens(self) -> RenewedBearer:
         """Tokens of the person who logged in, each got with the refresh token of the one before.
@@ -240,7 +240,18 @@ class SignIn:
                 raise _no_login(login is not None)
             return oauth2.from_refresh_token(refresh_token)
 
-        return RenewedBearer(TokenStore.default(), entry, obtain)
+        return self._renewed(entry, obtain)
+
+    def _renewed(self, entry: str, obtain: Callable[[Token | None], Token]) -> RenewedBearer:
+        def named(kept: Token | None) -> Token:
+            try:
+                return obtain(kept)
+            except SignInError as error:
+                said = (f"The user mapping has {self.label()}.", error.detail)
+                error.detail = " ".join(filter(None, said))
+                raise
+
+        return RenewedBearer(TokenStore.default(), entry, named)
 
 
 def transport(values: Mapping[str, Any]) -> Transport:

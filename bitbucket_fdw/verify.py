@@ -276,7 +276,7 @@ class Verification:
     def _table(self, table: type[Table], workspace: str | None, bound: Iterable[str]) -> Check:
         """The check of a table in a workspace, asked in a repository of ``bound`` if it has one."""
         parameters = set(path_parameters(table.collection.path))
-        name = f"table {table.name}" + (f" in {workspace}" if workspace else "")
+        name = f"table {table.name}" + (f" in {workspace}" if workspace and parameters else "")
         if not parameters <= {"workspace", "repository"}:
             return self._below(table, name, workspace, bound)
         repository = None

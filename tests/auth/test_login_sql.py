@@ -213,6 +213,22 @@ def test_a_scan_goes_on_when_its_token_runs_out(mapped, authorization, emulator)
     assert authorization.count("refresh_token") == 1
 
 
+def test_a_write_whose_token_has_run_out_is_sent_once_more_and_made_once(
+    mapped, authorization, emulator
+):
+    mapped.set(auth="oauth2_code", **authorization.client())
+    mapped.log_in()
+    mapped.database.execute(
+        "CREATE FOREIGN TABLE issues (id bigint, title text, workspace text, repository text) "
+        "SERVER bitbucket OPTIONS (table 'issues', workspace 'acme', repository 'website')"
+    )
+    authorization.expire()
+    result = mapped.database.query("INSERT INTO issues (title) VALUES ('once') RETURNING id")
+    assert [request.status for request in result.requests] == [401, 201]
+    assert mapped.database.value("SELECT count(*) FROM issues WHERE title = 'once'") == 1
+    assert authorization.count("refresh_token") == 1
+
+
 def test_fifty_sessions_with_an_expired_token_make_one_refresh_request(mapped, authorization):
     mapped.set(auth="oauth2_code", **authorization.client())
     mapped.log_in()
@@ -247,6 +263,7 @@ def test_a_revoked_login_says_whose_and_how_to_renew_it(mapped, authorization):
     error = fails(mapped, SLUGS)
     assert error.diag.sqlstate in ("28000", "HV000", "XX000")
     assert "Bitbucket gave no token" in error.diag.message_primary
+    assert 'auth "oauth2_code", client_id "emulatorconsumerkey' in error.diag.message_detail
     assert "bitbucket-fdw login" in error.diag.message_hint
 
 
