@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from . import options
-from .errors import DeclarationError, OptionError
+from .errors import DeclarationError, InvalidValue, OptionError
 from .pushdown.conditions import Qual, conditions_of
 from .pushdown.plan import Sort
 from .pushdown.planner import sort_column
@@ -107,8 +107,20 @@ class TableBinding:
         return self._renamed[column][0]
 
     def declared(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of the foreign table's columns under their declared names."""
-        return {self.shown[name].name: value for name, value in values.items()}
+        """Values of the foreign table's columns under their declared names.
+
+        Raises :class:`InvalidValue` where two columns show the same one and differ.
+        """
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            column = self.shown[name].name
+            if found.setdefault(column, value) != value:
+                same = " and ".join(self._renamed[column])
+                raise InvalidValue(
+                    f"columns {same} are the same one at Bitbucket, and differ",
+                    hint="Set all of them to the new value.",
+                )
+        return found
 
     def rename(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row under the foreign table's own column names."""

@@ -115,7 +115,9 @@ class Modifier:
             return request, None
         if rowid.name not in request.columns:
             return request, None
-        request = replace(request, columns=request.columns.union(self._table.primary_key))
+        only = self._table.writes.only
+        needed = (*self._table.primary_key, *(only[:1] if only else ()))
+        request = replace(request, columns=request.columns.union(needed))
         return request, lambda row: self._seen.add(typed(rowid, row.get(rowid.name)), row)
 
     def _identity(self, row: Row) -> tuple[Any, ...]:
@@ -281,13 +283,17 @@ class Modifier:
     # --- reading what a change needs ---
 
     def _old_row(self, rowid: Any, new: Row) -> Row:
-        key = self._identity(new)
-        candidates = self._seen.candidates(rowid)
-        for row in candidates:
-            if self._identity(row) == key and new.keys() <= row.keys():
-                return self._typed(row)
-        if not candidates or any(self._identity(row) == key for row in candidates):
-            row = self._read({**self._bound_values(), **new})
+        """The row to change as it was read; ``new`` has a value for every column that is shown."""
+        seen = [self._typed(row) for row in self._seen.candidates(rowid)]
+        named = {name: new[name] for name in self._table.primary_key if name in new}
+        matching = [row for row in seen if all(row[n] == value for n, value in named.items())]
+        if len(matching) > 1:
+            raise RowUnknown(f"{self.rowid.name} {rowid} stands for several rows")
+        if matching and new.keys() <= matching[0].keys():
+            return matching[0]
+        if matching or not seen:
+            known = matching[0] if matching else {}
+            row = self._read({**self._bound_values(), **known, **named})
             if row[self.rowid.name] == rowid:
                 return row
         raise RowUnknown(

@@ -40,12 +40,12 @@ def _text(value: str) -> str:
     return value
 
 
-def _boolean(value: str) -> bool:
-    known = {"true": True, "on": True, "yes": True, "1": True}
-    known |= {"false": False, "off": False, "no": False, "0": False}
-    if value.lower() not in known:
-        raise ValueError("must be true or false")
-    return known[value.lower()]
+def _false(value: str) -> bool:
+    # The host hands over one set of options, in which a server's true would win over a table's
+    # false, so that true has to be the absence of the option.
+    if value.lower() not in ("false", "off", "no", "0"):
+        raise ValueError("must be false; leave it out to allow changes")
+    return False
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -203,10 +203,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "updatable",
         SERVER,
-        _boolean,
-        "Whether INSERT, UPDATE and DELETE are allowed; false on the server holds for all of its "
-        "tables",
-        "true",
+        _false,
+        "Forbids INSERT, UPDATE and DELETE; on a server, for all of its tables",
         also=TABLE,
     ),
     Option(

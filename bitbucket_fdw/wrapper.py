@@ -30,7 +30,7 @@ from . import (
 from .api import Client, ScanContext, Settings, client_for
 from .api.scan import Workers
 from .binding import TableBinding
-from .errors import BitbucketError, NotFound, OptionError, ReadOnly, RequestError
+from .errors import BitbucketError, NotFound, OptionError, ReadOnly, RequestError, RowUnknown
 from .execution import Execution, Reader, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
@@ -90,7 +90,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client = _client(values)
         self.sizes = _sizes_of(self.client)
         self._startup_cost = estimate.STARTUP_COST
-        self._updatable: bool = values["updatable"]
+        self._updatable = values["updatable"] is None
         self._write_mode: str = values["write_mode"]
         self._modifier = Modifier(
             self.binding,
@@ -205,12 +205,17 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # remembered.
         self._modifier.changing = True
         self._modifier.admitted = False
-        return self.binding.spelled(self._modifier.rowid.name)
+        try:
+            return self.binding.spelled(self._modifier.rowid.name)
+        except RowUnknown:
+            # Hosts ask before an INSERT too, which needs none; others fail at their first row.
+            return next(iter(self.binding.shown))
 
     @reporting
     def insert(self, values: Mapping[str, Any]) -> Row:
         self._admit()
-        return self._written(self._modifier.insert(self.binding.declared(values)))
+        given = {name: value for name, value in values.items() if value is not None}
+        return self._written(self._modifier.insert(self.binding.declared(given)))
 
     @reporting
     def update(self, rowid: Any, newvalues: Mapping[str, Any]) -> Row:

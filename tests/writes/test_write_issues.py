@@ -127,7 +127,7 @@ def test_no_row_no_request(sql):
         ("UPDATE issues SET reporter_uuid = NULL WHERE id = 1", "0A000", "reporter_uuid", ""),
         ("UPDATE issues SET id = 99 WHERE id = 1", "HV000", "cannot change its key", "Insert"),
         ("UPDATE issues SET id = NULL WHERE id = 1", "HV000", "cannot change its key", ""),
-        ("UPDATE issues SET repository = 'x' WHERE id = 1", "0A000", "repository cannot be", ""),
+        ("UPDATE issues SET repository = 'x' WHERE id = 1", "HV000", "cannot change its key", ""),
         ("INSERT INTO issue_comments (content_raw) VALUES ('c')", "23502", "issue_id", ""),
         ("INSERT INTO issue_comments (issue_id) VALUES (1)", "23502", "content_raw", ""),
         ("UPDATE issue_comments SET issue_id = 5 WHERE issue_id = 4", "HV000", "its key", ""),
