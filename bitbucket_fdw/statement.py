@@ -47,6 +47,16 @@ def text() -> str:
     return (pointer.value or b"").decode("utf-8", "replace")
 
 
+def transaction_start() -> int:
+    """When the transaction began, as PostgreSQL counts time; 0 outside of a backend."""
+    try:
+        function = ctypes.CDLL(None).GetCurrentTransactionStartTimestamp
+    except AttributeError:
+        return 0
+    function.restype = ctypes.c_int64
+    return int(function())
+
+
 def may_use_whole_rows(statement: str) -> bool:
     """Whether a statement calls a function that may be given whole rows."""
     return bool(_WHOLE_ROWS.search(statement))

@@ -85,9 +85,23 @@ class Journal:
         self._queue: list[Pending] = []
         self._queued_by_key: dict[tuple[str, ...], list[WriteRequest]] = {}
         self._failing: Entry | None = None
+        self._transaction = 0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def enter(self, transaction: int) -> list[str]:
+        """Be told which transaction it is, by its start; what the last one never sent.
+
+        Multicorn2 does not tell its wrappers of PREPARE TRANSACTION. What waited for that
+        transaction's COMMIT must not be sent with another's.
+        """
+        never_sent: list[str] = []
+        if transaction != self._transaction:
+            never_sent = [str(pending.request) for pending in self._queue]
+            self.commit()
+        self._transaction = transaction
+        return never_sent
 
     # --- writing ---
 

@@ -224,6 +224,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     @reporting
     def delete(self, rowid: Any) -> None:
+        _enter_transaction()
         self._require_updatable()
         self._modifier.delete(rowid)
 
@@ -232,6 +233,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def _admit(self) -> None:
         """Refuse clauses that cannot be honoured; once per statement, whose text may be long."""
+        _enter_transaction()
         self._require_updatable()
         if self._modifier.admitted:
             return
@@ -277,10 +279,12 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.forget()
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not statement.is_rollback(statement.text()):
+            _enter_transaction()
             _tell(JOURNAL.rollback(level))
 
     @reporting
     def pre_commit(self) -> None:
+        _enter_transaction()
         JOURNAL.pre_commit()
 
     def commit(self) -> None:
@@ -288,6 +292,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.forget()
 
     def rollback(self) -> None:
+        _enter_transaction()
         _tell(JOURNAL.rollback(1))
         self._modifier.forget()
 
@@ -449,6 +454,19 @@ def _explained(error: BitbucketError, table: type[Table] | None) -> BitbucketErr
         wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
         error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
     return error
+
+
+def _enter_transaction() -> None:
+    """Let the journal know the transaction; warn of changes that one before it lost."""
+    lost = JOURNAL.enter(statement.transaction_start())
+    if lost:
+        log_to_postgres(
+            f"{'1 change' if len(lost) == 1 else f'{len(lost)} changes'} of a prepared transaction "
+            "will never be sent",
+            WARNING,
+            detail="\n".join(f"{number}. {change}" for number, change in enumerate(lost, 1)),
+            hint="Do not PREPARE transactions that write to Bitbucket.",
+        )
 
 
 def _tell(aftermath: Aftermath) -> None:

@@ -57,6 +57,7 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "timezone": "UTC",
+            "max_prepared_transactions": "5",
             "log_min_messages": "warning",
         },
         environment={
