@@ -8,10 +8,11 @@
 #error "multicorn needs PostgreSQL 14 or later and Python 3.10 or later"
 #endif
 
-/* 15 split the node type Value. */
-#if PG_VERSION_NUM < 150000
-#define Integer Value
-#define String Value
+/* 18 moved parts of it to headers of their own. */
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
 #endif
 
 /* 17 added fdw_restrictinfo, 18 disabled_nodes, to the foreign path constructors. */

@@ -22,7 +22,6 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
-#include "commands/explain.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
@@ -91,7 +90,7 @@ extern bool py_on_main_thread(void);
 
 /* errors.c */
 
-extern void py_throw(void) pg_attribute_noreturn();
+extern void py_throw(void) __attribute__((noreturn));
 extern void py_warn(void);
 extern char *py_lossy_string(PyObject *object);
 
