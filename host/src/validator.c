@@ -62,72 +62,100 @@ take_wrapper(List **options)
 }
 
 /*
- * The wrapper of the servers of every foreign data wrapper that has this validator, if they all
- * have the same one; otherwise NULL.
+ * The wrappers of the servers of every foreign data wrapper that has this validator, each once.
  *
  * PostgreSQL tells a validator the options of a table or a user mapping, but not their server.
  */
-static char *
-only_wrapper(Oid validator)
+static List *
+possible_wrappers(Oid validator)
 {
 	Relation	relation = table_open(ForeignServerRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
-	char	   *result = NULL;
-	bool		same = true;
+	List	   *result = NIL;
 
-	while (same && (tuple = systable_getnext(scan)) != NULL)
+	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		Form_pg_foreign_server form = (Form_pg_foreign_server) GETSTRUCT(tuple);
-		ForeignServer *server;
-		char	   *wrapper;
 
-		if (GetForeignDataWrapper(form->srvfdw)->fdwvalidator != validator)
-			continue;
-		server = GetForeignServer(form->oid);
-		wrapper = take_wrapper(&server->options);
-		same = wrapper != NULL && (result == NULL || strcmp(result, wrapper) == 0);
-		result = wrapper;
+		if (GetForeignDataWrapper(form->srvfdw)->fdwvalidator == validator)
+		{
+			ForeignServer *server = GetForeignServer(form->oid);
+			char	   *wrapper = take_wrapper(&server->options);
+
+			if (wrapper != NULL && !list_member(result, makeString(wrapper)))
+				result = lappend(result, makeString(wrapper));
+		}
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	return same ? result : NULL;
+	return result;
 }
 
 /*
- * Let the class, if it has validate_options(), look at the options.
+ * Let a class, if it has validate_options(), look at the options. False with a Python exception
+ * set if it refuses them.
  */
-static void
-call_validate_options(PyObject *class, List *options, const char *level)
+static bool
+takes_options(PyObject *class, List *options, const char *level)
 {
 	PyObject   *hook = PyObject_GetAttrString(class, "validate_options");
+	PyObject   *done;
 
 	if (hook == NULL)
 	{
 		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-			py_throw();
+			return false;
 		PyErr_Clear();
-		return;
+		return true;
 	}
 	py_own(hook);
-	py_own(PyObject_CallFunction(hook, "Os", options_to_python(options), level));
+	done = PyObject_CallFunction(hook, "Os", options_to_python(options), level);
+	if (done != NULL)
+		py_own(done);
+	return done != NULL;
 }
 
-/*
- * A server's class must be there. That of another object may be missing for the moment, which
- * its first use will tell; its options are then not checked.
- */
 static void
-validate(List *options, const char *level, const char *wrapper, bool required)
+validate_server(List *options, const char *wrapper)
 {
 	PY_BEGIN();
 	{
 		PyObject   *class = PyObject_CallOneArg(py.get_class, server_string_to_python(wrapper));
 
-		if (class != NULL || required)
-			call_validate_options(py_own(class), options, level);
-		else
+		if (!takes_options(py_own(class), options, "server"))
+			py_throw();
+	}
+	PY_END();
+}
+
+/*
+ * The options of a table, column or user mapping are refused if none of the wrappers that may be
+ * theirs takes them, in the words of the last one. A class that cannot be imported for the moment
+ * refuses nothing: its first use will tell.
+ */
+static void
+validate_for_any(List *options, const char *level, List *wrappers)
+{
+	PY_BEGIN();
+	{
+		bool		taken = wrappers == NIL;
+		ListCell   *lc;
+
+		foreach(lc, wrappers)
+		{
+			PyObject   *class = PyObject_CallOneArg(py.get_class,
+													server_string_to_python(strVal(lfirst(lc))));
+
 			PyErr_Clear();
+			taken = class == NULL || takes_options(py_own(class), options, level);
+			if (taken)
+				break;
+			if (lnext(wrappers, lc) != NULL)
+				PyErr_Clear();
+		}
+		if (!taken)
+			py_throw();
 	}
 	PY_END();
 }
@@ -146,7 +174,7 @@ multicorn_validator(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 					 errmsg("The wrapper parameter is mandatory, specify a valid class name")));
-		validate(options, level, wrapper, true);
+		validate_server(options, wrapper);
 	}
 	else if (catalog == ForeignDataWrapperRelationId)
 	{
@@ -161,9 +189,7 @@ multicorn_validator(PG_FUNCTION_ARGS)
 					 errmsg("Cannot set the wrapper class on the %s",
 							catalog == UserMappingRelationId ? "user mapping" : level),
 					 errhint("Set it on the server")));
-		wrapper = only_wrapper(fcinfo->flinfo->fn_oid);
-		if (wrapper != NULL)
-			validate(options, level, wrapper, false);
+		validate_for_any(options, level, possible_wrappers(fcinfo->flinfo->fn_oid));
 	}
 	PG_RETURN_VOID();
 }
