@@ -129,6 +129,7 @@ _CATALOG: dict[str, Callable[[], Iterator[Row]]] = {
     "tables": table_rows,
     "columns": column_rows,
 }
+NAMES = tuple(_CATALOG)
 
 
 @functools.cache

@@ -335,6 +335,15 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         super().__init__(dict(fdw_options), dict(fdw_columns))
         self._rows = catalog.rows(fdw_options.get("table", ""))
 
+    @classmethod
+    def validate_options(cls, given: Mapping[str, str], level: str) -> None:
+        """Take the catalog's own tables, and whatever :class:`BitbucketFdw` takes.
+
+        A host is not told the server that a table is of, and refuses what no class takes.
+        """
+        if level != "table" or given.get("table") not in catalog.NAMES:
+            BitbucketFdw.validate_options(given, level)
+
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         # The host's own guess, a hundred million rows, would have every query compiled by JIT.
         return len(self._rows), 100

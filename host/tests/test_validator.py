@@ -132,6 +132,19 @@ def test_tables_are_not_validated_where_servers_differ(session: Session) -> None
 
 
 @pytest.mark.beyond("has no such hook")
+def test_tables_are_refused_what_no_server_takes(session: Session) -> None:
+    """A validator is not told the server, so that options of each have to pass."""
+    session.execute(VALIDATING)
+    session.execute(SERVER.replace(" v ", " w ") + " OPTIONS (wrapper 'contract.OtherValidating')")
+    error = session.error(f"{TABLE.format('')} OPTIONS (wrong 'x')")
+    assert error.message_primary in ('invalid option "wrong"', "not other_")
+    session.execute(f"{TABLE.format('')} OPTIONS (table_x 'x')")
+    session.execute("ALTER FOREIGN TABLE vt OPTIONS (DROP table_x, ADD other_x 'x')")
+    session.error("ALTER FOREIGN TABLE vt OPTIONS (ADD table_x 'x')")
+    session.execute("DROP SERVER w")
+
+
+@pytest.mark.beyond("has no such hook")
 def test_validated_through_a_second_foreign_data_wrapper(session: Session) -> None:
     session.execute(
         "CREATE FOREIGN DATA WRAPPER second HANDLER multicorn_handler VALIDATOR multicorn_validator"

@@ -246,6 +246,15 @@ class ValidatingWrapper(Wrapper):
                 )
 
 
+class OtherValidating(Wrapper):
+    """Takes options of its own only."""
+
+    @classmethod
+    def validate_options(cls, options, level):
+        if not all(name.startswith("other_") for name in options):
+            log_to_postgres("not other_", 40)
+
+
 class CollectingWrapper(TransactionAwareForeignDataWrapper):
     rowid_column = "id"
 
