@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from devkit.emulator import Control
 
@@ -37,8 +38,24 @@ def import_all(database: Database) -> None:
 
 @pytest.fixture
 def sql(emulator: Control, workspace_db: Database) -> Iterator[Both]:
-    """The imported workspace in a session of its own, on the emulator's initial state."""
+    """The imported workspace on the emulator's initial state, in a session with default settings.
+
+    The session's backend is that of the test before, which may know sizes of tables.
+    """
+    workspace_db.connection.prepare_threshold = None  # DISCARD ALL would take them away unseen
     yield Both(workspace_db)
+    try:
+        workspace_db.execute("DISCARD ALL")
+    except psycopg.Error:  # an open transaction, a broken connection
+        workspace_db.close()
+
+
+@pytest.fixture
+def fresh(workspace_db: Database, sql: Both) -> Iterator[Both]:
+    """The same in a backend that has learned nothing, and that nothing learns from."""
+    workspace_db.close()
+    workspace_db.connection.prepare_threshold = None
+    yield sql
     workspace_db.close()
 
 

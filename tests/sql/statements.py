@@ -369,7 +369,7 @@ class Drawing:
                     f"{name} {operator} {value}",
                     f"{constant} {operator} {name}",
                     f"{name} % 2 = 0",
-                    f"{name} BETWEEN {constant} - 3 AND {constant}",
+                    f"{name} BETWEEN {constant} / 2 AND {constant}",
                     f"{name}::text = '{value}'",
                 )
             )

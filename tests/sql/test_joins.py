@@ -11,12 +11,12 @@ PULL_REQUEST = "/repositories/acme/website/pullrequests"
 
 
 @pytest.fixture
-def picked(sql: Both) -> Both:
+def picked(fresh: Both) -> Both:
     """A local table ``picked`` with three ids, in a temporary schema that both sides see."""
-    sql.db.execute("CREATE TEMPORARY TABLE picked (id bigint, note text)")
-    sql.db.execute("INSERT INTO picked VALUES (3, 'a'), (7, 'b'), (9, 'c')")
-    sql.db.execute("ANALYZE picked")
-    return sql
+    fresh.db.execute("CREATE TEMPORARY TABLE picked (id bigint, note text)")
+    fresh.db.execute("INSERT INTO picked VALUES (3, 'a'), (7, 'b'), (9, 'c')")
+    fresh.db.execute("ANALYZE picked")
+    return fresh
 
 
 # Multicorn2 3.2 loses a join's conditions beside the key, so that no key is offered there.
@@ -207,14 +207,14 @@ def test_foreign_tables_join_with_plain_ones(sql):
     )
 
 
-def test_costs_are_about_requests(sql):
+def test_costs_are_about_requests(fresh):
     """A scan of many pages must look dearer than an item, and than a scan of few."""
 
     def cost(statement):
-        [[plan]] = sql.db.rows(f"EXPLAIN (FORMAT JSON) {statement}")
+        [[plan]] = fresh.db.rows(f"EXPLAIN (FORMAT JSON) {statement}")
         return plan[0]["Plan"]["Total Cost"]
 
-    sql.run("SELECT count(*) FROM pull_requests", on="website")
+    fresh.run("SELECT count(*) FROM pull_requests", on="website")
     whole = cost("SELECT title FROM pull_requests")
     part = cost("SELECT title FROM pull_requests WHERE state = 'DECLINED'")
     item = cost("SELECT title FROM pull_requests WHERE id = 3")

@@ -107,10 +107,9 @@ def test_like_parameters(sql, mode):
 
 def test_a_client_side_prepared_statement(sql):
     """What drivers do: the same statement often enough for PostgreSQL to turn to a generic plan."""
-    sql.db.execute("SET search_path = website")
-    with sql.db.connection.cursor() as cursor:
+    with sql.db.connect() as connection, connection.cursor() as cursor:
         for number in range(1, 10):
-            cursor.execute(b"SELECT id FROM issues WHERE id = %s", [number], prepare=True)
+            cursor.execute(b"SELECT id FROM website.issues WHERE id = %s", [number], prepare=True)
             assert cursor.fetchall() == [(number,)]
     assert [r.path for r in sql.db.emulator.requests()] == [
         f"/2.0{ISSUE}/{number}" for number in range(1, 10)

@@ -27,11 +27,11 @@ def test_every_title_is_found_by_itself(sql):
 
 def test_every_title_is_found_by_its_parts(sql):
     escape = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
-    for (title,) in sql.query("SELECT DISTINCT title FROM issues").rows:
-        for part in (title[:5], title[-5:], title[2:9]):
-            for operator in ("LIKE", "ILIKE"):
-                pattern = f"%{part.translate(escape)}%"
-                sql.query(f"SELECT id FROM issues WHERE title {operator} %s", [pattern])
+    titles = sql.db.column("SELECT title FROM website_x.issues ORDER BY md5(title) LIMIT 25")
+    for number, title in enumerate(titles):
+        part = (title[:5], title[-5:], title[2:9])[number % 3].translate(escape)
+        for operator in ("LIKE", "ILIKE"):
+            sql.query(f"SELECT id FROM issues WHERE title {operator} %s", [f"%{part}%"])
 
 
 @pytest.mark.parametrize(
