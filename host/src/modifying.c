@@ -4,12 +4,11 @@
 #include "multicorn.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/appendinfo.h"
-#include "parser/parsetree.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 /* The junk column of old rows, as PostgreSQL itself names it. */
@@ -17,7 +16,6 @@
 
 typedef struct Modification
 {
-	Instance   *entry;			/* only for its "modified" flag, set at the start */
 	PyHolder	instance;
 	RowConverter *converter;
 	int			batch_size;
@@ -59,13 +57,15 @@ rowid_junk_name(Oid type)
 }
 
 /*
- * Have the plan give the row identifier; and for RETURNING of a DELETE, the old row. An UPDATE
- * gets that from PostgreSQL anyway.
+ * Have the plan give the row identifier; and for RETURNING of a DELETE, the old row, as a record,
+ * like PostgreSQL's own of this name, so that tables of other row types may share it. An UPDATE
+ * gets that one anyway.
  */
 void
 add_foreign_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 						   Relation target_relation)
 {
+	(void) target_rte;
 	PY_BEGIN();
 	{
 		PyObject   *instance = instance_get(RelationGetRelid(target_relation))->object;
@@ -80,8 +80,9 @@ add_foreign_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *targ
 									 rowid->attcollation, 0),
 							 rtindex, rowid_junk_name(rowid->atttypid));
 		if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL)
-			add_row_identity_var(root, makeWholeRowVar(target_rte, rtindex, 0, false), rtindex,
-								 WHOLE_ROW);
+			add_row_identity_var(root,
+								 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
+								 rtindex, WHOLE_ROW);
 	}
 	PY_END();
 }

@@ -123,8 +123,6 @@ get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		rel->rows = clamp_row_est(rows);
 		table->width = (int) Max(0, Min(width, INT_MAX));
 		rel->reltarget->width = table->width;
-		if (rel->tuples < rel->rows)
-			rel->tuples = rel->rows;
 		table_close(relation, NoLock);
 	}
 	PY_END();

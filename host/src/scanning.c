@@ -58,14 +58,19 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 	node->fdw_state = scan;
 }
 
+/*
+ * Whether an expression needs a parameter that has its value only while the query runs: of a
+ * join or an initial subquery, or of the client in EXPLAIN (GENERIC_PLAN). "context" is the
+ * client's parameters, NULL if there are none.
+ */
 static bool
-is_exec_param(Node *node, void *context)
+has_unknown_param(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		return true;
-	return expression_tree_walker(node, is_exec_param, context);
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC || context == NULL;
+	return expression_tree_walker(node, has_unknown_param, context);
 }
 
 /*
@@ -75,6 +80,7 @@ static PyObject *
 current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
 {
 	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
 
@@ -83,14 +89,12 @@ current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
 		ScanQual   *qual = lfirst(lc);
 		PyObject   *value;
 
-		/* Such a parameter has its value only while the query runs. */
-		if (only_explain && is_exec_param((Node *) qual->value, NULL))
+		if (only_explain && has_unknown_param((Node *) qual->value, econtext->ecxt_param_list_info))
 			value = placeholder_to_python(exprType((Node *) qual->value));
 		else
 		{
 			bool		isnull;
-			Datum		datum = ExecEvalExprSwitchContext(qual->state,
-														  node->ss.ps.ps_ExprContext, &isnull);
+			Datum		datum = ExecEvalExprSwitchContext(qual->state, econtext, &isnull);
 
 			if (isnull && qual->strict && !only_explain)
 				return NULL;

@@ -291,6 +291,25 @@ def test_partitions(session: Session) -> None:
     session.execute("DROP TABLE whole")
 
 
+@pytest.mark.beyond("crashes")
+def test_partitions_of_other_row_types(session: Session) -> None:
+    session.execute(
+        "CREATE TABLE mixed (id int, name text) PARTITION BY RANGE (id);"
+        "CREATE FOREIGN TABLE mixed_a (name text, gone bigint, id int) SERVER s"
+        """ OPTIONS (rows '[("a", 1)]', rowid 'name');"""
+        "ALTER FOREIGN TABLE mixed_a DROP COLUMN gone;"
+        "CREATE FOREIGN TABLE mixed_b (id int, name text) SERVER s"
+        """ OPTIONS (rows '[(11, "b")]');"""
+        "ALTER TABLE mixed ATTACH PARTITION mixed_a FOR VALUES FROM (0) TO (10);"
+        "ALTER TABLE mixed ATTACH PARTITION mixed_b FOR VALUES FROM (10) TO (20)"
+    )
+    everything = [(1, "a"), (11, "b")]
+    assert sorted(session.rows("DELETE FROM mixed RETURNING *")) == everything
+    assert sorted(session.rows("UPDATE mixed SET name = name RETURNING *")) == everything
+    assert [c["rowid"] for c in session.calls("delete", "update")] == ["a", 11, "a", 11]
+    session.execute("DROP TABLE mixed")
+
+
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO {} VALUES (1)", "UPDATE {} SET name = 'x'", "DELETE FROM {}"]
 )

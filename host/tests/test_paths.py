@@ -433,6 +433,16 @@ def test_explain_of_a_prepared_statement(session: Session) -> None:
         assert call["quals"][0][2] == 7
 
 
+@pytest.mark.beyond("takes any value for unknown ones")
+def test_explain_of_a_generic_plan(session: Session) -> None:
+    if session.connection.info.server_version < 160000:
+        pytest.skip("new in PostgreSQL 16")
+    table = session.table("id int, v int", rows=SERIES)
+    session.plan(f"SELECT v FROM {table} WHERE id = $1", "generic_plan")
+    (call,) = session.calls("explain")
+    assert call["quals"] == [["id", "=", 0, "int"]]
+
+
 @pytest.mark.beyond("crashes")
 @pytest.mark.parametrize("lines", ["None", "[]"])
 def test_explain_without_lines(session: Session, lines: str) -> None:
