@@ -122,7 +122,8 @@ def literal_piece(pattern: str, *, ascii_only: bool) -> str | None:
 
     ``~`` asks for it letter case aside, which is as wide as LIKE or wider. For ILIKE only ASCII
     is used, since how other letters fold depends on the database's locale. Quotes and backslashes
-    end a stretch, because BBQL has no documented way to write them.
+    end a stretch, because BBQL has no documented way to write them, and so does a capital sigma,
+    whose small letter depends on what follows it.
     """
     pieces = [""]
     characters = iter(pattern)
@@ -134,7 +135,7 @@ def literal_piece(pattern: str, *, ascii_only: bool) -> str | None:
             special = character in "%_"
         if (
             special
-            or character in '"\\'
+            or character in '"\\\u03a3'
             or ord(character) < 32
             or (ascii_only and not character.isascii())
         ):
