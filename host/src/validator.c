@@ -32,8 +32,6 @@ object_level(Oid catalog)
 			return "user_mapping";
 		case AttributeRelationId:
 			return "column";
-		case ForeignDataWrapperRelationId:
-			return "foreign_data_wrapper";
 		default:
 			return "object";
 	}

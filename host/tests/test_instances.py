@@ -128,6 +128,10 @@ def test_roles(session: Session) -> None:
     session.execute("RESET ROLE; ALTER USER MAPPING FOR bob SERVER roles OPTIONS (SET secret 'c')")
     session.execute("SET ROLE bob")
     assert session.rows("EXECUTE p") == [("c",)]
+    # Behind a view, too, the mapping is the current user's and not the view's owner's.
+    session.execute(f"RESET ROLE; CREATE VIEW secrets AS SELECT secret FROM {table}")
+    session.execute("GRANT SELECT ON secrets TO alice; SET ROLE alice")
+    assert session.rows("SELECT * FROM secrets") == [("a",)]
     session.execute("RESET ROLE; DROP SERVER roles CASCADE; DROP ROLE alice, bob")
 
 
