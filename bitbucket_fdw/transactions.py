@@ -12,7 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import BitbucketError, CacheError, Cancelled, ConnectionFailure, OutcomeUnknown
+from .errors import (
+    BitbucketError,
+    CacheError,
+    Cancelled,
+    ConnectionFailure,
+    NotFound,
+    OutcomeUnknown,
+)
 from .tables.base import Table
 from .writes import WriteRequest
 
@@ -43,6 +50,12 @@ class Entry:
     undo: WriteRequest | None = None
     known: bool = False
     label: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The row's; of one that was inserted it is known from the request that deletes it."""
+        request = self.undo if self.request.verb == "INSERT" and self.undo else self.request
+        return (request.table.name, *request.key)
 
 
 @dataclass
@@ -186,15 +199,35 @@ class Journal:
         lost = [entry for entry in self._entries if entry.level >= level]
         self._entries = [entry for entry in self._entries if entry.level < level]
         self._failing = None
-        undone: list[str] = []
-        stays: list[str] = []
-        given_up: str | None = None
-        for entry in reversed(lost):
+        return _taken_back(lost)
+
+
+def _taken_back(lost: list[Entry]) -> Aftermath:
+    """Undo from the last to the first what is to be undone."""
+    outcomes: dict[int, str | None] = {}  # why each stays; None: it does not
+    deleted: dict[tuple[str, ...], list[int]] = {}  # rows that stay deleted, and what led there
+    given_up: str | None = None
+    for n, entry in reversed(list(enumerate(lost))):
+        since = deleted.get(entry.key) if entry.known and entry.undo_wanted else None
+        if since is not None and entry.request.verb == "INSERT":
+            # Inserted and deleted: nothing of it is left.
+            outcomes.update(dict.fromkeys((n, *deleted.pop(entry.key))))
+            continue
+        if since is not None and entry.request.verb == "UPDATE":
+            why: str | None = "the row was deleted"  # and a PUT might make it anew
+            since.append(n)
+        else:
             why = _why_it_stays(entry)
             if why is None:
                 why, given_up = (given_up, given_up) if given_up else _take_back(entry)
-            (undone if why is None else stays).append(entry.label + (f" ({why})" if why else ""))
-        return Aftermath(tuple(reversed(undone)), tuple(reversed(stays)))
+        outcomes[n] = why
+        if entry.request.verb == "DELETE" and why is not None:
+            deleted[entry.key] = [n]
+    labels = [(entry.label, outcomes[n]) for n, entry in enumerate(lost)]
+    return Aftermath(
+        tuple(label for label, why in labels if why is None),
+        tuple(f"{label} ({why})" if why else label for label, why in labels if why is not None),
+    )
 
 
 def _why_it_stays(entry: Entry) -> str | None:
@@ -214,6 +247,10 @@ def _take_back(entry: Entry) -> tuple[str | None, str | None]:
     assert entry.undo is not None
     try:
         entry.sender.send(entry.undo, True)
+    except NotFound as error:
+        if entry.undo.method == "DELETE":
+            return None, None  # it is not there any more
+        return f"taking it back failed: {error.message}", None
     except BitbucketError as error:
         # A rollback cannot fail, and it should not take minutes for each of many changes.
         hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))
