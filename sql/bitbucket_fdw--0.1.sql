@@ -244,8 +244,8 @@ BEGIN
     THEN
         RAISE undefined_object USING
             MESSAGE = format('user "%s" has no user mapping for server "%s"', current_user, server),
-            HINT = format('Create it: CREATE USER MAPPING FOR %I SERVER %I OPTIONS (email ''…'', '
-                          'token ''…''); without options it reads what is public.',
+            HINT = format('Create it: CREATE USER MAPPING FOR %I SERVER %I OPTIONS (email ''...'', '
+                          'token ''...''); without options it reads what is public.',
                           current_user, server);
     END IF;
 END
@@ -875,8 +875,8 @@ BEGIN
             MESSAGE = format('the user mapping in effect is the one for PUBLIC of server "%s"',
                              server),
             HINT = format('Make one of your own to log in by: CREATE USER MAPPING FOR CURRENT_USER '
-                          'SERVER %I OPTIONS (auth ''oauth2_code'', client_id ''…'', '
-                          'client_secret ''…'').', server);
+                          'SERVER %I OPTIONS (auth ''oauth2_code'', client_id ''...'', '
+                          'client_secret ''...'').', server);
     END IF;
 END
 $$;
