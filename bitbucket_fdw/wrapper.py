@@ -38,6 +38,7 @@ from .pushdown.request import Request
 from .scans import SCANS
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
+from .wording import sayable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +49,9 @@ def report(error: BitbucketError, table: str | None) -> NoReturn:
     """Raise ``error`` as a PostgreSQL error; the host passes on its SQLSTATE if it can."""
     message = f"{table}: {error.message}" if table else error.message
     try:
-        log_to_postgres(message, ERROR, hint=error.hint, detail=error.detail)
+        log_to_postgres(
+            sayable(message), ERROR, hint=sayable(error.hint), detail=sayable(error.detail)
+        )
     except Exception as raised:
         raised.sqlstate = error.sqlstate  # type: ignore[attr-defined]
         raise raised from None
@@ -141,7 +144,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> list[str]:
         planned = plan(self._request(quals, columns, sortkeys, limit, offset))
-        return explain.lines(planned, self.sizes.guess, verbose)
+        return [sayable(line) for line in explain.lines(planned, self.sizes.guess, verbose)]
 
     # --- reading ---
 
@@ -481,8 +484,8 @@ def _enter_transaction() -> None:
 def _tell(aftermath: Aftermath) -> None:
     """Warn of changes that a rollback could not take back."""
     if aftermath.message:
-        log_to_postgres(aftermath.message, WARNING, detail=aftermath.detail)
+        log_to_postgres(sayable(aftermath.message), WARNING, detail=sayable(aftermath.detail))
 
 
 def _warn(message: str) -> None:
-    log_to_postgres(message, WARNING)
+    log_to_postgres(sayable(message), WARNING)

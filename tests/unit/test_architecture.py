@@ -25,6 +25,7 @@ ARROWS: dict[str, set[str] | str] = {
     "values": {"tables"},
     "pushdown": {"tables", "errors"},
     "statement": set(),
+    "wording": set(),
     "scans": {"tables"},
     "seen": set(),
     "writes": {"tables", "pushdown", "paths", "values", "errors"},

@@ -1,0 +1,39 @@
+"""Text for clients of any database.
+
+A host turns messages into the database's encoding. Where that has no place for a character,
+Multicorn2 reports a UnicodeEncodeError in the message's stead, and the cause is lost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import overload
+
+
+@functools.cache
+def _is_utf8() -> bool:
+    try:
+        name = ctypes.CDLL(None).GetDatabaseEncodingName  # src/include/mb/pg_wchar.h
+    except AttributeError:  # not inside a PostgreSQL backend
+        return True
+    name.restype = ctypes.c_char_p
+    return bool(name() == b"UTF8")
+
+
+@overload
+def sayable(text: str) -> str: ...
+
+
+@overload
+def sayable(text: None) -> None: ...
+
+
+def sayable(text: str | None) -> str | None:
+    """The text as it is, or in ASCII with escapes if the database is in another encoding."""
+    return text if text is None or _is_utf8() else to_ascii(text)
+
+
+def to_ascii(text: str) -> str:
+    """The text in ASCII."""
+    return text.replace("…", "...").encode("ascii", "backslashreplace").decode("ascii")
