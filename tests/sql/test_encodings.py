@@ -96,3 +96,15 @@ def test_an_encoding_that_is_none(database_in, emulator):
     database = database_in("SQL_ASCII")
     rows = database.rows("SELECT id, title FROM website.pull_requests")
     assert dict(rows) == titles(emulator)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
+def test_errors_and_plans_are_told_in_every_encoding(database_in, encoding):
+    database = database_in(encoding)
+    database.execute("ALTER SERVER bitbucket OPTIONS (ADD max_requests '2')")
+    with pytest.raises(psycopg.Error) as caught:
+        database.rows("SELECT id, content_raw FROM website.pull_request_comments")
+    assert "max_requests is 2" in caught.value.diag.message_primary
+    assert "ALTER SERVER ... OPTIONS" in caught.value.diag.message_hint
+    plan = database.explain("SELECT id FROM website.issues WHERE votes IN (1, 2, 3, 4, 5, 6, 7)")
+    assert "q: votes IN (1, 2, 3, 4, 5, 6, 7)" in plan
