@@ -20,7 +20,7 @@ is_column(Node *node, Index relid, AttrNumber attno)
 	while (node != NULL && IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	return node != NULL && IsA(node, Var) &&
-		((Var *) node)->varno == (int) relid && ((Var *) node)->varattno == attno;
+		(Index) ((Var *) node)->varno == relid && ((Var *) node)->varattno == attno;
 }
 
 static bool

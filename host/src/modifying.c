@@ -103,8 +103,40 @@ can_batch(ModifyTableState *mtstate, ResultRelInfo *rel)
 		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row));
 }
 
+/*
+ * Tell a wrapper that wants to know, by having begin_modify(), what the statement wants of the
+ * rows it changes.
+ */
+static void
+tell_clauses(PyObject *instance, CmdType operation, ModifyTableState *mtstate, ResultRelInfo *rel)
+{
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+	bool		returning = rel->ri_returningList != NIL;
+	bool		on_conflict = false;
+	PyObject   *hook = PyObject_GetAttrString(instance, "begin_modify");
+
+	if (hook == NULL)
+	{
+		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+			py_throw();
+		PyErr_Clear();
+		return;
+	}
+	py_own(hook);
+	if (plan != NULL)
+	{
+		returning = plan->returningLists != NIL;
+		on_conflict = plan->onConflictAction != ONCONFLICT_NONE;
+	}
+	py_own(PyObject_CallFunction(hook, "sOO",
+								 operation == CMD_UPDATE ? "update" :
+								 operation == CMD_DELETE ? "delete" : "insert",
+								 returning ? Py_True : Py_False,
+								 on_conflict ? Py_True : Py_False));
+}
+
 static Modification *
-start_modification(ModifyTableState *mtstate, ResultRelInfo *rel)
+start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operation)
 {
 	Modification *modification = palloc0(sizeof(Modification));
 	Relation	relation = rel->ri_RelationDesc;
@@ -125,6 +157,8 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel)
 		rowid = rowid_attribute(instance->object, RelationGetDescr(relation));
 		if (rowid != NULL)
 			modification->rowid_type = rowid->atttypid;
+
+		tell_clauses(instance->object, operation, mtstate, rel);
 
 		batch_size = py_own(PyObject_GetAttrString(instance->object, "modify_batch_size"));
 		modification->batch_size = 1;
@@ -152,7 +186,7 @@ begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel, List *fdw_pr
 	(void) subplan_index;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	modification = start_modification(mtstate, rel);
+	modification = start_modification(mtstate, rel, mtstate->operation);
 	if (mtstate->operation == CMD_UPDATE || mtstate->operation == CMD_DELETE)
 	{
 		modification->rowid_attno =
@@ -177,7 +211,7 @@ begin_foreign_insert(ModifyTableState *mtstate, ResultRelInfo *rel)
 	if (modification != NULL)
 		modification->users++;
 	else
-		rel->ri_FdwState = start_modification(mtstate, rel);
+		rel->ri_FdwState = start_modification(mtstate, rel, CMD_INSERT);
 }
 
 void

@@ -24,7 +24,7 @@ column_of(Index relid, Node *node)
 	{
 		Var		   *var = (Var *) node;
 
-		if (var->varno == (int) relid && var->varlevelsup == 0 && var->varattno > 0)
+		if ((Index) var->varno == relid && var->varlevelsup == 0 && var->varattno > 0)
 			return var;
 	}
 	return NULL;

@@ -230,6 +230,46 @@ def test_wrong_number_of_returned_rows(session: Session) -> None:
     assert error.message_primary == "Returned list size does not match number of inserted values"
 
 
+# What a statement wants
+
+
+@pytest.mark.beyond("does not tell")
+def test_clauses_are_told_to_a_wrapper_that_asks(session: Session) -> None:
+    session.execute(
+        "CREATE SERVER curious FOREIGN DATA WRAPPER multicorn "
+        "OPTIONS (wrapper 'contract.CuriousWrapper')"
+    )
+    table = session.table("id int", server="curious", rows="[{'id': 1}]", returns="values")
+    session.execute(
+        f"CREATE FUNCTION add_to_{table}() RETURNS int LANGUAGE plpgsql AS "
+        f"$$DECLARE n int; BEGIN INSERT INTO {table} VALUES (1) RETURNING id INTO n; RETURN n; "
+        "END$$"
+    )
+    told = []
+    for statement in (
+        f"INSERT INTO {table} VALUES (1)",
+        f"WITH new AS (INSERT INTO {table} VALUES (1) RETURNING id) SELECT * FROM new",
+        f"SELECT add_to_{table}()",
+        f"UPDATE {table} SET id = 2",
+        f"DELETE FROM {table} RETURNING 1",
+        f"COPY {table} FROM PROGRAM 'echo 1'",
+        f"EXPLAIN INSERT INTO {table} VALUES (1) RETURNING id",
+    ):
+        session.execute(statement)
+        told += [call["clauses"] for call in session.calls("begin_modify")]
+    assert told == [
+        ["insert", False, False],
+        ["insert", True, False],
+        ["insert", True, False],
+        ["update", False, False],
+        ["delete", True, False],
+        ["insert", False, False],
+    ]
+    error = session.error(f"INSERT INTO {table} VALUES (1) ON CONFLICT DO NOTHING")
+    assert error.message_detail == "no conflicts, please"
+    assert session.calls("insert") == []
+
+
 # Triggers
 
 

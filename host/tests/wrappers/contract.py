@@ -233,6 +233,15 @@ class ExactWrapper(Wrapper):
         return self.evaluate("exact", "True", quals=quals)
 
 
+class CuriousWrapper(Wrapper):
+    """Wants to know what a statement does with the rows it changes."""
+
+    def begin_modify(self, operation, returning, on_conflict):
+        self.note("begin_modify", clauses=[operation, returning, on_conflict])
+        if on_conflict:
+            raise ValueError("no conflicts, please")
+
+
 class ValidatingWrapper(Wrapper):
     """Knows the options of each level, and refuses others."""
 
