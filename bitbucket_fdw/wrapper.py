@@ -39,6 +39,7 @@ from .scans import SCANS
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
 from .wording import sayable
+from .writes import check_clauses
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -216,13 +217,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     @reporting
     def insert(self, values: Mapping[str, Any]) -> Row:
-        self._admit()
+        self._admit("insert")
         given = {name: value for name, value in values.items() if value is not None}
         return self._written(self._modifier.insert(self.binding.declared(given)))
 
     @reporting
     def update(self, rowid: Any, newvalues: Mapping[str, Any]) -> Row:
-        self._admit()
+        self._admit("update")
         return self._written(self._modifier.update(rowid, self.binding.declared(newvalues)))
 
     @reporting
@@ -234,24 +235,23 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def end_modify(self) -> None:
         self._modifier.forget()
 
-    def _admit(self) -> None:
-        """Refuse clauses that cannot be honoured; once per statement, whose text may be long."""
+    @reporting
+    def begin_modify(self, operation: str, returning: bool, on_conflict: bool) -> None:
+        """Refuse what cannot be honoured; on a host that tells these clauses."""
+        self._require_updatable()
+        check_clauses(operation, returning, on_conflict, self._write_mode)
+        self._modifier.admitted = True
+
+    def _admit(self, operation: str) -> None:
+        """The same on other hosts, from the statement's text; once, since it may be long."""
         _enter_transaction()
         self._require_updatable()
         if self._modifier.admitted:
             return
         text, names = statement.text(), (self.table.name, self.table.flat_name())
-        if statement.has_on_conflict(text, names):
-            raise ReadOnly(
-                "ON CONFLICT cannot be used on foreign tables",
-                hint="Leave it out, and INSERT … SELECT … WHERE NOT EXISTS (SELECT …) instead.",
-            )
-        if self._write_mode == "commit" and statement.has_returning(text, names):
-            raise ReadOnly(
-                "RETURNING cannot be answered before COMMIT",
-                detail="Server option write_mode is 'commit': nothing has been sent yet.",
-                hint="Leave RETURNING out, or set write_mode to 'immediate'.",
-            )
+        returning = statement.has_returning(text, names)
+        on_conflict = statement.has_on_conflict(text, names)
+        check_clauses(operation, returning, on_conflict, self._write_mode)
         self._modifier.admitted = True
 
     def _written(self, row: Row) -> Row:

@@ -130,6 +130,26 @@ def require(table: type[Table], verb: str) -> None:
         raise _refused(table, verb)
 
 
+def check_clauses(operation: str, returning: bool, on_conflict: bool, mode: str) -> None:
+    """Raise :class:`ReadOnly` for what a statement cannot have.
+
+    :param operation: ``insert``, ``update`` or ``delete``.
+    :param mode: ``immediate``, or ``commit``, when Bitbucket has yet to make what is returned.
+    """
+    if on_conflict:
+        raise ReadOnly(
+            "ON CONFLICT cannot be used on foreign tables",
+            hint="Leave it out, and INSERT … SELECT … WHERE NOT EXISTS (SELECT …) instead.",
+        )
+    # What a DELETE returns is the row as it was read.
+    if returning and operation != "delete" and mode == "commit":
+        raise ReadOnly(
+            "RETURNING cannot be answered before COMMIT",
+            detail="Server option write_mode is 'commit': nothing has been sent yet.",
+            hint="Leave RETURNING out, or set write_mode to 'immediate'.",
+        )
+
+
 def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
     """The request that takes back one that was sent, ``row`` being the row as it is now."""
     if request.undo is not None or request.verb != "INSERT":

@@ -43,21 +43,40 @@ CHANGES = st.one_of(
     steps("delete project", keys),
     steps("mistake"),
 )
-CONTROL = st.one_of(
-    steps("savepoint", st.sampled_from(SAVEPOINTS)),
-    steps("rollback to", st.sampled_from(SAVEPOINTS)),
-    steps("release", st.sampled_from(SAVEPOINTS)),
+
+
+def weighted(*choices):
+    """One of several strategies, each as likely as its number says."""
+    return st.sampled_from([which for n, which in choices for _ in range(n)]).flatmap(lambda s: s)
+
+
+def flat(parts):
+    return [step for part in parts for step in part]
+
+
+# A savepoint, what follows it, and what becomes of it; or one of the three by itself.
+savepoints = st.sampled_from(SAVEPOINTS)
+PARTS = st.tuples(
+    savepoints,
+    st.lists(CHANGES, min_size=1, max_size=4),
+    st.sampled_from(["rollback to", "rollback to", "release", None]),
+).map(lambda p: [("savepoint", p[0]), *p[1], *([(p[2], p[0])] if p[2] else [])])
+CONTROL = st.tuples(st.sampled_from(["savepoint", "rollback to", "release"]), savepoints)
+BODIES = st.lists(
+    weighted(
+        (5, CHANGES.map(lambda step: [step])),
+        (3, PARTS),
+        (1, CONTROL.map(lambda step: [step])),
+    ),
+    min_size=2,
+    max_size=6,
+).map(flat)
+TRANSACTIONS = st.tuples(BODIES, st.sampled_from(["commit", "commit", "rollback"])).map(
+    lambda parts: [("begin",), *parts[0], (parts[1],)]
 )
-TRANSACTIONS = st.tuples(
-    steps("begin"),
-    st.lists(st.one_of(CHANGES, CHANGES, CONTROL), min_size=2, max_size=12),
-    st.one_of(steps("commit"), steps("rollback")),
-).map(lambda parts: [parts[0], *parts[1], parts[2]])
 PLAYS = st.lists(
-    st.one_of(TRANSACTIONS, TRANSACTIONS, CHANGES.map(lambda change: [change])),
-    min_size=1,
-    max_size=3,
-).map(lambda parts: [step for part in parts for step in part])
+    weighted((3, TRANSACTIONS), (1, CHANGES.map(lambda step: [step]))), min_size=1, max_size=2
+).map(flat)
 
 
 def observed(emulator):

@@ -4,6 +4,7 @@ import contextlib
 
 import psycopg
 import pytest
+from devkit.tree import BUNDLED
 
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.writes.writing import R, document, documents, once_sent, project
@@ -490,6 +491,24 @@ def test_values_that_bitbucket_makes_cannot_be_returned(queued, statement):
     with queued.failing("0A000", match="RETURNING cannot be answered before COMMIT") as failed:
         queued.run(statement)
     assert "write_mode" in failed.detail
+    assert failed.done.sent == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["EXECUTE made", "SELECT public.made()", "DO $$BEGIN PERFORM public.made(); END$$"],
+)
+def test_they_cannot_be_returned_within_functions_either(queued, writes_db, host, statement):
+    if host != BUNDLED:
+        pytest.skip("Multicorn2 3.2 does not tell; the statement's own text does not either")
+    insert_one = "INSERT INTO queued.issues (title) VALUES ('t') RETURNING id"
+    queued.run(f"PREPARE made AS {insert_one}")
+    writes_db.execute(
+        "CREATE OR REPLACE FUNCTION public.made() RETURNS bigint LANGUAGE plpgsql AS $$ "
+        f"DECLARE n bigint; BEGIN {insert_one} INTO n; RETURN n; END $$"
+    )
+    with queued.failing("0A000", match="RETURNING cannot be answered before COMMIT") as failed:
+        queued.run(statement)
     assert failed.done.sent == []
 
 
