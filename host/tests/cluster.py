@@ -78,11 +78,19 @@ class Cluster:
         result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr
 
+    @property
+    def wrappers(self) -> Path:
+        """A copy of the test wrappers: the server's user may not be let into the checkout."""
+        copy = self.directory / "wrappers"
+        if not copy.exists():
+            shutil.copytree(WRAPPERS, copy, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+        return copy
+
     def run(self, program: str, *arguments: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "PYTHON"))}
         environment |= {
             "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(WRAPPERS),
+            "PYTHONPATH": str(self.wrappers),
             "PYTHONDONTWRITEBYTECODE": "1",
             "MULTICORN_TEST_JOURNAL": str(self.journal),
         }
