@@ -315,7 +315,7 @@ def new(key):
 def test_bitbucket_is_left_as_the_mode_promises(session_in, mode):
     session = session_in(f"{SCHEMAS[mode]}, acme{'' if mode == 'warn' else '_' + SCHEMAS[mode]}")
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(PLAYS)
     def check(steps):
         player = Player(session, mode)
