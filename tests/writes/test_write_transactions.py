@@ -377,6 +377,42 @@ def test_a_branch_comes_back_and_a_commit_makes_it_final(undone, emulator):
     assert document(emulator, "branches", "release/8") is None
 
 
+def test_what_was_inserted_and_deleted_leaves_nothing_to_tell(undone, emulator):
+    undone.run("BEGIN")
+    undone.run(insert("one"))
+    undone.run("UPDATE issues SET title = 'two' WHERE id = 46")
+    undone.run("DELETE FROM issues WHERE id = 46")
+    done = undone.run("ROLLBACK")
+    assert done.notices == []
+    assert done.sent == []
+
+
+def test_a_deleted_row_is_not_made_anew_by_restoring_it(undone, emulator):
+    # To Bitbucket a PUT of a project that is not there makes one.
+    undone.use("acme_undone")
+    undone.run("INSERT INTO projects (key, name) VALUES ('LAB', 'Lab')")
+    undone.run("BEGIN")
+    undone.run("UPDATE projects SET name = 'Labs' WHERE key = 'LAB'")
+    undone.run("DELETE FROM projects WHERE key = 'LAB'")
+    done = undone.run("ROLLBACK")
+    path = "/workspaces/acme/projects/LAB"
+    assert done.sent == []
+    assert done.stays == [
+        f"projects: PUT {path} (the row was deleted)",
+        f"projects: DELETE {path} (Bitbucket cannot take it back)",
+    ]
+    assert project(emulator, "LAB") is None
+
+
+def test_a_row_that_is_gone_already_needs_no_taking_back(undone, sql):
+    undone.run("BEGIN")
+    undone.run(insert("one"))
+    sql.run("DELETE FROM issues WHERE id = 46")
+    done = undone.run("ROLLBACK")
+    assert done.sent == [("DELETE", f"{ISSUES}/46", None)]
+    assert done.notices == []
+
+
 # --- at COMMIT ---
 
 
