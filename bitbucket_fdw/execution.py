@@ -317,8 +317,7 @@ class CollectionStream(Stream):
             items = [item.get(unwrap) or {} if unwrap else item for item in values]
             if plan.hydrate:
                 items = self._hydrated(items)
-            items = list(exploded(plan.table, items))
-            for item in items:
+            for item in exploded(plan.table, items):
                 yield _sort_key(item, self._sorted_by), {**extract(item), **carried}
 
     def _existing_pages(self) -> Iterator[list[Any]]:
@@ -354,8 +353,8 @@ class CollectionStream(Stream):
         ]
 
 
-class ItemStream(Stream):
-    """One item, or none if there is no such item."""
+class SingleStream(Stream):
+    """The rows of one answer."""
 
     _future: Future[Answer] | None = None
 
@@ -363,12 +362,20 @@ class ItemStream(Stream):
         if self._future is None:
             self._future = self._execution.submit(self._execution.url(self._path, self._query))
 
-    def __iter__(self) -> Iterator[tuple[Any, Row]]:
+    def _answer(self) -> Any:
+        """The answer's JSON, asked for now if it was not before."""
         self.start()
         assert self._future is not None
+        return self._execution.wait(self._future)
+
+
+class ItemStream(SingleStream):
+    """One item, or none if there is no such item."""
+
+    def __iter__(self) -> Iterator[tuple[Any, Row]]:
         plan = self._plan
         try:
-            item = self._execution.wait(self._future)
+            item = self._answer()
         except NotFound as error:
             self._accept_missing_item(error)
             return
@@ -388,20 +395,12 @@ class ItemStream(Stream):
             self._accept_missing(error)
 
 
-class CountStream(Stream):
+class CountStream(SingleStream):
     """As many equal rows as the collection's envelope says there are items."""
 
-    _future: Future[Answer] | None = None
-
-    def start(self) -> None:
-        if self._future is None:
-            self._future = self._execution.submit(self._execution.url(self._path, self._query))
-
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        self.start()
-        assert self._future is not None
         try:
-            envelope = self._execution.wait(self._future)
+            envelope = self._answer()
         except NotFound as error:
             self._accept_missing(error)
             return

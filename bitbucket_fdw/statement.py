@@ -15,6 +15,7 @@ function it is the caller's.
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -57,11 +58,14 @@ def transaction_start() -> int:
     return int(function())
 
 
+# A nested loop scans again for each outer row, under one and the same text.
+@functools.lru_cache(maxsize=4)
 def may_use_whole_rows(statement: str) -> bool:
     """Whether a statement calls a function that may be given whole rows."""
     return bool(_WHOLE_ROWS.search(statement))
 
 
+@functools.lru_cache(maxsize=4)
 def may_write(statement: str) -> bool:
     """Whether a statement may change rows: then what it reads must not come from a cache.
 

@@ -367,6 +367,25 @@ def repository_columns() -> tuple[Column, Column]:
     )
 
 
+def inline_columns() -> tuple[Column, Column, Column]:
+    """Where a comment on code stands."""
+    return (
+        column("inline.path", "text", "File it stands at"),
+        column("inline.from", "bigint", "Line in the old version"),
+        column("inline.to", "bigint", "Line in the new version"),
+    )
+
+
+COMMENT_FIELDS = (
+    Field("content_raw", required=True),
+    Field("inline_path"),
+    Field("inline_from"),
+    Field("inline_to"),
+    Field("parent_id"),
+)
+"""What a new comment on code can say."""
+
+
 def html_link() -> Column:
     """The item's page on the web site."""
     return Column("links_html_href", "text", "links.html.href", "Address of its page")

@@ -1,11 +1,10 @@
 """Comments on commits (the API's Commits group). ``q`` and ``sort`` are documented."""
 
 from .base import (
+    COMMENT_FIELDS,
     Collection,
-    Column,
     Field,
     Item,
-    Parent,
     Scopes,
     Table,
     Write,
@@ -13,9 +12,10 @@ from .base import (
     account,
     column,
     html_link,
+    inline_columns,
     repository_columns,
 )
-from .commits import HASH, Commits
+from .commits import OF_COMMIT, commit_column
 
 _COMMENTS = "/repositories/{workspace}/{repository}/commit/{commit_hash}/comments"
 _COMMENT = f"{_COMMENTS}/{{id}}"
@@ -27,31 +27,19 @@ class CommitComments(Table):
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
     collection = Collection(_COMMENTS, q=True)
     items = (Item(_COMMENT, key="id", parameter="id"),)
-    parent = Parent(
-        Commits,
-        (("workspace", "workspace"), ("repository", "repository"), ("commit_hash", "hash")),
-    )
+    parent = OF_COMMIT
     primary_key = ("workspace", "repository", "commit_hash", "id")
     rows = 1
     columns = (
         *repository_columns(),
-        Column(
-            "commit_hash",
-            "text",
-            None,
-            "Full hash of the commit",
-            param="commit_hash",
-            pattern=HASH,
-        ),
+        commit_column(),
         column("id", "bigint", "Comment id", q=True, sort=True),
         column("content.raw", "text", "Text in the author's markup"),
         column("content.html", "text", "Text as HTML"),
         *account("user", "user", "the author"),
         column("parent.id", "bigint", "Comment it answers"),
         column("deleted", "boolean", "Was deleted; its text is gone"),
-        column("inline.path", "text", "File it stands at"),
-        column("inline.from", "bigint", "Line in the old version"),
-        column("inline.to", "bigint", "Line in the new version"),
+        *inline_columns(),
         column("created_on", "timestamptz", "When it was written", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed"),
         html_link(),
@@ -60,13 +48,7 @@ class CommitComments(Table):
         insert=Write(
             "POST",
             _COMMENTS,
-            (
-                Field("content_raw", required=True),
-                Field("inline_path"),
-                Field("inline_from"),
-                Field("inline_to"),
-                Field("parent_id"),
-            ),
+            COMMENT_FIELDS,
         ),
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),

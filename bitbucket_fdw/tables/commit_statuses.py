@@ -5,10 +5,8 @@ Posting a status with a key that the commit already has replaces it.
 
 from .base import (
     Collection,
-    Column,
     Field,
     Item,
-    Parent,
     Scopes,
     Table,
     Unique,
@@ -17,7 +15,7 @@ from .base import (
     column,
     repository_columns,
 )
-from .commits import HASH, Commits
+from .commits import OF_COMMIT, commit_column
 
 _STATUSES = "/repositories/{workspace}/{repository}/commit/{commit_hash}/statuses"
 _STATUS = f"{_STATUSES}/build/{{key}}"
@@ -35,22 +33,12 @@ class CommitStatuses(Table):
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
     collection = Collection(_STATUSES, q=True)
     items = (Item(_STATUS, key="key", parameter="key"),)
-    parent = Parent(
-        Commits,
-        (("workspace", "workspace"), ("repository", "repository"), ("commit_hash", "hash")),
-    )
+    parent = OF_COMMIT
     primary_key = ("workspace", "repository", "commit_hash", "key")
     rows = 1
     columns = (
         *repository_columns(),
-        Column(
-            "commit_hash",
-            "text",
-            None,
-            "Full hash of the commit",
-            param="commit_hash",
-            pattern=HASH,
-        ),
+        commit_column(),
         column("key", "text", "Key, unique for the commit", q=True),
         column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
         column("url", "text", "Address of the build"),

@@ -15,7 +15,7 @@ from .base import (
     html_link,
     repository_columns,
 )
-from .repositories import Repositories
+from .repositories import OF_REPOSITORY, Repositories
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"
@@ -72,7 +72,7 @@ class Commits(Table):
     items = (
         Item("/repositories/{workspace}/{repository}/commit/{hash}", key="hash", parameter="hash"),
     )
-    parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "hash")
     rows = 2000
     columns = (*repository_columns(), *_commit())
@@ -95,4 +95,18 @@ class DefaultBranchCommits(Table):
     columns = (*repository_columns(), *_commit())
     examples = (
         "SELECT date_trunc('week', date) AS week, count(*) FROM default_branch_commits GROUP BY 1",
+    )
+
+
+OF_COMMIT = Parent(
+    Commits,
+    (("workspace", "workspace"), ("repository", "repository"), ("commit_hash", "hash")),
+)
+"""The parent of what stands below a commit."""
+
+
+def commit_column() -> Column:
+    """The ``commit_hash`` column of every table below a commit."""
+    return Column(
+        "commit_hash", "text", None, "Full hash of the commit", param="commit_hash", pattern=HASH
     )

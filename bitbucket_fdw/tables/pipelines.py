@@ -17,7 +17,7 @@ from .base import (
     html_link,
     repository_columns,
 )
-from .repositories import Repositories
+from .repositories import OF_REPOSITORY
 
 _SCOPES = Scopes(("pipeline",), ("read:pipeline:bitbucket",))
 
@@ -37,7 +37,7 @@ class Pipelines(Table):
             parameter="uuid",
         ),
     )
-    parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "uuid")
     rows = 1000
     columns = (

@@ -7,7 +7,6 @@ and written by approving and requesting changes as the credential's user.
 from .base import (
     Collection,
     Item,
-    Parent,
     Scopes,
     Table,
     Transition,
@@ -17,7 +16,8 @@ from .base import (
     column,
     repository_columns,
 )
-from .repositories import Repositories
+from .pull_requests import EVERY_STATE
+from .repositories import OF_REPOSITORY
 
 _PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
 _PULL_REQUEST = f"{_PULL_REQUESTS}/{{pull_request_id}}"
@@ -34,11 +34,11 @@ class PullRequestParticipants(Table):
         pagelen=50,
         q=True,
         size=False,
-        without_q=tuple(("state", state) for state in ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")),
+        without_q=EVERY_STATE,
         explode="participants",
     )
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
-    parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
     rows = 2000
     columns = (

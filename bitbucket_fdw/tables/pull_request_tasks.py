@@ -2,10 +2,8 @@
 
 from .base import (
     Collection,
-    Column,
     Field,
     Item,
-    Parent,
     Scopes,
     Table,
     Write,
@@ -15,7 +13,7 @@ from .base import (
     html_link,
     repository_columns,
 )
-from .pull_requests import PullRequests
+from .pull_requests import OF_PULL_REQUEST, pull_request_column
 
 _STATES = ("UNRESOLVED", "RESOLVED")
 _TASKS = "/repositories/{workspace}/{repository}/pullrequests/{pull_request_id}/tasks"
@@ -28,21 +26,12 @@ class PullRequestTasks(Table):
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(_TASKS, q=True)
     items = (Item(_TASK, key="id", parameter="id"),)
-    parent = Parent(
-        PullRequests,
-        (("workspace", "workspace"), ("repository", "repository"), ("pull_request_id", "id")),
-    )
+    parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")
     rows = 3
     columns = (
         *repository_columns(),
-        Column(
-            "pull_request_id",
-            "bigint",
-            None,
-            "Number of the pull request",
-            param="pull_request_id",
-        ),
+        pull_request_column(),
         column("id", "bigint", "Task id", q=True, sort=True),
         column("content.raw", "text", "What is to be done"),
         column("state", "text", "UNRESOLVED or RESOLVED", q=True, values=_STATES),

@@ -6,6 +6,7 @@ observation: branch names, author, title, state, draft, the two dates and the id
 """
 
 from .base import (
+    COMMENT_FIELDS,
     Collection,
     Column,
     Field,
@@ -20,14 +21,14 @@ from .base import (
     account,
     column,
     html_link,
+    inline_columns,
     repository_columns,
 )
-from .repositories import Repositories
+from .repositories import OF_REPOSITORY
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
 _STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
-
-
+EVERY_STATE = tuple(("state", state) for state in _STATES)
 _PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
 _PULL_REQUEST = f"{_PULL_REQUESTS}/{{id}}"
 _COMMENTS = f"{_PULL_REQUESTS}/{{pull_request_id}}/comments"
@@ -82,10 +83,10 @@ class PullRequests(Table):
         _PULL_REQUESTS,
         pagelen=50,
         q=True,
-        without_q=tuple(("state", state) for state in _STATES),
+        without_q=EVERY_STATE,
     )
     items = (Item(_PULL_REQUEST, key="id", parameter="id"),)
-    parent = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "id")
     rows = 1000
     columns = (
@@ -155,29 +156,32 @@ class PullRequests(Table):
     )
 
 
+OF_PULL_REQUEST = Parent(
+    PullRequests,
+    (("workspace", "workspace"), ("repository", "repository"), ("pull_request_id", "id")),
+)
+"""The parent of what stands below a pull request."""
+
+
+def pull_request_column() -> Column:
+    """The ``pull_request_id`` column of every table below a pull request."""
+    return Column(
+        "pull_request_id", "bigint", None, "Number of the pull request", param="pull_request_id"
+    )
+
+
 class PullRequestComments(Table):
     name = "pull_request_comments"
     description = "Comments on pull requests, deleted ones among them"
     scopes = _SCOPES
     collection = Collection(_COMMENTS, q=True)
-    items = (
-        Item(
-            _COMMENT,
-            key="id",
-            parameter="id",
-        ),
-    )
-    parent = Parent(
-        PullRequests,
-        (("workspace", "workspace"), ("repository", "repository"), ("pull_request_id", "id")),
-    )
+    items = (Item(_COMMENT, key="id", parameter="id"),)
+    parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")
     rows = 10
     columns = (
         *repository_columns(),
-        Column(
-            "pull_request_id", "bigint", None, "Number of the pull request", param="pull_request_id"
-        ),
+        pull_request_column(),
         column("id", "bigint", "Comment id", q=True, sort=True),
         column("content.raw", "text", "Text in the author's markup"),
         column("content.html", "text", "Text as HTML"),
@@ -185,9 +189,7 @@ class PullRequestComments(Table):
         column("parent.id", "bigint", "Comment it answers"),
         column("deleted", "boolean", "Was deleted; its text is gone"),
         column("pending", "boolean", "Not published yet"),
-        column("inline.path", "text", "File it stands at"),
-        column("inline.from", "bigint", "Line in the old version"),
-        column("inline.to", "bigint", "Line in the new version"),
+        *inline_columns(),
         column("resolution", "boolean", "The thread was resolved", name="resolved", present=True),
         column("resolution.created_on", "timestamptz", "When it was resolved"),
         column("resolution.user.uuid", "uuid", "UUID of whoever resolved it"),
@@ -199,13 +201,7 @@ class PullRequestComments(Table):
         insert=Write(
             "POST",
             _COMMENTS,
-            (
-                Field("content_raw", required=True),
-                Field("inline_path"),
-                Field("inline_from"),
-                Field("inline_to"),
-                Field("parent_id"),
-            ),
+            COMMENT_FIELDS,
         ),
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),

@@ -9,7 +9,6 @@ from .base import (
     Column,
     Field,
     Item,
-    Parent,
     Scopes,
     Table,
     Write,
@@ -18,10 +17,9 @@ from .base import (
     html_link,
     repository_columns,
 )
-from .repositories import Repositories
+from .repositories import OF_REPOSITORY
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
-_PARENT = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
 
 
 def _writes(collection: str, fields: tuple[Field, ...] = ()) -> Writes:
@@ -90,7 +88,7 @@ class Branches(Table):
             parameter="name",
         ),
     )
-    parent = _PARENT
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "name")
     rows = 50
     columns = (
@@ -118,7 +116,7 @@ class Tags(Table):
             "/repositories/{workspace}/{repository}/refs/tags/{name}", key="name", parameter="name"
         ),
     )
-    parent = _PARENT
+    parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "name")
     rows = 50
     columns = (

@@ -63,3 +63,7 @@ class Repositories(Table):
         "SELECT slug, language, size FROM repositories WHERE language = 'python'",
         "SELECT * FROM repositories WHERE slug = 'website'",
     )
+
+
+OF_REPOSITORY = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
+"""The parent of what stands directly below a repository."""
