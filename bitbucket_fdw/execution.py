@@ -66,8 +66,7 @@ class Execution:
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
-        stop = None if planned.limit is None else planned.offset + planned.limit
-        return itertools.islice(self._all_rows(planned), planned.offset, stop)
+        return itertools.islice(self._all_rows(planned), planned.offset, planned.enough)
 
     def _all_rows(self, plan: Plan) -> Iterator[Row]:
         if plan.kind is Kind.NOTHING:
@@ -177,8 +176,10 @@ class Execution:
     def url(self, path: str, query: Query) -> str:
         return self._client.url(path, query.pairs())
 
-    def pages(self, path: str, query: Query, lossy_next: bool) -> Pages:
-        return Pages(self._client, self._scan, path, query.pairs(), lossy_next)
+    def pages(
+        self, path: str, query: Query, lossy_next: bool = False, enough: int | None = None
+    ) -> Pages:
+        return Pages(self._client, self._scan, path, query.pairs(), lossy_next, enough)
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         self._sizes.learn(table, path, size)
@@ -304,7 +305,9 @@ class CollectionStream(Stream):
 
     def __init__(self, execution: Execution, plan: Plan, place: Place, query: Query) -> None:
         super().__init__(execution, plan, place, query)
-        self._pages = execution.pages(self._path, query, plan.table.collection.lossy_next)
+        self._pages = execution.pages(
+            self._path, query, plan.table.collection.lossy_next, plan.enough
+        )
 
     def start(self) -> None:
         self._pages.start()
@@ -412,7 +415,7 @@ class CountStream(SingleStream):
 
     def _counted(self) -> Iterator[Any]:
         """The items themselves, for an envelope without a size, which is not promised."""
-        pages = self._execution.pages(self._path, self._plan.uncounted(self._query), False)
+        pages = self._execution.pages(self._path, self._plan.uncounted(self._query))
         return itertools.chain.from_iterable(pages)
 
 

@@ -25,6 +25,9 @@ class Pages:
     Nothing is requested before :meth:`start` or the first page is asked for. From the second page
     on, the next one is requested while the consumer works on the last: a consumer that came back
     once is likely to come back again, one that stops after a page has cost a page.
+
+    :param enough: how many items the consumer may be content with, if that is known: nothing is
+        read ahead beyond them.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class Pages:
         path: str,
         parameters: Parameters,
         lossy_next: bool = False,
+        enough: int | None = None,
     ) -> None:
         self._client = client
         self._scan = scan
         self._path = path
         self._parameters = parameters
         self._lossy_next = lossy_next
+        self._enough = enough
         self._url = client.url(path, parameters)
         self._first: Future[Answer] | None = None
         self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
@@ -53,17 +58,19 @@ class Pages:
     def __iter__(self) -> Iterator[list[Any]]:
         self.start()
         pending = self._first
-        page_number = 0
+        page_number = items = 0
         while pending is not None:
             envelope = self._envelope(self._scan.wait(pending))
             page_number += 1
+            items += len(envelope["values"])
             following = self._next(envelope)
-            if page_number > 1:
-                pending = self._submit(following) if following else None
-                yield envelope["values"]
-            else:
+            if page_number == 1:
                 self.size = _count(envelope.get("size"))
-                yield envelope["values"]
+            hungry = page_number > 1 and (self._enough is None or items < self._enough)
+            if hungry:
+                pending = self._submit(following) if following else None
+            yield envelope["values"]
+            if not hungry:
                 pending = self._submit(following) if following else None
 
     def _submit(self, url: str) -> Future[Answer]:

@@ -117,6 +117,11 @@ class Plan:
         return Query((*kept, ("fields", f"next,values.{key}")), query.q)
 
     @property
+    def enough(self) -> int | None:
+        """How many rows, those passed over by OFFSET among them, are all that is wanted."""
+        return None if self.limit is None else self.offset + self.limit
+
+    @property
     def combinations(self) -> int:
         """How many combinations of bound values there are, one without any."""
         count = 1

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from bitbucket_fdw.api import Pages
+from bitbucket_fdw.api import Pages, ScanContext
 from bitbucket_fdw.errors import BadResponse, NotFound, TooManyRequests
 from tests.api.helpers import SECRET, STATES, client_of, items, page, scan_of
 from tests.api.scripted import Answer
@@ -88,6 +88,24 @@ def test_a_consumer_of_one_page_has_cost_one_request(client, emulator):
     scan.stop()
     assert scan.requests == 1
     assert len(emulator.requests()) == 1
+
+
+@pytest.mark.parametrize(("enough", "ahead"), [(None, 3), (21, 3), (20, 2), (15, 2)])
+def test_nothing_is_read_ahead_beyond_what_is_enough(client, enough, ahead):
+    asked = []
+
+    class Watched(ScanContext):
+        def submit(self, function, *args):
+            asked.append(args)
+            return super().submit(function, *args)
+
+    scan = Watched(client.workers, 10)
+    query = (*STATES, ("pagelen", "10"))
+    iterator = iter(Pages(client, scan, PULL_REQUESTS, query, enough=enough))
+    assert [len(next(iterator)), len(next(iterator))] == [10, 10]
+    assert len(asked) == ahead
+    # What looked like enough may not be: rows can be dropped on their way.
+    assert len(next(iterator)) == 10
 
 
 def test_lossy_pipelines_are_read_to_their_size(client, emulator):
