@@ -1,0 +1,85 @@
+\echo Use "CREATE EXTENSION bitbucket_fdw CASCADE" to load this file. \quit
+
+-- Functions run with the rights of whoever calls them and under a fixed search path. Names that
+-- start with an underscore are for the others here, and may change with any version.
+
+CREATE SCHEMA bitbucket;
+COMMENT ON SCHEMA bitbucket IS 'Bitbucket Cloud: importing schemas, and what can be imported';
+GRANT USAGE ON SCHEMA bitbucket TO PUBLIC;
+
+
+-- What can be imported
+
+-- The rows come from the Python package at run time: a new version of it that has more tables
+-- needs no new version of this extension. No request is made, so that no user mapping is needed.
+
+CREATE SERVER bitbucket_catalog FOREIGN DATA WRAPPER multicorn
+    OPTIONS (wrapper 'bitbucket_fdw.wrapper.CatalogFdw');
+COMMENT ON SERVER bitbucket_catalog IS 'The table declarations of bitbucket_fdw; no connection';
+
+CREATE FOREIGN TABLE bitbucket.tables (
+    name text,
+    flat_name text,
+    level text,
+    description text,
+    endpoint text,
+    item_endpoints text[],
+    classic_scopes text[],
+    granular_scopes text[],
+    primary_key text[],
+    filter_columns text[],
+    sort_columns text[],
+    item_keys text[],
+    writes text[],
+    needs_issue_tracker boolean,
+    removed text
+) SERVER bitbucket_catalog OPTIONS (table 'tables');
+
+COMMENT ON FOREIGN TABLE bitbucket.tables IS 'The foreign tables that can be imported';
+COMMENT ON COLUMN bitbucket.tables.name IS 'Name, and value of the table option "table"';
+COMMENT ON COLUMN bitbucket.tables.flat_name IS 'Name under names ''flat''';
+COMMENT ON COLUMN bitbucket.tables.level IS
+    'workspace: in schemas of workspaces only; repository: in those of repositories, too';
+COMMENT ON COLUMN bitbucket.tables.description IS 'What its rows are';
+COMMENT ON COLUMN bitbucket.tables.endpoint IS 'Where its rows are listed';
+COMMENT ON COLUMN bitbucket.tables.item_endpoints IS 'Where a single row is read';
+COMMENT ON COLUMN bitbucket.tables.classic_scopes IS 'Scopes a credential needs, old names';
+COMMENT ON COLUMN bitbucket.tables.granular_scopes IS 'Scopes a credential needs, new names';
+COMMENT ON COLUMN bitbucket.tables.primary_key IS 'Columns that identify a row';
+COMMENT ON COLUMN bitbucket.tables.filter_columns IS
+    'Columns whose conditions Bitbucket applies; bitbucket.columns has the operators';
+COMMENT ON COLUMN bitbucket.tables.sort_columns IS 'Columns by which Bitbucket can sort';
+COMMENT ON COLUMN bitbucket.tables.item_keys IS
+    'Columns that, with those of the endpoint''s path, read a single row';
+COMMENT ON COLUMN bitbucket.tables.writes IS 'Statements that change rows, besides SELECT';
+COMMENT ON COLUMN bitbucket.tables.needs_issue_tracker IS
+    'Imported by default only where there is an issue tracker';
+COMMENT ON COLUMN bitbucket.tables.removed IS 'What happened to an endpoint that was taken away';
+
+CREATE FOREIGN TABLE bitbucket.columns (
+    table_name text,
+    position integer,
+    name text,
+    flat_name text,
+    type text,
+    description text,
+    operators text[],
+    sortable boolean,
+    request_per_row boolean,
+    writes text[]
+) SERVER bitbucket_catalog OPTIONS (table 'columns');
+
+COMMENT ON FOREIGN TABLE bitbucket.columns IS 'The columns of bitbucket.tables';
+COMMENT ON COLUMN bitbucket.columns.table_name IS 'Name of the table, without names ''flat''';
+COMMENT ON COLUMN bitbucket.columns.position IS 'Place in the table, from 1';
+COMMENT ON COLUMN bitbucket.columns.name IS 'Name, and value of the column option "column_name"';
+COMMENT ON COLUMN bitbucket.columns.flat_name IS 'Name under names ''flat''';
+COMMENT ON COLUMN bitbucket.columns.type IS 'PostgreSQL type';
+COMMENT ON COLUMN bitbucket.columns.description IS 'What it holds';
+COMMENT ON COLUMN bitbucket.columns.operators IS 'Operators whose conditions Bitbucket applies';
+COMMENT ON COLUMN bitbucket.columns.sortable IS 'Bitbucket can sort by it';
+COMMENT ON COLUMN bitbucket.columns.request_per_row IS
+    'Not in listings: reading it takes a request for each row';
+COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
+
+GRANT SELECT ON bitbucket.tables, bitbucket.columns TO PUBLIC;

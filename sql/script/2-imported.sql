@@ -1,0 +1,56 @@
+-- What has been imported
+
+-- Read from the options of the foreign tables themselves: there is no record beside them that
+-- could go stale, be lost in a dump or stand in the way of ALTER, DROP and RENAME.
+
+CREATE VIEW bitbucket.imported_tables AS
+SELECT s.srvname AS server,
+       lower(o.workspace COLLATE "C") AS workspace,
+       lower(o.repository COLLATE "C") AS repository,
+       n.nspname AS schema,
+       c.relname AS name,
+       o."table" AS table_name,
+       CASE WHEN o."table" LIKE '%\_%' THEN
+            CASE c.relname WHEN o."table" THEN 'snake'
+                           WHEN replace(o."table", '_', '') THEN 'flat' END
+       END AS names,
+       t.ftrelid::regclass AS relation
+FROM pg_catalog.pg_foreign_table t
+JOIN pg_catalog.pg_class c ON c.oid = t.ftrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_foreign_server s ON s.oid = t.ftserver
+CROSS JOIN LATERAL (
+    SELECT max(option_value) FILTER (WHERE option_name = 'workspace') AS workspace,
+           max(option_value) FILTER (WHERE option_name = 'repository') AS repository,
+           max(option_value) FILTER (WHERE option_name = 'table') AS "table"
+    FROM pg_options_to_table(t.ftoptions)
+) o
+WHERE 'wrapper=bitbucket_fdw.wrapper.BitbucketFdw' = ANY (s.srvoptions)
+  AND o.workspace IS NOT NULL
+  AND c.relpersistence <> 't';
+
+COMMENT ON VIEW bitbucket.imported_tables IS
+    'Foreign tables of this database that show a workspace or a repository';
+COMMENT ON COLUMN bitbucket.imported_tables.server IS 'Foreign server';
+COMMENT ON COLUMN bitbucket.imported_tables.workspace IS
+    'Workspace slug, in lower case';
+COMMENT ON COLUMN bitbucket.imported_tables.repository IS
+    'Repository slug, in lower case; NULL where the table spans the workspace';
+COMMENT ON COLUMN bitbucket.imported_tables.schema IS 'Schema the table is in';
+COMMENT ON COLUMN bitbucket.imported_tables.name IS 'Name of the table';
+COMMENT ON COLUMN bitbucket.imported_tables.table_name IS 'What it shows: see bitbucket.tables';
+COMMENT ON COLUMN bitbucket.imported_tables.names IS
+    'snake or flat; NULL where the name does not tell';
+COMMENT ON COLUMN bitbucket.imported_tables.relation IS 'The table itself';
+GRANT SELECT ON bitbucket.imported_tables TO PUBLIC;
+
+CREATE VIEW bitbucket._shown_columns AS
+SELECT t.relation, a.attnum AS number, a.attname AS name,
+       coalesce((SELECT o.option_value FROM pg_options_to_table(a.attfdwoptions) o
+                 WHERE o.option_name = 'column_name'), a.attname) AS shown
+FROM bitbucket.imported_tables t
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.relation
+WHERE a.attnum > 0 AND NOT a.attisdropped;
+COMMENT ON VIEW bitbucket._shown_columns IS
+    'Columns of imported tables, and which of bitbucket.columns each of them shows';
+GRANT SELECT ON bitbucket._shown_columns TO PUBLIC;

@@ -1,0 +1,113 @@
+-- Reading the API
+
+CREATE FUNCTION bitbucket._check(server name) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- Raises an error that says what to do, unless the current user can read through this server.
+DECLARE
+    wrapper CONSTANT text := 'bitbucket_fdw.wrapper.BitbucketFdw';
+    options text[];
+BEGIN
+    SELECT coalesce(s.srvoptions, '{}') INTO options
+    FROM pg_foreign_server s WHERE s.srvname = _check.server;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = format('server "%s" does not exist', server),
+            HINT = format('Create it: CREATE SERVER %I FOREIGN DATA WRAPPER multicorn '
+                          'OPTIONS (wrapper %L).', server, wrapper);
+    ELSIF 'wrapper=' || wrapper <> ALL (options) THEN
+        RAISE wrong_object_type USING
+            MESSAGE = format('server "%s" is not one of Bitbucket', server),
+            HINT = format('Its foreign data wrapper has to be multicorn, its option "wrapper" %L.',
+                          wrapper);
+    ELSIF NOT has_server_privilege(server, 'USAGE') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('permission denied for foreign server %s', server),
+            HINT = format('Its owner can GRANT USAGE ON FOREIGN SERVER %I TO %I.', server,
+                          current_user);
+    ELSIF NOT EXISTS (
+        SELECT FROM pg_user_mappings m
+        WHERE m.srvname = _check.server AND m.usename IN ('public', current_user))
+    THEN
+        RAISE undefined_object USING
+            MESSAGE = format('user "%s" has no user mapping for server "%s"', current_user, server),
+            HINT = format('Create it: CREATE USER MAPPING FOR %I SERVER %I OPTIONS (email ''...'', '
+                          'token ''...''); without options it reads what is public.',
+                          current_user, server);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_temporary(purpose text, hint text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- What is read from Bitbucket here is read through a foreign table in pg_temp that is made for the
+-- one query and dropped after it. One that stayed would need an owner, a schema, privileges for
+-- everyone else and care in dumps and upgrades; the price is to need a transaction that may write.
+BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE read_only_sql_transaction USING
+            MESSAGE = format('cannot %s in a read-only transaction', purpose), HINT = hint;
+    ELSIF NOT has_database_privilege(current_database(), 'TEMP') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('permission denied to create temporary tables in database "%s"',
+                             current_database()),
+            HINT = hint;
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_listing() RETURNS void
+LANGUAGE sql STABLE
+RETURN bitbucket._check_temporary('list repositories',
+    'Workspaces and repositories are listed through a temporary foreign table. Without one, query '
+    'the table "repositories" of an imported schema.');
+
+CREATE FUNCTION bitbucket._workspaces(server name) RETURNS SETOF text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- The slugs of all workspaces that the credential can list.
+DECLARE
+    state text;
+    message text;
+    detail text;
+    hint text;
+BEGIN
+    PERFORM bitbucket._check_listing();
+    EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing (slug text) '
+                   'SERVER %I OPTIONS (table ''workspaces'')', server);
+    BEGIN
+        RETURN QUERY EXECUTE 'SELECT slug FROM pg_temp.bitbucket_listing';
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+            detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        RAISE USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = concat_ws(' ',
+            nullif(hint, ''),
+            format('A credential that cannot list workspaces can still list one that is named: '
+                   'bitbucket.schemas(%L, ''acme'').', server));
+    END;
+    DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+END
+$$;
+
+CREATE TYPE bitbucket._repository AS (workspace text, slug text, has_issues boolean);
+
+CREATE FUNCTION bitbucket._repositories(
+    server name, workspaces text[], repository text DEFAULT NULL)
+RETURNS SETOF bitbucket._repository LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- All repositories of some workspaces, or the one named. Their slugs are read from the full name:
+-- the columns repeat what was asked for, be it in capitals.
+BEGIN
+    PERFORM bitbucket._check_listing();
+    EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing '
+                   '(workspace text, slug text, full_name text, has_issues boolean) '
+                   'SERVER %I OPTIONS (table ''repositories'')', server);
+    RETURN QUERY EXECUTE
+        'SELECT split_part(full_name, ''/'', 1), split_part(full_name, ''/'', 2), '
+        'coalesce(has_issues, false) FROM pg_temp.bitbucket_listing WHERE workspace = ANY ($1)'
+        || CASE WHEN repository IS NULL THEN '' ELSE ' AND slug = $2' END
+        USING workspaces, repository;
+    DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+END
+$$;

@@ -1,0 +1,418 @@
+-- Importing
+
+CREATE TYPE bitbucket.import_result AS (
+    workspace text,
+    repository text,
+    schema name,
+    tables integer,
+    status text
+);
+COMMENT ON TYPE bitbucket.import_result IS 'What importing did with one schema';
+COMMENT ON COLUMN bitbucket.import_result.workspace IS 'Workspace slug';
+COMMENT ON COLUMN bitbucket.import_result.repository IS
+    'Repository slug; NULL for the schema of the workspace';
+COMMENT ON COLUMN bitbucket.import_result.schema IS 'The schema';
+COMMENT ON COLUMN bitbucket.import_result.tables IS 'Number of tables made now';
+COMMENT ON COLUMN bitbucket.import_result.status IS
+    'created, extended (by tables or columns), unchanged, or gone: no longer there or visible';
+
+-- A schema to make or complete: NULL as repository stands for the workspace, and as named for the
+-- name of the rule; tracker tells whether the issue tables are wanted.
+CREATE TYPE bitbucket._wish AS (repository text, named name, tracker boolean);
+CREATE TYPE bitbucket._target AS (repository text, schema name, named boolean, tracker boolean);
+CREATE TYPE bitbucket._missing AS (target integer, tables text[]);
+
+CREATE FUNCTION bitbucket.import_workspace(
+    server name, workspace text, names text DEFAULT 'snake', issues text DEFAULT 'auto',
+    repositories text[] DEFAULT NULL, schema name DEFAULT NULL)
+RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    listing bitbucket._repository[];
+    slug text := lower(workspace COLLATE "C");
+    wanted text[] COLLATE "C" := ARRAY(SELECT lower(r COLLATE "C") FROM unnest(repositories) r);
+BEGIN
+    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues);
+    PERFORM bitbucket._lock(server, slug);
+    -- One listing answers for all: which repositories there are, and which have an issue tracker.
+    listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
+    slug := coalesce((listing[1]).workspace, slug);
+    IF repositories IS NULL THEN
+        wanted := ARRAY(SELECT lower(l.slug) FROM unnest(listing) l);
+    END IF;
+    PERFORM bitbucket._no_repository(server, slug, w)
+    FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
+
+    RETURN QUERY SELECT i.* FROM bitbucket._import(server, slug, names, ARRAY(
+        SELECT (w.repository, w.named, coalesce(nullif(issues, 'auto') = 'always', w.tracker))
+            ::bitbucket._wish
+        FROM (
+            SELECT NULL AS repository, schema AS named, coalesce(bool_or(l.has_issues), false)
+                       AS tracker
+            FROM unnest(listing) l
+            UNION ALL
+            SELECT l.slug, CASE WHEN schema IS NOT NULL
+                           THEN bitbucket.schema_name(l.workspace, l.slug, schema) END,
+                   l.has_issues
+            FROM unnest(listing) l WHERE lower(l.slug) = ANY (wanted)
+        ) w
+        ORDER BY w.repository COLLATE "C" NULLS FIRST)) i;
+    RETURN QUERY
+        SELECT DISTINCT t.workspace, t.repository, t.schema, 0, 'gone'
+        FROM bitbucket.imported_tables t
+        WHERE t.server = import_workspace.server AND t.workspace = lower(slug)
+          AND t.repository NOT IN (SELECT lower(l.slug) FROM unnest(listing) l)
+        ORDER BY 2, 3;
+END
+$$;
+COMMENT ON FUNCTION bitbucket.import_workspace IS
+    'Make a schema for a workspace and for each of its repositories, or add what is new';
+
+CREATE FUNCTION bitbucket.import_repository(
+    server name, workspace text, repository text, schema name DEFAULT NULL,
+    names text DEFAULT 'snake', issues text DEFAULT 'auto')
+RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    listed bitbucket._repository;
+BEGIN
+    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues);
+    PERFORM bitbucket._lock(server, lower(workspace COLLATE "C"));
+    SELECT r.* INTO listed
+    FROM bitbucket._repositories(server, ARRAY[workspace], repository) r;
+    IF NOT FOUND THEN
+        PERFORM bitbucket._no_repository(server, workspace, repository);
+    END IF;
+    RETURN QUERY SELECT i.* FROM bitbucket._import(server, listed.workspace, names, ARRAY[
+        (listed.slug, schema, coalesce(nullif(issues, 'auto') = 'always', listed.has_issues))
+            ::bitbucket._wish]) i;
+END
+$$;
+COMMENT ON FUNCTION bitbucket.import_repository IS
+    'Make a schema for a repository, or add what is new to it';
+
+CREATE FUNCTION bitbucket._check_options(names text, issues text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF names IS NULL OR names NOT IN ('snake', 'flat') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid value for parameter "names": %L', names),
+            HINT = 'It is one of: snake, flat.';
+    ELSIF issues IS NULL OR issues NOT IN ('auto', 'always', 'never') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid value for parameter "issues": %L', issues),
+            HINT = 'It is one of: auto, always, never.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._no_repository(server name, workspace text, repository text)
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE no_data_found USING
+        MESSAGE = format('workspace "%s" has no repository "%s"', workspace, repository),
+        HINT = format('See bitbucket.schemas(%L, %L). Bitbucket leaves out what the credential may '
+                      'not see.', server, workspace);
+END
+$$;
+
+CREATE FUNCTION bitbucket._lock(server name, workspace text) RETURNS void
+LANGUAGE sql
+-- Two sessions that import one workspace do so one after the other, up to the end of transaction.
+RETURN pg_advisory_xact_lock(
+    hashtextextended(concat_ws(' ', 'bitbucket_fdw', server, workspace), 0));
+
+CREATE FUNCTION bitbucket._label(workspace text, repository text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- The comment on a schema that was made here.
+RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', workspace)
+            ELSE format('Bitbucket repository %s/%s', workspace, repository) END;
+
+-- From here on everything is done for all schemas of a call at once: a pass over the foreign
+-- tables for each of them would make a big workspace take the square of its size.
+
+CREATE FUNCTION bitbucket._import(
+    server name, workspace text, names text, wishes bitbucket._wish[])
+RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    targets CONSTANT bitbucket._target[] :=
+        bitbucket._targets(server, workspace, names, wishes);
+    lacking CONSTANT bitbucket._missing[] := bitbucket._missing_tables(names, targets);
+    results bitbucket.import_result[];
+    missing bitbucket._missing;
+    step record;
+BEGIN
+    PERFORM bitbucket._check_targets(server, workspace, names, targets);
+    PERFORM bitbucket._check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
+    results := ARRAY(
+        SELECT (workspace, t.repository, t.schema, 0,
+                CASE WHEN n.oid IS NULL THEN 'created' ELSE 'unchanged' END)
+            ::bitbucket.import_result
+        FROM unnest(targets) WITH ORDINALITY t (repository, schema, named, tracker, i)
+        LEFT JOIN pg_namespace n ON n.nspname = t.schema
+        ORDER BY t.i);
+    PERFORM bitbucket._create_schema(r.schema) FROM unnest(results) r WHERE r.status = 'created';
+
+    FOREACH missing IN ARRAY lacking LOOP
+        PERFORM bitbucket._create_tables(
+            server, workspace, targets[missing.target], names, missing.tables);
+        results[missing.target].tables := cardinality(missing.tables);
+    END LOOP;
+    FOR step IN SELECT * FROM bitbucket._missing_columns(names, targets) LOOP
+        EXECUTE step.statement;
+        IF results[step.i].status = 'unchanged' THEN
+            results[step.i].status := 'extended';
+        END IF;
+    END LOOP;
+    PERFORM bitbucket._describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
+
+    -- The mark by which a schema is found again; a comment of someone's own is left alone.
+    FOR step IN
+        SELECT format('COMMENT ON SCHEMA %I IS %L', t.schema,
+                      bitbucket._label(workspace, t.repository)) AS statement
+        FROM unnest(targets) t JOIN pg_namespace n ON n.nspname = t.schema
+        WHERE obj_description(n.oid, 'pg_namespace') IS NULL AND pg_has_role(n.nspowner, 'USAGE')
+    LOOP
+        EXECUTE step.statement;
+    END LOOP;
+    RETURN QUERY
+        SELECT r.workspace, r.repository, r.schema, r.tables,
+               CASE WHEN r.status = 'unchanged' AND r.tables > 0 THEN 'extended' ELSE r.status END
+        FROM unnest(results) r;
+END
+$$;
+
+CREATE FUNCTION bitbucket._targets(
+    server name, workspace text, names text, wishes bitbucket._wish[])
+RETURNS bitbucket._target[] LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- The schema for each wish: the one named, else the one made for it before, which may have another
+-- name by now, else the one of the rule. A comment tells a schema that was made here from one in
+-- which somebody put a foreign table of their own.
+BEGIN
+    RETURN ARRAY(
+        WITH made AS (
+            SELECT t.repository, t.schema, n.oid
+            FROM bitbucket.imported_tables t JOIN pg_namespace n ON n.nspname = t.schema
+            WHERE t.server = _targets.server AND t.workspace = lower(_targets.workspace)
+            GROUP BY t.repository, t.schema, n.oid
+            HAVING bool_and(t.names = _targets.names) IS NOT FALSE
+        ), best AS (
+            SELECT DISTINCT ON (m.repository) m.repository, m.schema
+            FROM made m
+            WHERE lower(obj_description(m.oid, 'pg_namespace'))
+                = lower(bitbucket._label(_targets.workspace, m.repository))
+            ORDER BY m.repository, m.schema <> bitbucket.schema_name(workspace, m.repository),
+                     m.oid
+        )
+        SELECT (w.repository,
+                coalesce(w.named, b.schema, bitbucket.schema_name(workspace, w.repository)),
+                w.named IS NOT NULL, w.tracker)::bitbucket._target
+        FROM unnest(wishes) WITH ORDINALITY w (repository, named, tracker, i)
+        LEFT JOIN best b ON lower(w.repository) IS NOT DISTINCT FROM b.repository
+        ORDER BY w.i);
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_targets(
+    server name, workspace text, names text, targets bitbucket._target[])
+RETURNS void LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- Raises an error if an existing schema is not the place for its tables: it holds those of another
+-- repository or spelled in the other way, or, unless it was named by the caller, something else,
+-- or belongs to somebody else, who could then put a view of their own in a table's place.
+DECLARE
+    hint CONSTANT text := 'Give another name as parameter "schema".';
+    asking CONSTANT text := hint || ' To have these in it all the same, give its own.';
+    place record;
+BEGIN
+    FOR place IN
+        SELECT x.schema, x.named, n.oid, n.nspowner AS owner, count(t.relation) AS tables,
+               string_agg(DISTINCT concat_ws('/', t.workspace, t.repository)
+                                   || format(' (server %s)', t.server), ', ')
+                   FILTER (WHERE t.relation IS NOT NULL
+                       AND (t.server, t.workspace, t.repository) IS DISTINCT FROM
+                           (_check_targets.server, lower(_check_targets.workspace),
+                            lower(x.repository))) AS others,
+               max(t.names) FILTER (WHERE t.names <> _check_targets.names) AS names
+        FROM unnest(targets) x
+        JOIN pg_namespace n ON n.nspname = x.schema
+        LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema
+        GROUP BY x.schema, x.named, x.repository, n.oid, n.nspowner
+    LOOP
+        IF place.others IS NOT NULL THEN
+            RAISE duplicate_schema USING
+                MESSAGE = format('schema "%s" holds tables of %s', place.schema, place.others),
+                HINT = hint;
+        ELSIF place.names IS NOT NULL THEN
+            RAISE duplicate_schema USING
+                MESSAGE = format('schema "%s" was imported with names %L', place.schema,
+                                 place.names),
+                HINT = hint;
+        ELSIF NOT place.named AND NOT pg_has_role(place.owner, 'USAGE') THEN
+            RAISE insufficient_privilege USING
+                MESSAGE = format('schema "%s" belongs to role "%s"', place.schema,
+                                 pg_get_userbyid(place.owner)),
+                HINT = asking;
+        ELSIF NOT place.named AND place.tables = 0
+            AND EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = place.oid)
+        THEN
+            RAISE duplicate_schema USING
+                MESSAGE = format('schema "%s" exists, and holds other tables', place.schema),
+                HINT = asking;
+        END IF;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION bitbucket._create_schema(schema name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('permission denied to create schema "%s"', schema),
+            HINT = format('The owner of database %1$I can GRANT CREATE ON DATABASE %1$I TO %2$I, '
+                          'or create the schema for you.', current_database(), current_user);
+    END IF;
+    EXECUTE format('CREATE SCHEMA %I', schema);
+END
+$$;
+
+CREATE FUNCTION bitbucket._missing_tables(names text, targets bitbucket._target[])
+RETURNS bitbucket._missing[] LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- The names of the tables to make for each target, by its place in the list.
+BEGIN
+    RETURN ARRAY(
+        WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables)  -- read once, whatever the plan
+        SELECT (x.i, array_agg(
+                CASE _missing_tables.names WHEN 'flat' THEN k.flat_name ELSE k.name END))
+            ::bitbucket._missing
+        FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
+        CROSS JOIN known k
+        LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema AND t.table_name = k.name
+        WHERE (x.repository IS NULL OR k.level = 'repository')
+          AND (x.tracker OR NOT k.needs_issue_tracker)
+          AND t.relation IS NULL
+        GROUP BY x.i);
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_locks(tables bigint) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- Each new table takes a lock until the end of the transaction. Better to say at once that they are
+-- too many than to run out of locks after a minute.
+DECLARE
+    locks CONSTANT bigint := current_setting('max_locks_per_transaction')::bigint
+        * (current_setting('max_connections')::bigint
+           + current_setting('max_prepared_transactions')::bigint);
+BEGIN
+    IF tables > 0.9 * locks THEN
+        RAISE program_limit_exceeded USING
+            MESSAGE = format('%s tables are too many for one transaction', tables),
+            DETAIL = format('Each takes one of %s locks that all sessions share.', locks),
+            HINT = 'Import some of the repositories at a time (parameter "repositories"), or have '
+                   'the setting max_locks_per_transaction raised.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._create_tables(
+    server name, workspace text, target bitbucket._target, names text, tables text[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    remote text := concat_ws('/', workspace, target.repository);
+    too_long CONSTANT boolean := octet_length(remote) > 63;
+BEGIN
+    -- The parser cuts identifiers, and so the name of a remote schema, at 63 bytes. A longer one
+    -- is imported under another name and then bound: nothing is requested for the import, since
+    -- the tables are listed and 'always' asks for no look at the issue tracker.
+    IF too_long THEN
+        remote := CASE WHEN target.repository IS NULL THEN 'workspace'
+                       ELSE 'workspace/repository' END;
+    END IF;
+    EXECUTE format(
+        'IMPORT FOREIGN SCHEMA %I LIMIT TO (%s) FROM SERVER %I INTO %I '
+        'OPTIONS (names %L, issues ''always'')',
+        remote, (SELECT string_agg(quote_ident(t), ', ') FROM unnest(tables) t), server,
+        target.schema, names);
+    IF too_long THEN
+        EXECUTE (
+            SELECT string_agg(format(
+                'ALTER FOREIGN TABLE %I.%I OPTIONS (SET workspace %L%s)',
+                target.schema, t, workspace,
+                CASE WHEN target.repository IS NULL THEN ''
+                     ELSE format(', SET repository %L', target.repository) END), ';')
+            FROM unnest(tables) t);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._missing_columns(names text, targets bitbucket._target[])
+RETURNS TABLE (i integer, statement text) LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- Statements that add the columns that a newer version of the package has.
+BEGIN
+    RETURN QUERY
+        WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
+        lacking AS (
+            SELECT x.i, t.relation, k.position, k.type, k.name,
+                   CASE _missing_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END
+                       AS spelled
+            FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
+            JOIN bitbucket.imported_tables t ON t.schema = x.schema
+            JOIN known k ON k.table_name = t.table_name
+            LEFT JOIN bitbucket._shown_columns s ON s.relation = t.relation AND s.shown = k.name
+            WHERE s.relation IS NULL
+        )
+        SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
+            format('ADD COLUMN %I %s', l.spelled, l.type) || CASE WHEN l.spelled <> l.name
+                THEN format(' OPTIONS (column_name %L)', l.name) ELSE '' END,
+            ', ' ORDER BY l.position))
+        FROM lacking l GROUP BY l.i, l.relation;
+END
+$$;
+
+CREATE FUNCTION bitbucket._describe(schemas name[], overwrite boolean) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- Comments on tables and columns that have none, or on all of them; how many.
+DECLARE
+    statement text;
+    number bigint := 0;
+BEGIN
+    FOR statement IN
+        WITH known_tables AS MATERIALIZED (SELECT * FROM bitbucket.tables),
+        known_columns AS MATERIALIZED (SELECT * FROM bitbucket.columns),
+        mine AS MATERIALIZED (
+            SELECT t.relation, t.table_name
+            FROM bitbucket.imported_tables t JOIN pg_class c ON c.oid = t.relation
+            WHERE t.schema = ANY (schemas) AND pg_has_role(c.relowner, 'USAGE')
+        )
+        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', m.relation, k.description)
+        FROM mine m JOIN known_tables k ON k.name = m.table_name
+        WHERE overwrite OR obj_description(m.relation, 'pg_class') IS NULL
+        UNION ALL
+        SELECT format('COMMENT ON COLUMN %s.%I IS %L', m.relation, s.name, k.description)
+        FROM mine m JOIN bitbucket._shown_columns s ON s.relation = m.relation
+        JOIN known_columns k ON k.table_name = m.table_name AND k.name = s.shown
+        WHERE overwrite OR col_description(m.relation, s.number) IS NULL
+    LOOP
+        EXECUTE statement;
+        number := number + 1;
+    END LOOP;
+    RETURN number;
+END
+$$;
+
+CREATE FUNCTION bitbucket.comment_on(schema name, overwrite boolean DEFAULT false)
+RETURNS bigint LANGUAGE sql
+RETURN bitbucket._describe(ARRAY[schema], overwrite);
+COMMENT ON FUNCTION bitbucket.comment_on IS
+    'Describe the foreign tables of a schema and their columns; the number of comments made';

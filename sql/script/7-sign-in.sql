@@ -1,0 +1,141 @@
+-- Signing in
+
+CREATE FUNCTION bitbucket._call(server name, service text, argument jsonb)
+RETURNS SETOF jsonb LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- Has the wrapper do something with the server's options and the current user's mapping. As with
+-- listings, the foreign table through which it is reached is made for the one statement. The
+-- argument travels as a condition: a table option would stand in the catalog.
+BEGIN
+    PERFORM bitbucket._check(server);
+    PERFORM bitbucket._check_temporary(
+        'run bitbucket.' || service,
+        format('bitbucket.%s takes a temporary foreign table.', service));
+    EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_service (argument text, result text) '
+                   'SERVER %I OPTIONS (service %L)', server, service);
+    RETURN QUERY EXECUTE
+        'SELECT result::jsonb FROM pg_temp.bitbucket_service WHERE argument = $1'
+        USING argument::text;
+    DROP FOREIGN TABLE pg_temp.bitbucket_service;
+END
+$$;
+
+CREATE FUNCTION bitbucket.verify(server name, workspace text DEFAULT NULL)
+RETURNS TABLE (check_name text, status text, found text, what_to_do text, scopes text,
+               missing_scope text, rate_limit text, curl text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        SELECT c.* FROM bitbucket._call(server, 'verify', jsonb_build_object(
+            'workspaces', to_jsonb(array_remove(ARRAY[verify.workspace], NULL)),
+            'tables', coalesce((
+                SELECT jsonb_agg(DISTINCT jsonb_build_object(
+                    'table', t.table_name, 'workspace', t.workspace, 'repository', t.repository))
+                FROM bitbucket.imported_tables t
+                WHERE t.server = verify.server
+                  AND t.workspace = coalesce(lower(verify.workspace COLLATE "C"), t.workspace)),
+                '[]'))) result
+        CROSS JOIN LATERAL jsonb_to_record(result) c (
+            check_name text, status text, found text, what_to_do text, scopes text,
+            missing_scope text, rate_limit text, curl text);
+END
+$$;
+COMMENT ON FUNCTION bitbucket.verify IS
+    'Check the connection, the credential, the workspaces and each imported table';
+
+CREATE FUNCTION bitbucket._mapping_for_login(
+    server name, OUT whose text, OUT options text[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- The user mapping that a login of the current user is written to: the one in effect, which the
+-- current user must be allowed to change.
+BEGIN
+    PERFORM bitbucket._check(server);
+    SELECT CASE m.umuser WHEN 0 THEN 'PUBLIC' ELSE 'CURRENT_USER' END, coalesce(m.umoptions, '{}')
+    INTO whose, options
+    FROM pg_user_mappings m
+    WHERE m.srvname = server AND (m.umuser = 0 OR m.usename = current_user)
+    ORDER BY m.umuser = 0
+    LIMIT 1;
+    IF whose = 'PUBLIC' AND NOT EXISTS (
+        SELECT FROM pg_foreign_server s
+        WHERE s.srvname = server AND pg_has_role(s.srvowner, 'USAGE'))
+    THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('the user mapping in effect is the one for PUBLIC of server "%s"',
+                             server),
+            HINT = format('Make one of your own to log in by: CREATE USER MAPPING FOR CURRENT_USER '
+                          'SERVER %I OPTIONS (auth ''oauth2_code'', client_id ''...'', '
+                          'client_secret ''...'').', server);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket.oauth_authorization_url(
+    server name, callback_url text, state text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM bitbucket._mapping_for_login(server);
+    RETURN (SELECT result ->> 'url'
+            FROM bitbucket._call(server, 'oauth_authorization_url', jsonb_build_object(
+                'callback_url', callback_url, 'state', state)) result);
+END
+$$;
+COMMENT ON FUNCTION bitbucket.oauth_authorization_url IS
+    'The page to send a person to who logs in; it leads back to callback_url with a code';
+
+CREATE FUNCTION bitbucket.oauth_access_token(
+    server name, code text, callback_url text, state text)
+RETURNS TABLE (auth text, expires_in integer, scopes text, user_mapping text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- The tokens go to the token store of the server, which this session's user cannot read; the user
+-- mapping is told the store's name for them.
+DECLARE
+    mapping CONSTANT record := bitbucket._mapping_for_login(server);
+    outcome jsonb;
+    changes text;
+BEGIN
+    IF code IS NULL OR callback_url IS NULL OR state IS NULL THEN
+        RAISE null_value_not_allowed USING
+            MESSAGE = 'code, callback_url and state must not be NULL',
+            HINT = 'They come from bitbucket.oauth_authorization_url and the way back from it. '
+                   'For OAuth 1 the verifier is the code.';
+    END IF;
+    outcome := bitbucket._call(server, 'oauth_access_token', jsonb_build_object(
+        'code', code, 'callback_url', callback_url, 'state', state));
+    SELECT string_agg(change, ', ') INTO changes
+    FROM (
+        SELECT format('%s %I %L', CASE WHEN o.option_name IS NULL THEN 'ADD' ELSE 'SET' END,
+                      w.name, w.value) AS change
+        FROM (VALUES ('auth', outcome ->> 'auth'), ('login', outcome ->> 'login')) w (name, value)
+        LEFT JOIN pg_options_to_table(mapping.options) o ON o.option_name = w.name
+        UNION ALL
+        SELECT format('DROP %I', o.option_name)
+        FROM pg_options_to_table(mapping.options) o
+        WHERE o.option_name IN ('refresh_token', 'token', 'token_secret')
+    ) c;
+    EXECUTE format('ALTER USER MAPPING FOR %s SERVER %I OPTIONS (%s)',
+                   mapping.whose, server, changes);
+    RETURN QUERY SELECT outcome ->> 'auth', (outcome ->> 'expires_in')::numeric::integer,
+        outcome ->> 'scopes', CASE mapping.whose WHEN 'PUBLIC' THEN 'public'
+                                                 ELSE current_user::text END;
+END
+$$;
+COMMENT ON FUNCTION bitbucket.oauth_access_token IS
+    'Exchange the code of a login for tokens, which the server keeps, and set the user mapping';
+
+CREATE FUNCTION bitbucket.oauth_refresh(server name)
+RETURNS TABLE (auth text, expires_in integer, scopes text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        SELECT result ->> 'auth', (result ->> 'expires_in')::numeric::integer, result ->> 'scopes'
+        FROM bitbucket._call(server, 'oauth_refresh', '{}') result;
+END
+$$;
+COMMENT ON FUNCTION bitbucket.oauth_refresh IS
+    'Get a new OAuth 2 access token now; they are renewed by themselves when they run out';
