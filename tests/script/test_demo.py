@@ -126,6 +126,25 @@ def test_psql_s_own_options_win(demo: Demo, started: Run) -> None:
     assert done.status == 1
 
 
+def test_bitbucket_fdw_is_at_hand(demo: Demo, started: Run) -> None:
+    done = demo.run("bitbucket-fdw", "verify", "bitbucket", "acme")
+    assert done.status == 0, done.output
+    assert "repositories of acme" in done.output
+
+
+def test_a_login_can_be_tried_and_the_next_run_takes_it_back(demo: Demo, started: Run) -> None:
+    page = (CHECKOUT / "docs" / "commands.md").read_text()
+    [statement] = re.findall(r'script/demo psql -c "(ALTER USER MAPPING[^"]+)"', page)
+    assert demo.run("psql", "-c", statement).output.strip() == "ALTER USER MAPPING"
+
+    # Without a terminal to paste the code into, it ends there.
+    done = demo.run("bitbucket-fdw", "login", "bitbucket", "--headless")
+    assert re.search(r"http://127\.0\.0\.1:\d+/site/oauth2/authorize\?", done.output), done.output
+
+    assert demo.run("--no-tour").status == 0
+    assert demo.run("bitbucket-fdw", "verify", "bitbucket", "acme").status == 0
+
+
 def test_a_second_run_keeps_what_is_there(demo: Demo, started: Run) -> None:
     made = demo.run("psql", "-c", "create table mine as select 7 as x")
     assert made.status == 0, made.output

@@ -9,7 +9,7 @@ import re
 import secrets
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devkit import connect, demo_database, emulator, postgres, prepare, tour, tree, venv
@@ -20,10 +20,11 @@ from devkit.places import CHECKOUT, Places, digest_of, open_places, remove_tree,
 from devkit.run import Failure, require_reachable, say, server_user
 from devkit.venv import Venv
 
-SAMPLE = Target(workspace="acme", database="demo", base_url="")
+SAMPLE = Target(workspace="acme", database="demo", server={})
 CLOUD = "https://api.bitbucket.org/2.0"
 WORKSPACE_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
-COMMANDS = ("start", "psql", "stop", "reset", "status")
+CLIENTS = ("psql", "bitbucket-fdw")
+COMMANDS = ("start", *CLIENTS, "stop", "reset", "status")
 
 DESCRIPTION = """\
 From a bare machine to SQL over a Bitbucket workspace: installs what is missing, starts a private
@@ -33,6 +34,8 @@ some queries, and leaves both running. Run it again at any time: what is there i
 commands:
   (none)      set up, start and show the tour
   psql ...    psql on the demo's database; everything after the word goes to psql
+  bitbucket-fdw ...
+              likewise the command of the Python package: verify, login
   status      what is running, and where
   stop        stop PostgreSQL and the emulator
   reset       stop, and remove the demo's data; with --all also what was built and installed
@@ -116,7 +119,7 @@ class Demo:
 def main(arguments: list[str]) -> int:
     # Out of the environment first: no program started from here needs them.
     credentials = take_credentials()
-    arguments, rest = _split_psql(arguments)
+    arguments, rest = _split_client(arguments)
     options = _parser().parse_args(arguments)
     demo = Demo(open_places())
     if options.workspace is not None and not WORKSPACE_ID.fullmatch(options.workspace):
@@ -125,12 +128,14 @@ def main(arguments: list[str]) -> int:
             hint="It is the part after bitbucket.org/ in the workspace's address.",
         )
     target = (
-        Target(options.workspace, f"workspace_{options.workspace}", options.base_url)
+        Target(
+            options.workspace, f"workspace_{options.workspace}", {"base_url": options.base_url}
+        )
         if options.workspace
         else SAMPLE
     )
-    if options.command == "psql":
-        return psql(demo, target, rest)
+    if options.command in CLIENTS:
+        return client(demo, target, options.command, rest)
     if options.command == "status":
         return status(demo)
     if options.command == "stop":
@@ -157,18 +162,19 @@ def take_credentials() -> dict[str, str]:
     return {}
 
 
-def _split_psql(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What belongs to script/demo, and what follows the word psql and belongs to that."""
-    if "psql" not in arguments:
-        return arguments, []
-    at = arguments.index("psql") + 1
-    return arguments[:at], arguments[at:]
+def _split_client(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What belongs to script/demo, and what follows the name of a client and belongs to that."""
+    for at, argument in enumerate(arguments, start=1):
+        if argument in CLIENTS:
+            return arguments[:at], arguments[at:]
+    return arguments, []
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="script/demo",
-        usage="script/demo [--workspace NAME] [--no-tour] [psql ... | status | stop | reset]",
+        usage="script/demo [--workspace NAME] [--no-tour]\n"
+        "                   [psql ... | bitbucket-fdw ... | status | stop | reset]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -199,7 +205,7 @@ def start(demo: Demo, target: Target, credentials: dict[str, str], *, show: bool
         control = None
         if target is SAMPLE:
             control = _start_emulator(demo, environment)
-            target = SAMPLE.at(control.base_url)
+            target = replace(SAMPLE, server=_server_options(control.base_url))
             credentials = _sample_credentials(control)
         demo_database.ensure(cluster, target, credentials, demo.password(), demo.places.demo)
         connection = connect.write_files(demo.places, cluster, target, demo.password())
@@ -250,13 +256,23 @@ def _start_emulator(demo: Demo, environment: Venv) -> Control:
     return Control(base_url)
 
 
+def _server_options(base_url: str) -> dict[str, str]:
+    """The server's options for the emulator, which is also the authorization server."""
+    root = base_url.removesuffix("/2.0")
+    return {
+        "base_url": base_url,
+        "oauth_url": f"{root}/site/oauth2",
+        "oauth1_url": f"{root}/api/1.0/oauth",
+    }
+
+
 def _sample_credentials(control: Control) -> dict[str, str]:
     [chosen] = [entry for entry in control.credentials() if entry["name"] == "ada-write"]
     return {"email": str(chosen["email"]), "token": str(chosen["secret"])}
 
 
-def psql(demo: Demo, target: Target, arguments: list[str]) -> int:
-    """Become psql, connected to the demo's database."""
+def client(demo: Demo, target: Target, name: str, arguments: list[str]) -> int:
+    """Become psql or bitbucket-fdw, connected to the demo's database."""
     cluster = demo.cluster()
     if cluster is None or not cluster.running():
         raise Failure("the demo is not running", hint="Start it: script/demo")
@@ -268,10 +284,13 @@ def psql(demo: Demo, target: Target, arguments: list[str]) -> int:
         "PGUSER": demo_database.ROLE,
         "PGDATABASE": target.database,
     }
-    program = str(cluster.tree.bindir / "psql")
+    programs = {
+        "psql": cluster.tree.bindir / "psql",
+        "bitbucket-fdw": demo.places.venv / "bin" / "bitbucket-fdw",
+    }
     # Python ignores SIGPIPE; psql would inherit that and complain when a pager ends first.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.execve(program, [program, *arguments], env)  # noqa: S606 - no shell is wanted
+    os.execve(programs[name], [name, *arguments], env)  # noqa: S606 - no shell is wanted
 
 
 def status(demo: Demo) -> int:

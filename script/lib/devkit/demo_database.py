@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from devkit.cluster import Cluster, identifier, literal
@@ -20,10 +20,7 @@ class Target:
 
     workspace: str
     database: str
-    base_url: str
-
-    def at(self, base_url: str) -> Target:
-        return replace(self, base_url=base_url)
+    server: dict[str, str]  # options: where the API and its authorization server are
 
 
 def ensure(
@@ -66,13 +63,24 @@ def _role_and_database(target: Target, password: str) -> str:
 
 def _server(target: Target) -> str:
     server = identifier(SERVER)
+    options = ", ".join(f"{name}{literal(value)}" for name, value in target.server.items())
+    # What is there stays, with the user's own options; the emulator's port may have changed.
+    changes = "".join(
+        f"""
+        SELECT format('ALTER SERVER {server} OPTIONS (%s {name} %L)',
+                      CASE WHEN EXISTS (SELECT FROM pg_options_to_table(srvoptions)
+                                        WHERE option_name = '{name}') THEN 'SET' ELSE 'ADD' END,
+                     {literal(value)})
+        FROM pg_foreign_server WHERE srvname ={literal(SERVER)} \\gexec"""
+        for name, value in target.server.items()
+    )
     return f"""
         SET client_min_messages = warning;
         CREATE EXTENSION IF NOT EXISTS bitbucket_fdw CASCADE;
         ALTER EXTENSION bitbucket_fdw UPDATE;
         CREATE SERVER IF NOT EXISTS {server} FOREIGN DATA WRAPPER multicorn
-            OPTIONS (wrapper '{WRAPPER}', base_url{literal(target.base_url)});
-        ALTER SERVER {server} OPTIONS (SET base_url{literal(target.base_url)});
+            OPTIONS (wrapper '{WRAPPER}', {options});
+        {changes}
         GRANT USAGE ON FOREIGN SERVER {server} TO {identifier(ROLE)};
     """
 
