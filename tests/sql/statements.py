@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bitbucket_fdw.tables import BY_NAME, Table
 from bitbucket_fdw.tables.base import Column
+from tests.sql.neighbours import DEFAULTS, EXTREME_TIMES, NEIGHBOURS
 
 Values = Mapping[tuple[str, str], list[str]]
 """Texts of a column's values, by names of table and column."""
@@ -439,14 +440,6 @@ class Drawing:
 
 PLACES = ("workspace", "repository")
 NO_MIN = ("boolean", "uuid", "jsonb")
-EXTREME_TIMES = (
-    "'infinity'",
-    "'-infinity'",
-    "'4000-01-01 00:00+00 BC'",
-    "'0001-01-01 00:00+14'",
-    "'9999-12-31 23:59:59.999999+00'",
-    "'12000-01-01 00:00+00'",
-)
 
 CONDITIONS: dict[str, Callable[[Drawing, type[Table], Column, str], str]] = {
     "text": Drawing._text,
@@ -456,55 +449,6 @@ CONDITIONS: dict[str, Callable[[Drawing, type[Table], Column, str], str]] = {
     "uuid": Drawing._uuid,
     "timestamptz": Drawing._time,
     "jsonb": Drawing._json,
-}
-
-DEFAULTS = {
-    "text": ["x"],
-    "bigint": ["1"],
-    "integer": ["1"],
-    "boolean": ["true"],
-    "uuid": ["00000000-0000-0000-0000-000000000000"],
-    "timestamptz": ["2024-02-29 12:00:00+00"],
-    "jsonb": ["[]"],
-}
-
-
-def _text_neighbours(value: str) -> list[str]:
-    return [
-        value.upper(),
-        value.swapcase(),
-        value[:-1],
-        f"{value} ",
-        f" {value}",
-        "",
-        'with "quotes"',
-        "back\\slash",
-        "new\nline",
-        "100% _sure_",
-        "ümläut",
-    ]
-
-
-def _number_neighbours(value: str) -> list[str]:
-    near = [int(value) + delta for delta in (-1, 1)]
-    return [str(number) for number in (*near, 0, -1, 2**31, 2**63 - 1, -(2**63))]
-
-
-def _uuid_neighbours(value: str) -> list[str]:
-    return [value.upper(), "00000000-0000-0000-0000-000000000000", f"{{{value}}}"]
-
-
-def _time_neighbours(value: str) -> list[str]:
-    day = value[:10]
-    return [f"{day} 00:00:00+00", f"{day} 23:59:59.999999+00", f"{day} 12:30:00.000001-03:30"]
-
-
-NEIGHBOURS: dict[str, Callable[[str], list[str]]] = {
-    "text": _text_neighbours,
-    "bigint": _number_neighbours,
-    "integer": _number_neighbours,
-    "uuid": _uuid_neighbours,
-    "timestamptz": _time_neighbours,
 }
 
 

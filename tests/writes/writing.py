@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -230,3 +231,18 @@ def account(emulator: Control, nickname: str) -> dict[str, Any]:
         if row["workspace"] == "acme" and user["nickname"] == nickname:
             return dict(user)
     raise LookupError(nickname)
+
+
+def titles(emulator: Control) -> dict[int, str]:
+    """Titles of the sample's issues by id."""
+    return {issue["id"]: issue["title"] for issue in documents(emulator, "issues")}
+
+
+def insert(title: str) -> str:
+    """A statement that opens an issue."""
+    return f"INSERT INTO issues (title) VALUES ('{title}')"
+
+
+def user_id(emulator: Control, nickname: str) -> uuid.UUID:
+    """The UUID of a member of ``acme``."""
+    return uuid.UUID(account(emulator, nickname)["uuid"].strip("{}"))

@@ -128,9 +128,7 @@ def main(arguments: list[str]) -> int:
             hint="It is the part after bitbucket.org/ in the workspace's address.",
         )
     target = (
-        Target(
-            options.workspace, f"workspace_{options.workspace}", {"base_url": options.base_url}
-        )
+        Target(options.workspace, f"workspace_{options.workspace}", {"base_url": options.base_url})
         if options.workspace
         else SAMPLE
     )
