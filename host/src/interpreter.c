@@ -11,7 +11,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-PyNames		py;
+PyObject   *py_host = NULL;
 
 static bool started = false;
 static pthread_t main_thread;
@@ -37,7 +37,7 @@ static int	pool_capacity = 0;
 static void check_status(PyStatus status);
 static void start_interpreter(void);
 static void add_package_directory(void);
-static void look_up_names(void);
+static void import_host(void);
 static void stop_threads(int code, Datum arg);
 
 int
@@ -50,6 +50,8 @@ py_enter(void)
 	}
 	else if (!started)
 		start_interpreter();
+	if (depth == 0)
+		py_pool_release(0);		/* what starting it has left */
 	depth++;
 	return pool_length;
 }
@@ -84,6 +86,30 @@ py_own(PyObject *reference)
 	}
 	pool[pool_length++] = reference;
 	return reference;
+}
+
+/*
+ * Call a function of a module, or a method of any other object, by its name. The format is that of
+ * Py_BuildValue() for a tuple; "O" takes a reference of its own.
+ */
+PyObject *
+py_call(PyObject *object, const char *name, const char *format,...)
+{
+	PyObject   *callable = py_own(PyObject_GetAttrString(object, name));
+	PyObject   *arguments;
+	va_list		values;
+
+	va_start(values, format);
+	arguments = Py_VaBuildValue(format, values);
+	va_end(values);
+	return py_own(PyObject_CallObject(callable, py_own(arguments)));
+}
+
+void
+py_append(PyObject *list, PyObject *item)
+{
+	if (PyList_Append(list, item) < 0)
+		py_throw();
 }
 
 int
@@ -183,9 +209,9 @@ start_interpreter(void)
 
 	main_thread = pthread_self();
 	add_package_directory();
-	look_up_names();
-	to_python_init();
+	import_host();
 	to_postgres_init();
+	instances_init();
 	transactions_init();
 	on_proc_exit(stop_threads, (Datum) 0);
 	started = true;
@@ -211,63 +237,30 @@ add_package_directory(void)
 	Dl_info		library;
 	char		directory[MAXPGPATH];
 	PyObject   *path = PySys_GetObject("path");
-	PyObject   *entry;
 
-	if (dladdr(&py, &library) == 0)
+	if (dladdr(&py_host, &library) == 0)
 		elog(ERROR, "could not find out where the library multicorn is");
 	strlcpy(directory, library.dli_fname, sizeof(directory));
 	get_parent_directory(directory);
 	join_path_components(directory, directory, "multicorn/python");
 
-	entry = PyUnicode_DecodeFSDefault(directory);
-	if (path == NULL || entry == NULL || PyList_Insert(path, 0, entry) < 0)
+	if (path == NULL || PyList_Insert(path, 0, py_own(PyUnicode_DecodeFSDefault(directory))) < 0)
 		py_throw();
-	Py_DECREF(entry);
 }
 
 /*
- * Find what is called by name. When this fails the interpreter counts as not started, and the
- * next use tries again.
+ * When this fails the interpreter counts as not started, and the next use tries again.
  */
 static void
-look_up_names(void)
+import_host(void)
 {
-	static const struct
-	{
-		PyObject  **target;
-		const char *name;
-	}			names[] = {
-		{&py.report, "report"},
-		{&py.get_class, "get_class"},
-		{&py.make_instance, "make_instance"},
-		{&py.rel_size, "rel_size"},
-		{&py.lookup_keys, "lookup_keys"},
-		{&py.sort_order, "sort_order"},
-		{&py.rowid_column, "rowid_column"},
-		{&py.json_text, "json_text"},
-		{&py.hstore_text, "hstore_text"},
-		{&py.Qual, "Qual"},
-		{&py.SortKey, "SortKey"},
-		{&py.MulticornException, "MulticornException"},
-	};
 	PyObject   *utils = create_utils_module();
-	PyObject   *host;
 
-	if (utils == NULL ||
-		PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
+	if (PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
 		py_throw();
-	Py_DECREF(utils);
-
-	host = PyImport_ImportModule("multicorn._host");
-	if (host == NULL)
+	py_host = PyImport_ImportModule("multicorn._host");
+	if (py_host == NULL)
 		py_throw();
-	for (size_t i = 0; i < lengthof(names); i++)
-	{
-		Py_XSETREF(*names[i].target, PyObject_GetAttrString(host, names[i].name));
-		if (*names[i].target == NULL)
-			py_throw();
-	}
-	Py_DECREF(host);
 }
 
 /*
@@ -275,10 +268,8 @@ look_up_names(void)
  * go on running Python while exit() tears down the libraries it uses.
  */
 static void
-stop_threads(int code, Datum arg)
+stop_threads(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
-	(void) code;
-	(void) arg;
 	if (released != NULL)
 	{
 		PyEval_RestoreThread(released);

@@ -7,46 +7,40 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 
-/* One column of a key, and what it is compared with by equality. */
-typedef struct KeyColumn
-{
-	bool		constant;		/* a constant, among other things */
-	List	   *outer_relids;	/* Relids of the other sides of join clauses */
-} KeyColumn;
-
 static bool
 is_column(Node *node, Index relid, AttrNumber attno)
 {
-	while (node != NULL && IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	return node != NULL && IsA(node, Var) &&
-		(Index) ((Var *) node)->varno == relid && ((Var *) node)->varattno == attno;
+	Var		   *column = column_of(relid, node);
+
+	return column != NULL && column->varattno == attno;
 }
 
 static bool
-member_is_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *class,
-				 EquivalenceMember *member, void *arg)
+member_is_column(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel,
+				 EquivalenceClass *class pg_attribute_unused(), EquivalenceMember *member,
+				 void *arg)
 {
-	(void) root;
-	(void) class;
 	return is_column((Node *) member->em_expr, rel->relid, *(AttrNumber *) arg);
 }
 
-static void
-note_join_clause(KeyColumn *column, RelOptInfo *rel, RestrictInfo *clause)
+/*
+ * Add the other side of a join clause to those that a column is compared with.
+ */
+static List *
+add_join_clause(List *sides, RelOptInfo *rel, RestrictInfo *clause)
 {
-	if (join_clause_is_movable_to(clause, rel))
-		column->outer_relids = lappend(column->outer_relids,
-									   bms_del_member(bms_copy(clause->clause_relids), rel->relid));
+	if (!join_clause_is_movable_to(clause, rel))
+		return sides;
+	return lappend(sides, bms_del_member(bms_copy(clause->clause_relids), rel->relid));
 }
 
 /*
- * Find out what a column is compared with by equality.
+ * Find out what a column is compared with by equality: a list of Relids, empty for a constant.
  */
-static KeyColumn *
+static List *
 examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 {
-	KeyColumn *column = palloc0(sizeof(KeyColumn));
+	List	   *sides = NIL;
 	ListCell   *lc;
 
 	foreach(lc, rel->baserestrictinfo)
@@ -55,13 +49,13 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 
 		if (qual != NULL && qual->attno == attno && !qual->is_array && qual->strict &&
 			strcmp(qual->operator, "=") == 0)
-			column->constant = true;
+			sides = lappend(sides, NULL);
 	}
 	if (rel->has_eclass_joins)
 	{
 		foreach(lc, generate_implied_equalities_for_column(root, rel, member_is_column, &attno,
 														   rel->lateral_referencers))
-			note_join_clause(column, rel, lfirst_node(RestrictInfo, lc));
+			sides = add_join_clause(sides, rel, lfirst_node(RestrictInfo, lc));
 	}
 	foreach(lc, rel->joininfo)
 	{
@@ -75,9 +69,9 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 			 !bms_is_member(rel->relid, clause->right_relids)) ||
 			(is_column(lsecond(comparison->args), rel->relid, attno) &&
 			 !bms_is_member(rel->relid, clause->left_relids)))
-			note_join_clause(column, rel, clause);
+			sides = add_join_clause(sides, rel, clause);
 	}
-	return column;
+	return sides;
 }
 
 /* Not list_append_unique(): before PostgreSQL 16 a Relids is not a Node. */
@@ -93,13 +87,11 @@ append_relids(List *list, Relids relids)
 }
 
 static bool
-is_bound(const KeyColumn *column, Relids outer)
+is_bound(List *sides, Relids outer)
 {
 	ListCell   *lc;
 
-	if (column->constant)
-		return true;
-	foreach(lc, column->outer_relids)
+	foreach(lc, sides)
 		if (bms_is_subset(lfirst(lc), outer))
 			return true;
 	return false;
@@ -109,31 +101,29 @@ is_bound(const KeyColumn *column, Relids outer)
  * The look-ups by one key: one for each set of outer tables that gives all its columns a value.
  */
 static List *
-key_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *attnums, double rows)
+key_lookups(PlannerInfo *root, RelOptInfo *rel, List *attnums, double rows)
 {
-	List	   *columns = NIL;
+	List	   *columns = NIL;		/* of the sides of each */
 	List	   *candidates = NIL;	/* of Relids */
 	List	   *result = NIL;
 	Relids		all = NULL;
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(attnums); i++)
+	foreach(lc, attnums)
 	{
-		AttrNumber	attno = PyLong_AsLong(PyList_GET_ITEM(attnums, i));
-		KeyColumn  *column = examine_column(root, rel, attno);
+		List	   *sides = examine_column(root, rel, lfirst_int(lc));
 
-		columns = lappend(columns, column);
-		foreach(lc, column->outer_relids)
+		columns = lappend(columns, sides);
+		foreach(lc2, sides)
 		{
-			candidates = append_relids(candidates, lfirst(lc));
-			all = bms_add_members(all, lfirst(lc));
+			candidates = append_relids(candidates, lfirst(lc2));
+			all = bms_add_members(all, lfirst(lc2));
 		}
 	}
 
 	/* A key of several columns may need several outer tables. */
-	if (all != NULL)
-		candidates = append_relids(candidates, all);
+	candidates = append_relids(candidates, all);
 
 	foreach(lc, candidates)
 	{
@@ -158,30 +148,20 @@ key_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *attnums, double rows)
  * The look-ups that the wrapper's get_path_keys() and the query's joins allow.
  */
 List *
-find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance, TupleDesc desc)
+find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance)
 {
-	PyObject   *attnums = py_own(PyDict_New());
-	PyObject   *keys;
+	PyObject   *keys = py_call(instance, "lookup_keys", "()");
 	List	   *result = NIL;
 
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped &&
-			PyDict_SetItem(attnums, server_string_to_python(NameStr(attribute->attname)),
-						   py_own(PyLong_FromLong(attribute->attnum))) < 0)
-			py_throw();
-	}
-	keys = py_own(PyObject_CallFunctionObjArgs(py.lookup_keys, instance, attnums, NULL));
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
-		PyObject   *columns;
+		PyObject   *attnums;
 		double		rows;
 
-		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &columns, &rows))
+		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &attnums, &rows))
 			py_throw();
-		result = list_concat(result, key_lookups(root, rel, columns, clamp_row_est(rows)));
+		result = list_concat(result, key_lookups(root, rel, python_to_int_list(attnums),
+												 clamp_row_est(rows)));
 	}
 	return result;
 }

@@ -3,7 +3,6 @@
  */
 #include "multicorn.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -28,25 +27,6 @@ typedef struct Modification
 } Modification;
 
 /*
- * The column that identifies rows, by the wrapper's rowid_column.
- */
-static Form_pg_attribute
-rowid_attribute(PyObject *instance, TupleDesc desc)
-{
-	PyObject   *name = py_own(PyObject_CallOneArg(py.rowid_column, instance));
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped &&
-			strcmp(NameStr(attribute->attname), python_to_server_string(name)) == 0)
-			return attribute;
-	}
-	return NULL;
-}
-
-/*
  * The name of the junk column with the row identifier. Tables of one inheritance tree may share
  * such a column only if it has the same type in all.
  */
@@ -61,22 +41,19 @@ rowid_junk_name(Oid type)
  * like PostgreSQL's own of this name, so that tables of other row types may share it. An UPDATE
  * gets that one anyway.
  */
-void
-add_foreign_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
+static void
+add_foreign_update_targets(PlannerInfo *root, Index rtindex,
+						   RangeTblEntry *target_rte pg_attribute_unused(),
 						   Relation target_relation)
 {
-	(void) target_rte;
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(RelationGetRelid(target_relation))->object;
-		Form_pg_attribute rowid = rowid_attribute(instance, RelationGetDescr(target_relation));
+		PyObject   *instance = instance_get(RelationGetRelid(target_relation));
+		AttrNumber	attno = PyLong_AsLong(py_call(instance, "rowid_attnum", "()"));
+		Form_pg_attribute rowid = TupleDescAttr(RelationGetDescr(target_relation), attno - 1);
 
-		if (rowid == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-					 errmsg("The rowid attribute does not exist")));
 		add_row_identity_var(root,
-							 makeVar(rtindex, rowid->attnum, rowid->atttypid, rowid->atttypmod,
+							 makeVar(rtindex, attno, rowid->atttypid, rowid->atttypmod,
 									 rowid->attcollation, 0),
 							 rtindex, rowid_junk_name(rowid->atttypid));
 		if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL)
@@ -91,48 +68,13 @@ add_foreign_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *targ
  * Whether rows may be inserted several at a time: not where each is needed again at once.
  */
 static bool
-can_batch(ModifyTableState *mtstate, ResultRelInfo *rel)
+can_batch(ResultRelInfo *rel)
 {
 	TriggerDesc *triggers = rel->ri_TrigDesc;
-	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
 
-	if (plan != NULL && plan->returningLists != NIL)
-		return false;
 	return rel->ri_returningList == NIL && rel->ri_WithCheckOptions == NIL &&
 		(triggers == NULL ||
 		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row));
-}
-
-/*
- * Tell a wrapper that wants to know, by having begin_modify(), what the statement wants of the
- * rows it changes.
- */
-static void
-tell_clauses(PyObject *instance, CmdType operation, ModifyTableState *mtstate, ResultRelInfo *rel)
-{
-	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
-	bool		returning = rel->ri_returningList != NIL;
-	bool		on_conflict = false;
-	PyObject   *hook = PyObject_GetAttrString(instance, "begin_modify");
-
-	if (hook == NULL)
-	{
-		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-			py_throw();
-		PyErr_Clear();
-		return;
-	}
-	py_own(hook);
-	if (plan != NULL)
-	{
-		returning = plan->returningLists != NIL;
-		on_conflict = plan->onConflictAction != ONCONFLICT_NONE;
-	}
-	py_own(PyObject_CallFunction(hook, "sOO",
-								 operation == CMD_UPDATE ? "update" :
-								 operation == CMD_DELETE ? "delete" : "insert",
-								 returning ? Py_True : Py_False,
-								 on_conflict ? Py_True : Py_False));
 }
 
 static Modification *
@@ -140,54 +82,46 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 {
 	Modification *modification = palloc0(sizeof(Modification));
 	Relation	relation = rel->ri_RelationDesc;
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;	/* none for COPY FROM */
+	bool		returning = plan ? plan->returningLists != NIL : rel->ri_returningList != NIL;
+	bool		on_conflict = plan != NULL && plan->onConflictAction != ONCONFLICT_NONE;
 
 	modification->users = 1;
 	py_holder_init(&modification->instance, CurrentMemoryContext);
 	PY_BEGIN();
 	{
-		Instance   *instance = instance_get(RelationGetRelid(relation));
-		Form_pg_attribute rowid;
-		PyObject   *batch_size;
+		PyObject   *instance = instance_get(RelationGetRelid(relation));
+		PyObject   *start;
+		AttrNumber	rowid;
 
-		instance->modified = true;
-		py_holder_set(&modification->instance, instance->object);
+		py_holder_set(&modification->instance, instance);
 		modification->converter = row_converter(relation, NULL);
-
-		/* Also for INSERT: it tells whether the wrapper can write at all. */
-		rowid = rowid_attribute(instance->object, RelationGetDescr(relation));
-		if (rowid != NULL)
-			modification->rowid_type = rowid->atttypid;
-
-		tell_clauses(instance->object, operation, mtstate, rel);
-
-		batch_size = py_own(PyObject_GetAttrString(instance->object, "modify_batch_size"));
-		modification->batch_size = 1;
-		if (batch_size != Py_None && can_batch(mtstate, rel))
-		{
-			long		size = PyLong_AsLong(batch_size);
-
-			if (size == -1 && PyErr_Occurred())
-				py_throw();
-			modification->batch_size = Max(1, Min(size, 65535));
-		}
+		start = py_call(instance, "start_modify", "(siii)",
+						operation == CMD_UPDATE ? "update" :
+						operation == CMD_DELETE ? "delete" : "insert",
+						returning, on_conflict, !returning && can_batch(rel));
+		if (!PyArg_ParseTuple(start, "hi", &rowid, &modification->batch_size))
+			py_throw();
+		if (operation != CMD_INSERT)
+			modification->rowid_type = TupleDescAttr(RelationGetDescr(relation),
+													 rowid - 1)->atttypid;
 	}
 	PY_END();
 	return modification;
 }
 
-void
-begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel, List *fdw_private,
-					 int subplan_index, int eflags)
+static void
+begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel,
+					 List *fdw_private pg_attribute_unused(),
+					 int subplan_index pg_attribute_unused(), int eflags)
 {
 	Modification *modification;
 	List	   *targets = outerPlanState(mtstate)->plan->targetlist;
 
-	(void) fdw_private;
-	(void) subplan_index;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	modification = start_modification(mtstate, rel, mtstate->operation);
-	if (mtstate->operation == CMD_UPDATE || mtstate->operation == CMD_DELETE)
+	if (mtstate->operation != CMD_INSERT)
 	{
 		modification->rowid_attno =
 			ExecFindJunkAttributeInTlist(targets, rowid_junk_name(modification->rowid_type));
@@ -203,7 +137,7 @@ begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel, List *fdw_pr
 /*
  * COPY FROM, or rows routed to a partition; which an UPDATE of the same table may also do.
  */
-void
+static void
 begin_foreign_insert(ModifyTableState *mtstate, ResultRelInfo *rel)
 {
 	Modification *modification = rel->ri_FdwState;
@@ -214,24 +148,23 @@ begin_foreign_insert(ModifyTableState *mtstate, ResultRelInfo *rel)
 		rel->ri_FdwState = start_modification(mtstate, rel, CMD_INSERT);
 }
 
-void
-end_foreign_modify(EState *estate, ResultRelInfo *rel)
+static void
+end_foreign_modify(EState *estate pg_attribute_unused(), ResultRelInfo *rel)
 {
 	Modification *modification = rel->ri_FdwState;
 
-	(void) estate;
 	if (modification == NULL || --modification->users > 0)
 		return;
 	PY_BEGIN();
 	{
-		py_own(PyObject_CallMethod(modification->instance.object, "end_modify", NULL));
+		py_call(modification->instance.object, "end_modify", "()");
 		py_holder_set(&modification->instance, NULL);
 		rel->ri_FdwState = NULL;
 	}
 	PY_END();
 }
 
-int
+static int
 get_foreign_modify_batch_size(ResultRelInfo *rel)
 {
 	Modification *modification = rel->ri_FdwState;
@@ -249,58 +182,45 @@ store_result(Modification *modification, PyObject *result, TupleTableSlot *slot)
 		row_to_slot(modification->converter, result, slot);
 }
 
-TupleTableSlot *
-exec_foreign_insert(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
-					TupleTableSlot *plan_slot)
+static TupleTableSlot *
+exec_foreign_insert(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
+					TupleTableSlot *slot, TupleTableSlot *plan_slot pg_attribute_unused())
 {
 	Modification *modification = rel->ri_FdwState;
 
-	(void) estate;
-	(void) plan_slot;
 	PY_BEGIN();
 	{
-		PyObject   *values = slot_to_python(modification->converter, slot);
-
 		store_result(modification,
-					 py_own(PyObject_CallMethod(modification->instance.object, "insert", "O", values)),
+					 py_call(modification->instance.object, "insert", "(O)",
+							 slot_to_python(modification->converter, slot)),
 					 slot);
 	}
 	PY_END();
 	return slot;
 }
 
-TupleTableSlot **
-exec_foreign_batch_insert(EState *estate, ResultRelInfo *rel, TupleTableSlot **slots,
-						  TupleTableSlot **plan_slots, int *count)
+static TupleTableSlot **
+exec_foreign_batch_insert(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
+						  TupleTableSlot **slots,
+						  TupleTableSlot **plan_slots pg_attribute_unused(), int *count)
 {
 	Modification *modification = rel->ri_FdwState;
 
-	(void) estate;
-	(void) plan_slots;
 	PY_BEGIN();
 	{
-		PyObject   *rows = py_own(PyList_New(*count));
+		PyObject   *rows = py_own(PyList_New(0));
 		PyObject   *results;
 
 		for (int i = 0; i < *count; i++)
 		{
 			int			mark = py_pool_mark();
 
-			PyList_SET_ITEM(rows, i, Py_NewRef(slot_to_python(modification->converter, slots[i])));
+			py_append(rows, slot_to_python(modification->converter, slots[i]));
 			py_pool_release(mark);
 		}
-		results = py_own(PyObject_CallMethod(modification->instance.object, "bulk_insert", "O",
-											 rows));
-		if (results != Py_None)
-		{
-			results = py_own(PySequence_Fast(results, "bulk_insert must return a sequence or None"));
-			if (PySequence_Fast_GET_SIZE(results) != *count)
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_ERROR),
-						 errmsg("Returned list size does not match number of inserted values")));
-			for (int i = 0; i < *count; i++)
-				store_result(modification, PySequence_Fast_GET_ITEM(results, i), slots[i]);
-		}
+		results = py_call(modification->instance.object, "bulk_insert", "(O)", rows);
+		for (int i = 0; results != Py_None && i < *count; i++)
+			store_result(modification, PyList_GET_ITEM(results, i), slots[i]);
 	}
 	PY_END();
 	return slots;
@@ -315,21 +235,18 @@ rowid_to_python(Modification *modification, TupleTableSlot *plan_slot)
 	return isnull ? Py_None : datum_to_python(rowid, modification->rowid_type, false);
 }
 
-TupleTableSlot *
-exec_foreign_update(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
-					TupleTableSlot *plan_slot)
+static TupleTableSlot *
+exec_foreign_update(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
+					TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	Modification *modification = rel->ri_FdwState;
 
-	(void) estate;
 	PY_BEGIN();
 	{
-		PyObject   *rowid = rowid_to_python(modification, plan_slot);
-		PyObject   *values = slot_to_python(modification->converter, slot);
-
 		store_result(modification,
-					 py_own(PyObject_CallMethod(modification->instance.object, "update", "OO",
-												rowid, values)),
+					 py_call(modification->instance.object, "update", "(OO)",
+							 rowid_to_python(modification, plan_slot),
+							 slot_to_python(modification->converter, slot)),
 					 slot);
 	}
 	PY_END();
@@ -344,44 +261,46 @@ store_old_row(Modification *modification, TupleTableSlot *plan_slot, TupleTableS
 {
 	bool		isnull = true;
 	Datum		row = (Datum) 0;
-	HeapTupleHeader header;
-	HeapTupleData tuple;
 
 	if (AttributeNumberIsValid(modification->old_row_attno))
 		row = ExecGetJunkAttribute(plan_slot, modification->old_row_attno, &isnull);
-	ExecClearTuple(slot);
 	if (isnull)
-	{
 		ExecStoreAllNullTuple(slot);
-		return;
-	}
-	header = DatumGetHeapTupleHeader(row);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = InvalidOid;
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
-	ExecStoreVirtualTuple(slot);
+	else
+		ExecStoreHeapTupleDatum(row, slot);
 }
 
-TupleTableSlot *
-exec_foreign_delete(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
-					TupleTableSlot *plan_slot)
+static TupleTableSlot *
+exec_foreign_delete(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
+					TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	Modification *modification = rel->ri_FdwState;
 
-	(void) estate;
 	PY_BEGIN();
 	{
-		PyObject   *rowid = rowid_to_python(modification, plan_slot);
-		PyObject   *result = py_own(PyObject_CallMethod(modification->instance.object, "delete",
-														"O", rowid));
+		PyObject   *result = py_call(modification->instance.object, "delete", "(O)",
+									 rowid_to_python(modification, plan_slot));
 
-		if (result != Py_None)
-			row_to_slot(modification->converter, result, slot);
-		else
-			store_old_row(modification, plan_slot, slot);
+		store_old_row(modification, plan_slot, slot);
+		store_result(modification, result, slot);
 	}
 	PY_END();
 	return slot;
+}
+
+void
+modifying_callbacks(FdwRoutine *routine)
+{
+	routine->AddForeignUpdateTargets = add_foreign_update_targets;
+	routine->BeginForeignModify = begin_foreign_modify;
+	routine->GetForeignModifyBatchSize = get_foreign_modify_batch_size;
+	routine->ExecForeignInsert = exec_foreign_insert;
+	routine->ExecForeignBatchInsert = exec_foreign_batch_insert;
+	routine->ExecForeignUpdate = exec_foreign_update;
+	routine->ExecForeignDelete = exec_foreign_delete;
+	routine->EndForeignModify = end_foreign_modify;
+
+	/* COPY FROM, and rows routed to a partition */
+	routine->BeginForeignInsert = begin_foreign_insert;
+	routine->EndForeignInsert = end_foreign_modify;
 }

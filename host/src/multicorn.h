@@ -26,7 +26,6 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
-#include "lib/ilist.h"
 #include "nodes/bitmapset.h"
 #include "nodes/pathnodes.h"
 
@@ -43,28 +42,14 @@ typedef struct PyHolder
 	PyObject   *object;
 } PyHolder;
 
-/* What is called by name, of multicorn/_host.py; set once, never released. */
-typedef struct PyNames
-{
-	PyObject   *report;
-	PyObject   *get_class;
-	PyObject   *make_instance;
-	PyObject   *rel_size;
-	PyObject   *lookup_keys;
-	PyObject   *sort_order;
-	PyObject   *rowid_column;
-	PyObject   *json_text;
-	PyObject   *hstore_text;
-	PyObject   *Qual;
-	PyObject   *SortKey;
-	PyObject   *MulticornException;
-} PyNames;
-
-extern PyNames py;
+/* The module multicorn._host: decisions and bookkeeping are there. NULL until Python is started. */
+extern PyObject *py_host;
 
 extern int	py_enter(void);
 extern void py_leave(int mark);
 extern PyObject *py_own(PyObject *reference);
+extern PyObject *py_call(PyObject *object, const char *name, const char *format,...);
+extern void py_append(PyObject *list, PyObject *item);
 extern int	py_pool_mark(void);
 extern void py_pool_release(int mark);
 extern void py_holder_init(PyHolder *holder, MemoryContext context);
@@ -91,8 +76,7 @@ extern bool py_on_main_thread(void);
 /* errors.c */
 
 extern void py_throw(void) __attribute__((noreturn));
-extern void py_warn(void);
-extern char *py_lossy_string(PyObject *object);
+extern void py_report(PyObject *report);
 
 /* pymodule.c */
 
@@ -100,12 +84,12 @@ extern PyObject *create_utils_module(void);
 
 /* to_python.c */
 
-extern void to_python_init(void);
 extern PyObject *server_string_to_python(const char *string);
-extern PyObject *server_text_to_python(const char *string, Size length);
 extern PyObject *datum_to_python(Datum value, Oid type, bool flatten);
 extern PyObject *placeholder_to_python(Oid type);
 extern PyObject *options_to_python(List *options);
+extern PyObject *int_list_to_python(List *list);
+extern PyObject *limit_to_python(Const *limit);
 
 /* to_postgres.c */
 
@@ -124,13 +108,11 @@ struct Converter
 	Oid			ioparam;
 	void	   *domain_cache;
 	Converter  *element;		/* of an array */
-	int16		element_length;
-	bool		element_byval;
-	char		element_alignment;
 };
 
 extern void to_postgres_init(void);
 extern const char *python_to_server_string(PyObject *string);
+extern List *python_to_int_list(PyObject *list);
 extern Datum convert_value(Converter *converter, PyObject *value);
 
 /* rows.c */
@@ -138,35 +120,19 @@ extern Datum convert_value(Converter *converter, PyObject *value);
 typedef struct RowConverter RowConverter;
 
 extern RowConverter *row_converter(Relation relation, Bitmapset *columns);
-extern PyObject *row_column_names(const RowConverter *converter);
 extern void row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot);
 extern PyObject *slot_to_python(RowConverter *converter, TupleTableSlot *slot);
 
 /* instances.c */
 
-typedef struct Instance
-{
-	Oid			relid;
-	Oid			userid;
-	PyObject   *object;			/* of the wrapper class; an own reference */
-	char	   *signature;		/* all it was made from */
-	bool		stale;			/* the signature must be checked before the next use */
-	bool		retired;		/* replaced; kept only for the end of its transaction */
-	bool		modified;		/* has changed rows in this transaction */
-	int			depth;			/* transaction nesting it has been told of; 0 is none */
-	dlist_node	node;			/* in "participants" when depth > 0 */
-} Instance;
-
-extern dlist_head participants; /* in the order in which they began */
-
-extern Instance *instance_get(Oid relid);
-extern void instance_free_if_retired(Instance *instance);
-extern List *mapping_options(Oid userid, Oid serverid);
+extern void instances_init(void);
+extern PyObject *instance_get(Oid relid);
+extern PyObject *server_to_python(ForeignServer *server);
 
 /* transactions.c */
 
 extern void transactions_init(void);
-extern void instance_begin(Instance *instance);
+extern void transaction_begin(PyObject *instance);
 
 /* quals.c */
 
@@ -181,8 +147,9 @@ typedef struct ScanQual
 	ExprState  *state;			/* of "value"; the scan's */
 } ScanQual;
 
+extern Var *column_of(Index relid, Node *node);
 extern ScanQual *clause_to_qual(Index relid, Expr *clause);
-extern PyObject *qual_to_python(const ScanQual *qual, TupleDesc desc, PyObject *value);
+extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
 /* lookups.c, sorting.c */
@@ -194,7 +161,7 @@ typedef struct PlannedTable
 	RelOptInfo *rel;
 	Cost		startup_cost;
 	int			width;
-	List	   *sort_keys;		/* those the wrapper can sort by, serialized */
+	List	   *sort_keys;		/* those the wrapper can sort by, as sort_keys_to_python takes them */
 	List	   *pathkeys;		/* the same, as the planner has them */
 } PlannedTable;
 
@@ -205,60 +172,25 @@ typedef struct Lookup
 	double		rows;
 } Lookup;
 
-extern List *find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance, TupleDesc desc);
-extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance,
-							TupleDesc desc);
-extern PyObject *sort_key_to_python(List *key);
-
-/* planning.c */
+extern List *find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance);
+extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance);
+extern PyObject *sort_keys_to_python(List *keys);
 
 /* The parts of a ForeignScan's fdw_private. */
 enum
 {
 	PRIVATE_COLUMNS,			/* IntList of attribute numbers */
-	PRIVATE_SORT,				/* List of sort keys, as sort_key_to_python takes them */
+	PRIVATE_SORT,				/* List of sort keys */
 	PRIVATE_LIMIT,				/* Const int8, NULL if not pushed down */
 	PRIVATE_OFFSET				/* likewise */
 };
 
-extern void get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
-extern void get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
-extern void get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage,
-									RelOptInfo *input_rel, RelOptInfo *output_rel, void *extra);
-extern ForeignScan *get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
-									 ForeignPath *best_path, List *tlist, List *scan_clauses,
-									 Plan *outer_plan);
+/* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 
-/* scanning.c */
-
-extern void begin_foreign_scan(ForeignScanState *node, int eflags);
-extern TupleTableSlot *iterate_foreign_scan(ForeignScanState *node);
-extern void rescan_foreign_scan(ForeignScanState *node);
-extern void end_foreign_scan(ForeignScanState *node);
-extern void explain_foreign_scan(ForeignScanState *node, ExplainState *es);
-
-/* modifying.c */
-
-extern void add_foreign_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
-									   Relation target_relation);
-extern void begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel,
-								 List *fdw_private, int subplan_index, int eflags);
-extern void begin_foreign_insert(ModifyTableState *mtstate, ResultRelInfo *rel);
-extern int	get_foreign_modify_batch_size(ResultRelInfo *rel);
-extern TupleTableSlot *exec_foreign_insert(EState *estate, ResultRelInfo *rel,
-										   TupleTableSlot *slot, TupleTableSlot *plan_slot);
-extern TupleTableSlot **exec_foreign_batch_insert(EState *estate, ResultRelInfo *rel,
-												  TupleTableSlot **slots,
-												  TupleTableSlot **plan_slots, int *count);
-extern TupleTableSlot *exec_foreign_update(EState *estate, ResultRelInfo *rel,
-										   TupleTableSlot *slot, TupleTableSlot *plan_slot);
-extern TupleTableSlot *exec_foreign_delete(EState *estate, ResultRelInfo *rel,
-										   TupleTableSlot *slot, TupleTableSlot *plan_slot);
-extern void end_foreign_modify(EState *estate, ResultRelInfo *rel);
-
-/* import.c */
-
-extern List *import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid);
+extern void planning_callbacks(FdwRoutine *routine);
+extern void scanning_callbacks(FdwRoutine *routine);
+extern void modifying_callbacks(FdwRoutine *routine);
+extern void import_callbacks(FdwRoutine *routine);
 
 #pragma GCC visibility pop
 

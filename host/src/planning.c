@@ -5,23 +5,23 @@
 
 #include <limits.h>
 
-#include "access/table.h"
+#include "access/sysattr.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/rel.h"
 
 /*
- * The columns the scan must give: those of the target list and of the conditions.
+ * The columns the scan must give: those of the target list and of the conditions. For a whole row
+ * this counts dropped ones in.
  */
-static Bitmapset *
-needed_columns(RelOptInfo *rel, TupleDesc desc)
+static List *
+needed_columns(RelOptInfo *rel)
 {
 	Bitmapset  *offset_columns = NULL;
-	Bitmapset  *result = NULL;
+	List	   *result = NIL;
 	ListCell   *lc;
 	bool		whole_row;
 
@@ -30,64 +30,38 @@ needed_columns(RelOptInfo *rel, TupleDesc desc)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &offset_columns);
 
 	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, offset_columns);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		AttrNumber	attno = i + 1;
-
-		if (TupleDescAttr(desc, i)->attisdropped)
-			continue;
+	for (AttrNumber attno = 1; attno <= rel->max_attr; attno++)
 		if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, offset_columns))
-			result = bms_add_member(result, attno);
-	}
+			result = lappend_int(result, attno);
 	return result;
 }
 
-static PyObject *
-column_names(Bitmapset *columns, TupleDesc desc)
-{
-	PyObject   *set = py_own(PySet_New(NULL));
-	int			attno = -1;
-
-	while ((attno = bms_next_member(columns, attno)) >= 0)
-	{
-		const char *name = NameStr(TupleDescAttr(desc, attno - 1)->attname);
-
-		if (PySet_Add(set, server_string_to_python(name)) < 0)
-			py_throw();
-	}
-	return set;
-}
-
 /*
- * The quals whose values are known. "complete", if given, is told whether these are all of the
- * conditions there are.
+ * The quals whose values are known. "complete" is told whether these are all of the conditions
+ * there are.
  */
 static PyObject *
-constant_quals(RelOptInfo *rel, TupleDesc desc, bool *complete)
+constant_quals(RelOptInfo *rel, bool *complete)
 {
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
 
-	if (complete != NULL)
-		*complete = true;
+	*complete = true;
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, lc);
 		ScanQual   *qual = clause_to_qual(rel->relid, restriction->clause);
 		Const	   *constant;
+		PyObject   *value;
 
 		if (qual == NULL || !IsA(qual->value, Const) || restriction->pseudoconstant)
 		{
-			if (complete != NULL)
-				*complete = false;
+			*complete = false;
 			continue;
 		}
 		constant = (Const *) qual->value;
-		if (PyList_Append(list,
-						  qual_to_python(qual, desc,
-										 qual_value_to_python(qual, constant->constvalue,
-															  constant->constisnull))) < 0)
-			py_throw();
+		value = qual_value_to_python(qual, constant->constvalue, constant->constisnull);
+		py_append(list, qual_to_python(qual, value));
 	}
 	return list;
 }
@@ -95,35 +69,30 @@ constant_quals(RelOptInfo *rel, TupleDesc desc, bool *complete)
 /*
  * Estimates: the wrapper's get_rel_size() and _startup_cost.
  */
-void
-get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+static void
+get_foreign_rel_size(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel, Oid relid)
 {
 	PlannedTable *table = palloc0(sizeof(PlannedTable));
 
-	(void) root;
 	table->relid = relid;
 	table->rel = rel;
 	rel->fdw_private = table;
 
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(relid)->object;
-		Relation	relation = table_open(relid, NoLock);
-		TupleDesc	desc = RelationGetDescr(relation);
+		PyObject   *instance = instance_get(relid);
 		PyObject   *size;
+		bool		complete;
 		double		rows;
 		double		width;
 
-		size = py_own(PyObject_CallFunctionObjArgs(py.rel_size, instance,
-												   constant_quals(rel, desc, NULL),
-												   column_names(needed_columns(rel, desc), desc),
-												   NULL));
+		size = py_call(instance, "rel_size", "(OO)", constant_quals(rel, &complete),
+					   int_list_to_python(needed_columns(rel)));
 		if (!PyArg_ParseTuple(size, "ddd", &rows, &width, &table->startup_cost))
 			py_throw();
 		rel->rows = clamp_row_est(rows);
 		table->width = (int) Max(0, Min(width, INT_MAX));
 		rel->reltarget->width = table->width;
-		table_close(relation, NoLock);
 	}
 	PY_END();
 }
@@ -158,28 +127,25 @@ add_scan_path(PlannerInfo *root, PlannedTable *table, double rows, Relids requir
 /*
  * Paths: the wrapper's can_sort() and get_path_keys().
  */
-void
+static void
 get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	PlannedTable *table = rel->fdw_private;
 
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(relid)->object;
-		Relation	relation = table_open(relid, NoLock);
-		TupleDesc	desc = RelationGetDescr(relation);
+		PyObject   *instance = instance_get(relid);
 		ListCell   *lc;
 
-		find_sort_order(root, table, instance, desc);
+		find_sort_order(root, table, instance);
 		add_scan_path(root, table, rel->rows, rel->lateral_relids);
-		foreach(lc, find_lookups(root, rel, instance, desc))
+		foreach(lc, find_lookups(root, rel, instance))
 		{
 			Lookup	   *lookup = lfirst(lc);
 
 			add_scan_path(root, table, lookup->rows,
 						  bms_union(lookup->outer, rel->lateral_relids));
 		}
-		table_close(relation, NoLock);
 	}
 	PY_END();
 }
@@ -203,66 +169,19 @@ limit_value(Node *node, Const **value)
 	return true;
 }
 
-static PyObject *
-limit_to_python(Const *value)
-{
-	if (value == NULL)
-		return Py_None;
-	return py_own(PyLong_FromLongLong(DatumGetInt64(value->constvalue)));
-}
-
 static bool
-is_true(PyObject *object)
-{
-	int			result = PyObject_IsTrue(object);
-
-	if (result < 0)
-		py_throw();
-	return result == 1;
-}
-
-/*
- * Whether the wrapper itself applies the whole WHERE clause: always, if there is none; otherwise
- * its optional exact_quals() tells, if there are quals for all of it.
- */
-static bool
-applies_all_quals(const PlannedTable *table, PyObject *instance)
-{
-	Relation	relation;
-	PyObject   *quals;
-	PyObject   *hook;
-	bool		complete;
-
-	if (table->rel->baserestrictinfo == NIL)
-		return true;
-	hook = PyObject_GetAttrString(instance, "exact_quals");
-	if (hook == NULL)
-	{
-		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-			py_throw();
-		PyErr_Clear();
-		return false;
-	}
-	py_own(hook);
-	relation = table_open(table->relid, NoLock);
-	quals = constant_quals(table->rel, RelationGetDescr(relation), &complete);
-	table_close(relation, NoLock);
-	return complete && is_true(py_own(PyObject_CallOneArg(hook, quals)));
-}
-
-static pg_noinline bool
 wrapper_can_limit(const PlannedTable *table, Const *limit, Const *offset)
 {
 	volatile bool result = false;
 
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(table->relid)->object;
+		PyObject   *instance = instance_get(table->relid);
+		bool		complete;
+		PyObject   *quals = constant_quals(table->rel, &complete);
 
-		if (applies_all_quals(table, instance))
-			result = is_true(py_own(PyObject_CallMethod(instance, "can_limit", "OO",
-														limit_to_python(limit),
-														limit_to_python(offset))));
+		result = Py_True == py_call(instance, "can_limit", "(OOO)", complete ? quals : Py_None,
+									limit_to_python(limit), limit_to_python(offset));
 	}
 	PY_END();
 	return result;
@@ -306,7 +225,7 @@ add_limit_path(PlannerInfo *root, PlannedTable *table, RelOptInfo *final_rel)
 /*
  * Only the way from a single foreign table, by way of ORDER BY if it needs no sort, to LIMIT.
  */
-void
+static void
 get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 						RelOptInfo *output_rel, void *extra)
 {
@@ -327,22 +246,15 @@ get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
  * The plan. All of the conditions are also its fdw_exprs: there the executor finds them with the
  * values of joined tables replaced by parameters, and begin_foreign_scan() makes quals of them.
  */
-ForeignScan *
-get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *best_path,
-				 List *tlist, List *scan_clauses, Plan *outer_plan)
+static ForeignScan *
+get_foreign_plan(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel,
+				 Oid relid pg_attribute_unused(), ForeignPath *best_path, List *tlist,
+				 List *scan_clauses, Plan *outer_plan)
 {
-	Relation	relation = table_open(relid, NoLock);
-	Bitmapset  *columns = needed_columns(rel, RelationGetDescr(relation));
-	List	   *column_list = NIL;
 	List	   *from_path = best_path->fdw_private;
 	Node	   *limit = NULL;
 	Node	   *offset = NULL;
-	int			attno = -1;
 
-	(void) root;
-	table_close(relation, NoLock);
-	while ((attno = bms_next_member(columns, attno)) >= 0)
-		column_list = lappend_int(column_list, attno);
 	if (list_length(from_path) == 3)
 	{
 		limit = lsecond(from_path);
@@ -350,7 +262,17 @@ get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *bes
 	}
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
 	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses,
-							list_make4(column_list, from_path != NIL ? linitial(from_path) : NIL,
+							list_make4(needed_columns(rel),
+									   from_path != NIL ? linitial(from_path) : NIL,
 									   limit, offset),
 							NIL, NIL, outer_plan);
+}
+
+void
+planning_callbacks(FdwRoutine *routine)
+{
+	routine->GetForeignRelSize = get_foreign_rel_size;
+	routine->GetForeignPaths = get_foreign_paths;
+	routine->GetForeignUpperPaths = get_foreign_upper_paths;
+	routine->GetForeignPlan = get_foreign_plan;
 }

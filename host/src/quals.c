@@ -12,12 +12,14 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
-static Var *
+/*
+ * The column of a table that an expression is, or NULL. A relabelling, such as of varchar to text,
+ * leaves the value as it is.
+ */
+Var *
 column_of(Index relid, Node *node)
 {
-	/* A relabelling, such as of varchar to text, leaves the value as it is. */
 	while (node != NULL && IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	if (node != NULL && IsA(node, Var))
@@ -41,21 +43,21 @@ is_scan_constant(Node *node)
 		!contain_subplans(node);
 }
 
+/*
+ * NULL if there is no column.
+ */
 static ScanQual *
-make_qual(Var *column, char *operator, Expr *value)
+make_qual(Var *column, char *operator, void *value)
 {
-	ScanQual   *qual = palloc0(sizeof(ScanQual));
+	ScanQual   *qual;
 
+	if (column == NULL)
+		return NULL;
+	qual = palloc0(sizeof(ScanQual));
 	qual->attno = column->varattno;
 	qual->operator = operator;
 	qual->value = value;
 	return qual;
-}
-
-static ScanQual *
-make_bool_qual(Var *column, char *operator, bool value)
-{
-	return make_qual(column, operator, (Expr *) makeBoolConst(value, false));
 }
 
 static ScanQual *
@@ -85,7 +87,7 @@ operator_to_qual(Index relid, OpExpr *clause)
 	name = get_opname(operator);
 	if (name == NULL)
 		return NULL;
-	qual = make_qual(column, name, (Expr *) right);
+	qual = make_qual(column, name, right);
 	qual->strict = op_strict(operator);
 	return qual;
 }
@@ -100,7 +102,7 @@ array_operator_to_qual(Index relid, ScalarArrayOpExpr *clause)
 
 	if (column == NULL || name == NULL || !is_scan_constant(array))
 		return NULL;
-	qual = make_qual(column, name, (Expr *) array);
+	qual = make_qual(column, name, array);
 	qual->is_array = true;
 	qual->use_or = clause->useOr;
 	qual->strict = true;		/* NULL instead of an array, whatever the operator */
@@ -110,38 +112,24 @@ array_operator_to_qual(Index relid, ScalarArrayOpExpr *clause)
 static ScanQual *
 null_test_to_qual(Index relid, NullTest *clause)
 {
-	Var		   *column = column_of(relid, (Node *) clause->arg);
-
 	/* IS NULL of a row value is about its fields. */
-	if (column == NULL || clause->argisrow)
+	if (clause->argisrow)
 		return NULL;
-	return make_qual(column, clause->nulltesttype == IS_NULL ? "=" : "<>",
-					 (Expr *) makeNullConst(INT4OID, -1, InvalidOid));
+	return make_qual(column_of(relid, (Node *) clause->arg),
+					 clause->nulltesttype == IS_NULL ? "=" : "<>",
+					 makeNullConst(INT4OID, -1, InvalidOid));
 }
 
 static ScanQual *
 boolean_test_to_qual(Index relid, BooleanTest *clause)
 {
-	Var		   *column = column_of(relid, (Node *) clause->arg);
+	BoolTestType test = clause->booltesttype;
+	bool		negated = test == IS_NOT_TRUE || test == IS_NOT_FALSE || test == IS_NOT_UNKNOWN;
+	bool		value = test == IS_TRUE || test == IS_NOT_TRUE;
+	bool		isnull = test == IS_UNKNOWN || test == IS_NOT_UNKNOWN;
 
-	if (column == NULL)
-		return NULL;
-	switch (clause->booltesttype)
-	{
-		case IS_TRUE:
-			return make_bool_qual(column, "IS", true);
-		case IS_FALSE:
-			return make_bool_qual(column, "IS", false);
-		case IS_NOT_TRUE:
-			return make_bool_qual(column, "IS NOT", true);
-		case IS_NOT_FALSE:
-			return make_bool_qual(column, "IS NOT", false);
-		case IS_UNKNOWN:
-			return make_qual(column, "IS", (Expr *) makeBoolConst(false, true));
-		case IS_NOT_UNKNOWN:
-			return make_qual(column, "IS NOT", (Expr *) makeBoolConst(false, true));
-	}
-	return NULL;
+	return make_qual(column_of(relid, (Node *) clause->arg), negated ? "IS NOT" : "IS",
+					 makeBoolConst(value, isnull));
 }
 
 /*
@@ -150,8 +138,6 @@ boolean_test_to_qual(Index relid, BooleanTest *clause)
 ScanQual *
 clause_to_qual(Index relid, Expr *clause)
 {
-	Var		   *column;
-
 	switch (nodeTag(clause))
 	{
 		case T_OpExpr:
@@ -163,13 +149,12 @@ clause_to_qual(Index relid, Expr *clause)
 		case T_BooleanTest:
 			return boolean_test_to_qual(relid, (BooleanTest *) clause);
 		case T_Var:
-			column = column_of(relid, (Node *) clause);
-			return column == NULL ? NULL : make_bool_qual(column, "=", true);
+			return make_qual(column_of(relid, (Node *) clause), "=", makeBoolConst(true, false));
 		case T_BoolExpr:
 			if (((BoolExpr *) clause)->boolop != NOT_EXPR)
 				return NULL;
-			column = column_of(relid, linitial(((BoolExpr *) clause)->args));
-			return column == NULL ? NULL : make_bool_qual(column, "<>", true);
+			return make_qual(column_of(relid, linitial(((BoolExpr *) clause)->args)), "<>",
+							 makeBoolConst(true, false));
 		default:
 			return NULL;
 	}
@@ -184,17 +169,14 @@ qual_value_to_python(const ScanQual *qual, Datum value, bool isnull)
 }
 
 /*
- * The multicorn.Qual, with this value.
+ * The qual, with this value, as multicorn/_instances.py takes it.
  */
 PyObject *
-qual_to_python(const ScanQual *qual, TupleDesc desc, PyObject *value)
+qual_to_python(const ScanQual *qual, PyObject *value)
 {
-	PyObject   *arguments[3];
+	PyObject   *operator = server_string_to_python(qual->operator);
 
-	arguments[0] = server_string_to_python(NameStr(TupleDescAttr(desc, qual->attno - 1)->attname));
-	arguments[1] = server_string_to_python(qual->operator);
 	if (qual->is_array)
-		arguments[1] = py_own(PyTuple_Pack(2, arguments[1], qual->use_or ? Py_True : Py_False));
-	arguments[2] = value;
-	return py_own(PyObject_Vectorcall(py.Qual, arguments, 3, NULL));
+		operator = py_own(Py_BuildValue("(OO)", operator, qual->use_or ? Py_True : Py_False));
+	return py_own(Py_BuildValue("(iOO)", qual->attno, operator, value));
 }

@@ -71,12 +71,6 @@ row_converter(Relation relation, Bitmapset *columns)
 	return result;
 }
 
-PyObject *
-row_column_names(const RowConverter *converter)
-{
-	return converter->names.object;
-}
-
 static void
 add_error_context(void *arg)
 {
@@ -88,65 +82,39 @@ add_error_context(void *arg)
 }
 
 /*
- * A column's value in a row, as an own reference; NULL if there is none.
+ * The row itself, if it is one that row_item() can read; otherwise multicorn/_values.py makes one of
+ * it, or refuses it.
  */
 static PyObject *
-row_item(RowConverter *converter, PyObject *row, int i, bool is_mapping)
+readable_row(RowConverter *converter, PyObject *row)
 {
-	PyObject   *name = PyTuple_GET_ITEM(converter->names.object, i);
-	PyObject   *item;
-
-	if (PyDict_CheckExact(row))
-	{
-		item = PyDict_GetItemWithError(row, name);
-		if (item == NULL && PyErr_Occurred())
-			py_throw();
-		return Py_XNewRef(item);
-	}
-	if (!is_mapping)
-	{
-		item = PySequence_GetItem(row, converter->columns[i].position);
-		if (item == NULL)
-			py_throw();
-		return item;
-	}
-	item = PyObject_GetItem(row, name);
-	if (item == NULL)
-	{
-		if (!PyErr_ExceptionMatches(PyExc_KeyError))
-			py_throw();
-		PyErr_Clear();
-	}
-	return item;
+	if (PyDict_CheckExact(row) ||
+		((PyTuple_Check(row) || PyList_Check(row)) &&
+		 Py_SIZE(row) >= converter->sequence_length))
+		return row;
+	return py_call(py_host, "plain_row", "(OOiO)", row, converter->names.object,
+				   converter->sequence_length, server_string_to_python(converter->table));
 }
 
 /*
- * Whether the row is a mapping; otherwise it is a sequence, of at least the table's columns.
+ * A column's value in a row, None if there is none.
  */
-static bool
-row_is_mapping(RowConverter *converter, PyObject *row)
+static PyObject *
+row_item(RowConverter *converter, PyObject *row, int i)
 {
-	Py_ssize_t	length;
+	PyObject   *item;
 
-	if (PyDict_Check(row))
-		return true;
-	if (!PyTuple_Check(row) && !PyList_Check(row) && PyMapping_Check(row) &&
-		PyObject_HasAttrString(row, "keys"))
-		return true;
-	if (!PySequence_Check(row) || PyUnicode_Check(row) || PyBytes_Check(row))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("a row of foreign table \"%s\" must be a mapping or a sequence, not %s",
-						converter->table, Py_TYPE(row)->tp_name)));
-	length = PySequence_Size(row);
-	if (length < 0)
-		py_throw();
-	if (length < converter->sequence_length)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("a row of foreign table \"%s\" has %zd values, but the table has %d columns",
-						converter->table, length, converter->sequence_length)));
-	return false;
+	if (!PyDict_CheckExact(row))
+		return py_own(PySequence_GetItem(row, converter->columns[i].position));
+	item = PyDict_GetItemWithError(row, PyTuple_GET_ITEM(converter->names.object, i));
+	if (item == NULL)
+	{
+		if (PyErr_Occurred())
+			py_throw();
+		return Py_None;
+	}
+	/* Owned, too: converting it may run code that takes it out of the row. */
+	return py_own(Py_NewRef(item));
 }
 
 /*
@@ -155,13 +123,13 @@ row_is_mapping(RowConverter *converter, PyObject *row)
 void
 row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot)
 {
-	bool		is_mapping = row_is_mapping(converter, row);
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
 		.callback = add_error_context,
 		.arg = converter,
 	};
 
+	row = readable_row(converter, row);
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
 	error_context_stack = &context;
@@ -172,10 +140,7 @@ row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot)
 		PyObject   *item;
 
 		converter->current = column;
-		item = row_item(converter, row, i, is_mapping);
-		if (item == NULL)
-			continue;
-		py_own(item);
+		item = row_item(converter, row, i);
 		if (item != Py_None)
 		{
 			slot->tts_values[column->attno - 1] = convert_value(&column->converter, item);

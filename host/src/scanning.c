@@ -16,14 +16,11 @@ typedef struct RunningScan
 	PyHolder	iterator;
 	RowConverter *converter;
 	List	   *quals;			/* of ScanQual */
-	List	   *sort_keys;
-	Const	   *limit;
-	Const	   *offset;
 	bool		finished;
 } RunningScan;
 
-void
-begin_foreign_scan(ForeignScanState *node, int eflags)
+static void
+begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 {
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Relation	relation = node->ss.ss_currentRelation;
@@ -31,12 +28,8 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 	Bitmapset  *columns = bms_make_singleton(0);	/* none, which NULL is not */
 	ListCell   *lc;
 
-	(void) eflags;
 	py_holder_init(&scan->instance, CurrentMemoryContext);
 	py_holder_init(&scan->iterator, CurrentMemoryContext);
-	scan->sort_keys = list_nth(plan->fdw_private, PRIVATE_SORT);
-	scan->limit = list_nth(plan->fdw_private, PRIVATE_LIMIT);
-	scan->offset = list_nth(plan->fdw_private, PRIVATE_OFFSET);
 	foreach(lc, list_nth(plan->fdw_private, PRIVATE_COLUMNS))
 		columns = bms_add_member(columns, lfirst_int(lc));
 	foreach(lc, plan->fdw_exprs)
@@ -51,7 +44,7 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 
 	PY_BEGIN();
 	{
-		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation))->object);
+		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation)));
 		scan->converter = row_converter(relation, columns);
 	}
 	PY_END();
@@ -79,7 +72,6 @@ has_unknown_param(Node *node, void *context)
 static PyObject *
 current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
 {
-	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
@@ -100,53 +92,24 @@ current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
 				return NULL;
 			value = qual_value_to_python(qual, datum, isnull);
 		}
-		if (PyList_Append(list, qual_to_python(qual, desc, value)) < 0)
-			py_throw();
+		py_append(list, qual_to_python(qual, value));
 	}
 	return list;
 }
 
-static void
-set_item(PyObject *dict, const char *key, PyObject *value)
-{
-	if (PyDict_SetItemString(dict, key, value) < 0)
-		py_throw();
-}
-
 /*
- * The optional arguments of execute() and explain(): only those there is something to say with.
+ * The scan as multicorn/_instances.py takes it.
  */
 static PyObject *
-keyword_arguments(RunningScan *scan)
+scan_to_python(ForeignScanState *node, PyObject *quals)
 {
-	PyObject   *dict = py_own(PyDict_New());
+	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	if (scan->sort_keys != NIL)
-	{
-		PyObject   *keys = py_own(PyList_New(0));
-		ListCell   *lc;
-
-		foreach(lc, scan->sort_keys)
-			if (PyList_Append(keys, sort_key_to_python(lfirst(lc))) < 0)
-				py_throw();
-		set_item(dict, "sortkeys", keys);
-	}
-	if (scan->limit != NULL)
-		set_item(dict, "limit",
-				 py_own(PyLong_FromLongLong(DatumGetInt64(scan->limit->constvalue))));
-	if (scan->offset != NULL)
-		set_item(dict, "offset",
-				 py_own(PyLong_FromLongLong(DatumGetInt64(scan->offset->constvalue))));
-	return dict;
-}
-
-static PyObject *
-call_with_quals(RunningScan *scan, const char *method, PyObject *quals, PyObject *keywords)
-{
-	PyObject   *columns = py_own(PySet_New(row_column_names(scan->converter)));
-
-	return py_own(PyObject_Call(py_own(PyObject_GetAttrString(scan->instance.object, method)),
-								py_own(PyTuple_Pack(2, quals, columns)), keywords));
+	return py_own(Py_BuildValue("(OOOOO)", quals,
+								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
+								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
+								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
+								limit_to_python(list_nth(private, PRIVATE_OFFSET))));
 }
 
 /*
@@ -160,12 +123,12 @@ start_scan(ForeignScanState *node, RunningScan *scan)
 
 	if (quals == NULL)
 		return;
-	rows = call_with_quals(scan, "execute", quals, keyword_arguments(scan));
+	rows = py_call(scan->instance.object, "start_scan", "(O)", scan_to_python(node, quals));
 	if (rows != Py_None)
-		py_holder_set(&scan->iterator, py_own(PyObject_GetIter(rows)));
+		py_holder_set(&scan->iterator, rows);
 }
 
-TupleTableSlot *
+static TupleTableSlot *
 iterate_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
@@ -201,7 +164,7 @@ iterate_foreign_scan(ForeignScanState *node)
 	return slot;
 }
 
-void
+static void
 rescan_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
@@ -217,7 +180,7 @@ rescan_foreign_scan(ForeignScanState *node)
 /*
  * Not called when the query fails; the holders then let go with the query's memory.
  */
-void
+static void
 end_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
@@ -226,36 +189,37 @@ end_foreign_scan(ForeignScanState *node)
 		return;
 	PY_BEGIN();
 	{
-		py_own(PyObject_CallMethod(scan->instance.object, "end_scan", NULL));
+		py_call(scan->instance.object, "end_scan", "()");
 		py_holder_set(&scan->iterator, NULL);
 		py_holder_set(&scan->instance, NULL);
 	}
 	PY_END();
 }
 
-void
+static void
 explain_foreign_scan(ForeignScanState *node, ExplainState *es)
 {
 	RunningScan *scan = node->fdw_state;
 
 	PY_BEGIN();
 	{
-		PyObject   *keywords = keyword_arguments(scan);
-		PyObject   *lines;
-		PyObject   *line;
+		PyObject   *quals = current_quals(node, scan, true);
+		PyObject   *lines = py_call(scan->instance.object, "explain", "(Oi)",
+									scan_to_python(node, quals), es->verbose);
 
-		set_item(keywords, "verbose", es->verbose ? Py_True : Py_False);
-		lines = call_with_quals(scan, "explain", current_quals(node, scan, true), keywords);
-		if (lines != Py_None)
-		{
-			lines = py_own(PyObject_GetIter(lines));
-			while ((line = PyIter_Next(lines)) != NULL)
-				ExplainPropertyText("Multicorn",
-									python_to_server_string(py_own(PyObject_Str(py_own(line)))),
-									es);
-			if (PyErr_Occurred())
-				py_throw();
-		}
+		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(lines); i++)
+			ExplainPropertyText("Multicorn", python_to_server_string(PyList_GET_ITEM(lines, i)),
+								es);
 	}
 	PY_END();
+}
+
+void
+scanning_callbacks(FdwRoutine *routine)
+{
+	routine->BeginForeignScan = begin_foreign_scan;
+	routine->IterateForeignScan = iterate_foreign_scan;
+	routine->ReScanForeignScan = rescan_foreign_scan;
+	routine->EndForeignScan = end_foreign_scan;
+	routine->ExplainForeignScan = explain_foreign_scan;
 }

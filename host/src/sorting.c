@@ -9,7 +9,7 @@
 #include "utils/lsyscache.h"
 
 /*
- * The column of this table that a path key sorts by, and its collation, if it is one.
+ * The column of this table that a path key sorts by, and its collation if that is not the default.
  */
 static Var *
 pathkey_column(PathKey *pathkey, RelOptInfo *rel, Oid *collation)
@@ -26,7 +26,8 @@ pathkey_column(PathKey *pathkey, RelOptInfo *rel, Oid *collation)
 			continue;
 		if (IsA(expr, RelabelType))
 		{
-			*collation = ((RelabelType *) expr)->resultcollid;
+			if (((RelabelType *) expr)->resultcollid != DEFAULT_COLLATION_OID)
+				*collation = ((RelabelType *) expr)->resultcollid;
 			expr = (Node *) ((RelabelType *) expr)->arg;
 		}
 		if (IsA(expr, Var) && ((Var *) expr)->varattno > 0)
@@ -36,44 +37,38 @@ pathkey_column(PathKey *pathkey, RelOptInfo *rel, Oid *collation)
 	return NULL;
 }
 
-static List *
-serialize_sort_key(PathKey *pathkey, Var *column, Oid collation, TupleDesc desc)
-{
-	Node	   *collation_name = NULL;
-
-	if (OidIsValid(collation) && collation != DEFAULT_COLLATION_OID)
-		collation_name = (Node *) makeString(get_collation_name(collation));
-	return list_make5(makeString(pstrdup(NameStr(TupleDescAttr(desc, column->varattno - 1)->attname))),
-					  makeInteger(column->varattno),
-					  makeInteger(PATHKEY_IS_DESCENDING(pathkey)),
-					  makeInteger(pathkey->pk_nulls_first),
-					  collation_name);
-}
-
+/*
+ * Sort keys as multicorn/_instances.py takes them.
+ */
 PyObject *
-sort_key_to_python(List *key)
+sort_keys_to_python(List *keys)
 {
-	Node	   *collation = lfirst(list_nth_cell(key, 4));
+	PyObject   *result = py_own(PyList_New(0));
+	ListCell   *lc;
 
-	return py_own(PyObject_CallFunction(py.SortKey, "OiOOO",
-										server_string_to_python(strVal(linitial(key))),
-										intVal(lsecond(key)),
-										intVal(lthird(key)) ? Py_True : Py_False,
-										intVal(lfourth(key)) ? Py_True : Py_False,
-										collation == NULL ? Py_None :
-										server_string_to_python(strVal(collation))));
+	foreach(lc, keys)
+	{
+		List	   *key = lfirst(lc);
+		const char *collation = get_collation_name((Oid) lfourth_int(key));
+		PyObject   *item = py_own(Py_BuildValue("(iiiO)", linitial_int(key), lsecond_int(key),
+												lthird_int(key), collation == NULL ? Py_None :
+												server_string_to_python(collation)));
+
+		py_append(result, item);
+	}
+	return result;
 }
 
 /*
  * Ask the wrapper whether it can give the rows in the query's order, where that is one by
- * columns of this table.
+ * columns of this table. A sort key is the column, whether it is descending, whether NULLs come
+ * first, and the collation's OID: numbers that a plan can carry.
  */
 void
-find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance, TupleDesc desc)
+find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 {
 	List	   *wanted = NIL;
-	PyObject   *wanted_keys = py_own(PyList_New(0));
-	PyObject   *accepted;
+	List	   *accepted;
 	ListCell   *lc;
 
 	foreach(lc, root->query_pathkeys)
@@ -81,24 +76,20 @@ find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance, Tupl
 		PathKey    *pathkey = lfirst_node(PathKey, lc);
 		Oid			collation;
 		Var		   *column = pathkey_column(pathkey, table->rel, &collation);
-		List	   *key;
 
 		if (column == NULL)
 			return;
-		key = serialize_sort_key(pathkey, column, collation, desc);
-		wanted = lappend(wanted, key);
-		if (PyList_Append(wanted_keys, sort_key_to_python(key)) < 0)
-			py_throw();
+		wanted = lappend(wanted, list_make4_int(column->varattno, PATHKEY_IS_DESCENDING(pathkey),
+												pathkey->pk_nulls_first, (int) collation));
 	}
 	if (wanted == NIL)
 		return;
 
-	accepted = py_own(PyObject_CallFunctionObjArgs(py.sort_order, instance, wanted_keys, NULL));
-	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(accepted); i++)
+	accepted = python_to_int_list(py_call(instance, "sort_order", "(O)",
+										  sort_keys_to_python(wanted)));
+	foreach(lc, accepted)
 	{
-		long		index = PyLong_AsLong(PyList_GET_ITEM(accepted, i));
-
-		table->sort_keys = lappend(table->sort_keys, list_nth(wanted, index));
-		table->pathkeys = lappend(table->pathkeys, list_nth(root->query_pathkeys, index));
+		table->sort_keys = lappend(table->sort_keys, list_nth(wanted, lfirst_int(lc)));
+		table->pathkeys = lappend(table->pathkeys, list_nth(root->query_pathkeys, lfirst_int(lc)));
 	}
 }

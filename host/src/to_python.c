@@ -8,12 +8,6 @@
  */
 #include "multicorn.h"
 
-#include <datetime.h>
-
-/* Python's and PostgreSQL's headers of this name are guarded by the same macro. */
-#undef DATETIME_H
-#include "utils/datetime.h"
-
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "mb/pg_wchar.h"
@@ -21,27 +15,13 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
-
-static PyObject *output_to_python(Datum value, Oid type);
-static PyObject *date_to_python(Datum value);
-static PyObject *timestamp_to_python(Datum value);
-static PyObject *array_to_python(Datum value, Oid element_type, bool flatten);
-
-void
-to_python_init(void)
-{
-	PyDateTime_IMPORT;
-	if (PyDateTimeAPI == NULL)
-		py_throw();
-}
 
 /*
  * In an SQL_ASCII database the bytes may be of any encoding; what is not UTF-8 becomes lone
  * surrogates, which python_to_server_string() turns back into the same bytes.
  */
-PyObject *
+static PyObject *
 server_text_to_python(const char *string, Size length)
 {
 	PyObject   *result;
@@ -64,14 +44,54 @@ server_string_to_python(const char *string)
 	return server_text_to_python(string, strlen(string));
 }
 
+static PyObject *
+output_to_python(Datum value, Oid type)
+{
+	Oid			function;
+	bool		is_varlena;
+	char	   *string;
+	PyObject   *result;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	string = OidOutputFunctionCall(function, value);
+	result = server_string_to_python(string);
+	pfree(string);
+	return result;
+}
+
 /*
- * Convert a value that is not NULL. Nested arrays become nested lists, or one list to "flatten",
- * which is how ANY and ALL take them.
+ * Nested arrays become nested lists, or one list to "flatten", which is how ANY and ALL take them.
+ */
+static PyObject *
+array_to_python(ArrayType *array, bool flatten)
+{
+	PyObject   *items = py_own(PyList_New(0));
+	PyObject   *lengths = py_own(PyList_New(0));
+	ArrayIterator iterator = array_create_iterator(array, 0, NULL);
+	Datum		value;
+	bool		isnull;
+
+	while (array_iterate(iterator, &value, &isnull))
+	{
+		PyObject   *item = isnull ? Py_None : datum_to_python(value, ARR_ELEMTYPE(array), false);
+
+		py_append(items, item);
+	}
+	array_free_iterator(iterator);
+	if (flatten || ARR_NDIM(array) <= 1)
+		return items;
+	for (int i = 0; i < ARR_NDIM(array); i++)
+		py_append(lengths, py_own(PyLong_FromLong(ARR_DIMS(array)[i])));
+	return py_call(py_host, "nested", "(OO)", items, lengths);
+}
+
+/*
+ * Convert a value that is not NULL.
  */
 PyObject *
 datum_to_python(Datum value, Oid type, bool flatten)
 {
-	Oid			element_type;
+	PyObject   *result = Py_None;
 
 	switch (type)
 	{
@@ -102,15 +122,16 @@ datum_to_python(Datum value, Oid type, bool flatten)
 		case NUMERICOID:
 			return py_own(PyFloat_FromString(output_to_python(value, type)));
 		case DATEOID:
-			return date_to_python(value);
+			result = py_call(py_host, "date_value", "(i)", DatumGetDateADT(value));
+			break;
 		case TIMESTAMPOID:
-			return timestamp_to_python(value);
+			result = py_call(py_host, "timestamp_value", "(L)", DatumGetTimestamp(value));
+			break;
 		default:
-			element_type = get_element_type(type);
-			if (OidIsValid(element_type))
-				return array_to_python(value, element_type, flatten);
-			return output_to_python(value, type);
+			if (OidIsValid(get_element_type(type)))
+				return array_to_python(DatumGetArrayTypeP(value), flatten);
 	}
+	return result != Py_None ? result : output_to_python(value, type);
 }
 
 /*
@@ -123,114 +144,12 @@ placeholder_to_python(Oid type)
 	Oid			element_type = get_element_type(type);
 
 	if (OidIsValid(element_type))
-	{
-		PyObject   *list = py_own(PyList_New(0));
-
-		if (PyList_Append(list, placeholder_to_python(element_type)) < 0)
-			py_throw();
-		return list;
-	}
+		return py_own(Py_BuildValue("[O]", placeholder_to_python(element_type)));
 	if (type == NUMERICOID)
 		return py_own(PyFloat_FromDouble(0));
 	if (get_typbyval(type))
 		return datum_to_python((Datum) 0, type, false);
 	return py_own(PyUnicode_FromString("?"));
-}
-
-static PyObject *
-output_to_python(Datum value, Oid type)
-{
-	Oid			function;
-	bool		is_varlena;
-	char	   *string;
-	PyObject   *result;
-
-	getTypeOutputInfo(type, &function, &is_varlena);
-	string = OidOutputFunctionCall(function, value);
-	result = server_string_to_python(string);
-	pfree(string);
-	return result;
-}
-
-/* Python's years go from 1 to 9999. What is beyond, and infinity, is passed as text. */
-#define PYTHON_HAS_YEAR(year) ((year) >= 1 && (year) <= 9999)
-
-static PyObject *
-date_to_python(Datum value)
-{
-	DateADT		date = DatumGetDateADT(value);
-	int			year;
-	int			month;
-	int			day;
-
-	if (!DATE_NOT_FINITE(date))
-	{
-		j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-		if (PYTHON_HAS_YEAR(year))
-			return py_own(PyDate_FromDate(year, month, day));
-	}
-	return output_to_python(value, DATEOID);
-}
-
-static PyObject *
-timestamp_to_python(Datum value)
-{
-	Timestamp	timestamp = DatumGetTimestamp(value);
-	struct pg_tm tm;
-	fsec_t		microseconds;
-
-	if (!TIMESTAMP_NOT_FINITE(timestamp) &&
-		timestamp2tm(timestamp, NULL, &tm, &microseconds, NULL, NULL) == 0 &&
-		PYTHON_HAS_YEAR(tm.tm_year))
-		return py_own(PyDateTime_FromDateAndTime(tm.tm_year, tm.tm_mon, tm.tm_mday,
-												 tm.tm_hour, tm.tm_min, tm.tm_sec,
-												 microseconds));
-	return output_to_python(value, TIMESTAMPOID);
-}
-
-/*
- * The elements of one dimension, taken in order from "elements"; the inner dimensions first.
- */
-static PyObject *
-dimension_to_python(Datum **elements, bool **nulls, Oid element_type, int ndims, const int *dims)
-{
-	PyObject   *list = py_own(PyList_New(dims[0]));
-
-	for (int i = 0; i < dims[0]; i++)
-	{
-		PyObject   *item;
-
-		if (ndims > 1)
-			item = dimension_to_python(elements, nulls, element_type, ndims - 1, dims + 1);
-		else
-		{
-			item = **nulls ? Py_None : datum_to_python(**elements, element_type, false);
-			(*elements)++;
-			(*nulls)++;
-		}
-		PyList_SET_ITEM(list, i, Py_NewRef(item));
-	}
-	return list;
-}
-
-static PyObject *
-array_to_python(Datum value, Oid element_type, bool flatten)
-{
-	ArrayType  *array = DatumGetArrayTypeP(value);
-	int16		length;
-	bool		byval;
-	char		alignment;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-
-	if (ARR_NDIM(array) == 0)
-		return py_own(PyList_New(0));
-	get_typlenbyvalalign(element_type, &length, &byval, &alignment);
-	deconstruct_array(array, element_type, length, byval, alignment, &elements, &nulls, &count);
-	if (flatten)
-		return dimension_to_python(&elements, &nulls, element_type, 1, &count);
-	return dimension_to_python(&elements, &nulls, element_type, ARR_NDIM(array), ARR_DIMS(array));
 }
 
 /*
@@ -251,4 +170,26 @@ options_to_python(List *options)
 			py_throw();
 	}
 	return dict;
+}
+
+PyObject *
+int_list_to_python(List *list)
+{
+	PyObject   *result = py_own(PyList_New(0));
+	ListCell   *lc;
+
+	foreach(lc, list)
+		py_append(result, py_own(PyLong_FromLong(lfirst_int(lc))));
+	return result;
+}
+
+/*
+ * The value of a LIMIT or OFFSET, None for none.
+ */
+PyObject *
+limit_to_python(Const *limit)
+{
+	if (limit == NULL)
+		return Py_None;
+	return py_own(PyLong_FromLongLong(DatumGetInt64(limit->constvalue)));
 }

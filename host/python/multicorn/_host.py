@@ -1,129 +1,110 @@
-"""What the bundled host's C code leaves to Python: checking what a wrapper returns.
+"""What the bundled host's C code calls by name: decisions, bookkeeping, and checks of wrappers.
 
-Private to the host; Multicorn2 has no such module.
+Private to the host; Multicorn2 has no such module. The C code keeps what needs PostgreSQL's
+structures, and what is done for every row.
 """
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
-from . import ColumnDefinition, Qual, SortKey, get_class
-from .utils import CRITICAL, ERROR, REPORT_CODES, MulticornException
+from . import get_class
+from ._instances import Server, current_instance, forget_table, make_instance, tables_to_check
+from ._reports import failure, raise_postgres_error, report
+from ._transactions import transaction_event
+from ._values import array_parts, date_value, nested, plain_row, text, timestamp_value
 
 __all__ = [
-    "MulticornException",
-    "Qual",
-    "SortKey",
-    "get_class",
-    "hstore_text",
-    "json_text",
-    "lookup_keys",
+    "array_parts",
+    "current_instance",
+    "date_value",
+    "forget_table",
+    "import_schema",
     "make_instance",
-    "rel_size",
+    "nested",
+    "plain_row",
+    "raise_postgres_error",
     "report",
-    "rowid_column",
-    "sort_order",
+    "tables_to_check",
+    "text",
+    "timestamp_value",
+    "transaction_event",
+    "validate",
 ]
 
-SQLSTATE_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-# Successful completion, warning, no data: these are no errors.
-CLASSES_OF_SUCCESS = ("00", "01", "02")
+# Of the objects that have options, by the catalog they are in.
+LEVELS = {
+    "pg_foreign_server": "server",
+    "pg_foreign_table": "table",
+    "pg_user_mapping": "user_mapping",
+    "pg_attribute": "column",
+}
 
 
-def _fail(message: str) -> MulticornException:
-    return MulticornException(message, REPORT_CODES[ERROR], None, None)
+def validate(catalog: str, options: dict[str, str], servers: list[dict[str, str]]) -> None:
+    """Check the options of an object at CREATE and ALTER; raises for those that are refused.
 
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return "(not printable)"
-
-
-def report(exc: BaseException) -> tuple[bool, str | None, str, str | None, str | None, str | None]:
-    """Say how an exception is reported: fatal, SQLSTATE, message, detail, hint, detail for the log.
-
-    None is for what is not reported, or for the SQLSTATE of any FDW error.
+    ``servers`` are the options of each server that may be the object's own, which PostgreSQL does
+    not tell.
     """
-    sqlstate: object = getattr(exc, "sqlstate", None)
-    if not (
-        isinstance(sqlstate, str)
-        and len(sqlstate) == 5
-        and SQLSTATE_CHARACTERS.issuperset(sqlstate)
-        and not sqlstate.startswith(CLASSES_OF_SUCCESS)
-    ):
-        sqlstate = None
-    # The mark of Multicorn2's own class; also of a subclass, or of a copy, of it.
-    if getattr(exc, "_is_multicorn_exception", False):
-        fatal = getattr(exc, "code", None) == REPORT_CODES[CRITICAL]
-        message = getattr(exc, "message", exc)
-        detail, hint = (
-            None if value is None else _text(value)
-            for value in (getattr(exc, "detail", None), getattr(exc, "hint", None))
-        )
-        return fatal, sqlstate, _text(message), detail, hint, None
-    name = type(exc).__name__
-    log = "".join(traceback.format_exception(exc))
-    return False, sqlstate, f"Error in python: {name}", _text(exc) or None, None, log
+    level = LEVELS.get(catalog, "object")
+    wrapper = options.pop("wrapper", None)
+    if level == "server":
+        if wrapper is None:
+            raise failure("The wrapper parameter is mandatory, specify a valid class name", "HV002")
+        _validate_with(get_class(wrapper), options, level)
+        return
+    if wrapper is not None:
+        # Whoever may set it chooses what code the server runs.
+        message = f"Cannot set the wrapper class on the {level.replace('_', ' ')}"
+        raise failure(message, "HV00D", "Set it on the server")
+    _validate_with_any([s["wrapper"] for s in servers if "wrapper" in s], options, level)
 
 
-def make_instance(
-    wrapper: str, options: dict[str, str], columns: list[tuple[str, int, int, str, str, Any]]
-) -> Any:
-    """Instantiate a wrapper class; ``columns`` are the arguments of their ColumnDefinitions."""
-    definitions = OrderedDict((column[0], ColumnDefinition(*column)) for column in columns)
-    return get_class(wrapper)(options, definitions)
+def _validate_with(wrapper_class: Any, options: dict[str, str], level: str) -> None:
+    validate_options = getattr(wrapper_class, "validate_options", None)
+    if validate_options is not None:
+        validate_options(options, level)
 
 
-def rel_size(instance: Any, quals: list[Qual], columns: set[str]) -> tuple[float, float, float]:
-    """Return the wrapper's estimates: rows, width of a row in bytes, startup cost."""
-    size = instance.get_rel_size(quals, columns)
-    try:
-        rows, width = size
-    except (TypeError, ValueError):
-        message = "get_rel_size must return a tuple of two numbers, rows and width"
-        raise _fail(message) from None
-    return float(rows), float(width), float(instance._startup_cost)
+def _validate_with_any(wrappers: list[str], options: dict[str, str], level: str) -> None:
+    """Refuse what none of the wrappers takes, in the words of the last one.
+
+    A class that cannot be imported for the moment refuses nothing: its first use will tell.
+    """
+    refusal: Exception | None = None
+    for wrapper in dict.fromkeys(wrappers):
+        try:
+            wrapper_class = get_class(wrapper)
+        except Exception:
+            return
+        try:
+            _validate_with(wrapper_class, dict(options), level)
+        except Exception as exc:
+            refusal = exc
+        else:
+            return
+    if refusal is not None:
+        raise refusal
 
 
-def lookup_keys(instance: Any, attnums: dict[str, int]) -> list[tuple[list[int], float]]:
-    """Return the wrapper's path keys as attribute numbers and rows, those of known columns."""
-    return [
-        ([attnums[column] for column in columns], float(rows))
-        for columns, rows in instance.get_path_keys()
-        if columns and all(column in attnums for column in columns)
-    ]
-
-
-def sort_order(instance: Any, wanted: list[SortKey]) -> list[int]:
-    """Return which of the wanted sort keys, by index, the wrapper sorts by, in its order."""
-    index = {key.attnum: i for i, key in enumerate(wanted)}
-    return [index[key.attnum] for key in instance.can_sort(wanted) or () if key.attnum in index]
-
-
-def rowid_column(instance: Any) -> str:
-    """Return the name of the wrapper's rowid column."""
-    name = instance.rowid_column
-    if name is None:
-        raise _fail("This FDW does not support the writable API")
-    return str(name)
-
-
-def json_text(value: object) -> str:
-    """Write JSON; what that has no form for (dates, Decimal) becomes its text."""
-    return json.dumps(value, default=str, ensure_ascii=False)
-
-
-def hstore_text(value: Mapping[object, object]) -> str:
-    """Write a mapping as hstore's input function reads it."""
-
-    def quote(item: object) -> str:
-        return '"' + str(item).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    pairs = ((quote(k), "NULL" if v is None else quote(v)) for k, v in value.items())
-    return ", ".join(f"{key}=>{item}" for key, item in pairs)
+def import_schema(
+    server: tuple[Any, ...],
+    schema: str,
+    options: dict[str, str],
+    restriction: str | None,
+    tables: list[str],
+    local_schema: str,
+) -> list[str]:
+    """Return the CREATE FOREIGN TABLE statements that IMPORT FOREIGN SCHEMA runs."""
+    of_server = Server(*server)
+    wrapper, server_options = of_server.recipe({})
+    definitions = get_class(wrapper).import_schema(
+        schema, server_options, options, restriction, tables
+    )
+    statements = [d.to_statement(local_schema, of_server.name) for d in definitions]
+    for statement in statements:
+        if not isinstance(statement, str):
+            what = type(statement).__name__
+            raise failure(f"to_statement must return a string, not {what}")
+    return statements

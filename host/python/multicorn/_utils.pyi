@@ -1,6 +1,6 @@
 # Implemented in C, and present only inside a PostgreSQL server: src/pymodule.c.
 
-def _log_to_postgres(
-    message: object, level: int = 0, hint: str | None = None, detail: str | None = None
-) -> None: ...
+DATABASE_ENCODING: str
+
+def send_report(report: tuple[int, str, bytes, bytes, bytes, bytes], /) -> None: ...
 def check_interrupts() -> None: ...

@@ -1,0 +1,267 @@
+"""The wrapper instances of this backend, and what PostgreSQL asks of one; private to the host.
+
+The C code knows columns by their attribute number, a wrapper by their name: an Instance translates.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from . import ColumnDefinition, Qual, Row, SortKey, get_class
+from ._reports import failure
+from ._transactions import Participant
+
+__all__ = [
+    "Instance",
+    "Server",
+    "current_instance",
+    "forget_table",
+    "make_instance",
+    "tables_to_check",
+]
+
+READ_ONLY = "This FDW does not support the writable API"
+# As many as fit into one statement's parameters.
+MAX_BATCH_SIZE = 65535
+
+# A condition: attribute number, operator, value.
+HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any]
+# A column to sort by: attribute number, descending, nulls first, collation.
+HostSortKey: TypeAlias = tuple[int, int, int, str | None]
+# A column: attribute number, and the arguments of its ColumnDefinition.
+HostColumn: TypeAlias = tuple[int, str, int, int, str, str, dict[str, str]]
+
+
+class Server(NamedTuple):
+    """A foreign server, with the options of the current user's mapping."""
+
+    name: str
+    options: dict[str, str]
+    mapping_options: dict[str, str]
+
+    def recipe(self, table_options: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """Return the wrapper's path and the options of table, server and mapping, the later wins.
+
+        The wrapper is the server's alone: nobody else may choose what code to run.
+        """
+        options = dict(self.options)
+        wrapper = options.pop("wrapper", None)
+        if wrapper is None:
+            raise failure(f'server "{self.name}" has no option "wrapper"', "HV002")
+        return wrapper, {**table_options, **options, **self.mapping_options}
+
+
+class Scan(NamedTuple):
+    """What a scan is to give; limit and offset are None where they are PostgreSQL's to apply."""
+
+    quals: list[HostQual]
+    columns: list[int]
+    sort_keys: list[HostSortKey]
+    limit: int | None
+    offset: int | None
+
+
+Recipe: TypeAlias = tuple[str, dict[str, str], list[HostColumn]]
+
+
+class Instance(Participant):
+    """A wrapper instance, as the C code sees it."""
+
+    def __init__(self, recipe: Recipe, generation: int) -> None:
+        path, options, columns = recipe
+        # Copies of the options: what the wrapper does with its own is no change of the recipe.
+        definitions = OrderedDict(
+            (c[1], ColumnDefinition(*c[1:-1], options=dict(c[-1]))) for c in columns
+        )
+        super().__init__(get_class(path)(dict(options), definitions))
+        self.recipe = recipe
+        self.generation = generation  # of the catalogs, when the recipe was last compared
+        self.names = {column[0]: column[1] for column in columns}
+        self.attnums = {column[1]: column[0] for column in columns}
+
+    # Planning
+
+    def rel_size(self, quals: list[HostQual], columns: list[int]) -> tuple[float, float, float]:
+        """Return the wrapper's estimates: rows, width of a row in bytes, startup cost."""
+        size = self.wrapper.get_rel_size(self._quals(quals), self._names(columns))
+        try:
+            rows, width = size
+        except (TypeError, ValueError):
+            message = "get_rel_size must return a tuple of two numbers, rows and width"
+            raise failure(message) from None
+        return float(rows), float(width), float(self.wrapper._startup_cost)
+
+    def lookup_keys(self) -> list[tuple[list[int], float]]:
+        """Return the wrapper's path keys, those of known columns, with the rows of a look-up."""
+        return [
+            ([self.attnums[column] for column in columns], float(rows))
+            for columns, rows in self.wrapper.get_path_keys()
+            if columns and all(column in self.attnums for column in columns)
+        ]
+
+    def sort_order(self, wanted: list[HostSortKey]) -> list[int]:
+        """Return which of the wanted sort keys, by index, the wrapper sorts by, in its order."""
+        index = {key[0]: i for i, key in enumerate(wanted)}
+        accepted = self.wrapper.can_sort(self._sort_keys(wanted)) or ()
+        return [index[key.attnum] for key in accepted if key.attnum in index]
+
+    def can_limit(
+        self, quals: list[HostQual] | None, limit: int | None, offset: int | None
+    ) -> bool:
+        """Say whether the wrapper applies LIMIT and OFFSET, and what is to come before: WHERE.
+
+        ``quals`` are all of WHERE; None if that has other conditions as well.
+        """
+        if quals is None:
+            return False
+        if quals:
+            exact_quals = getattr(self.wrapper, "exact_quals", None)
+            if exact_quals is None or not exact_quals(self._quals(quals)):
+                return False
+        return bool(self.wrapper.can_limit(limit, offset))
+
+    # Scanning
+
+    def start_scan(self, scan: tuple[Any, ...]) -> Iterator[Row] | None:
+        """Return the iterator of a Scan's rows; None if there are none."""
+        positional, keywords = self._arguments(Scan(*scan))
+        rows = self.wrapper.execute(*positional, **keywords)
+        return None if rows is None else iter(rows)
+
+    def explain(self, scan: tuple[Any, ...], verbose: int) -> list[str]:
+        """Return the wrapper's lines for EXPLAIN."""
+        positional, keywords = self._arguments(Scan(*scan))
+        lines: Iterable[object] | None
+        lines = self.wrapper.explain(*positional, verbose=bool(verbose), **keywords)
+        return [] if lines is None else [str(line) for line in lines]
+
+    def end_scan(self) -> None:
+        self.wrapper.end_scan()
+
+    # Modifying
+
+    def rowid_attnum(self) -> int:
+        """Return the attribute number of the wrapper's rowid column."""
+        name = self.wrapper.rowid_column
+        if name is None:
+            raise failure(READ_ONLY)
+        if str(name) not in self.attnums:
+            raise failure("The rowid attribute does not exist", "HV005")
+        return self.attnums[str(name)]
+
+    def start_modify(
+        self, operation: str, returning: int, on_conflict: int, may_batch: int
+    ) -> tuple[int, int]:
+        """Return the rowid column's attribute number, 0 for an insert, and the size of batches."""
+        self.modified = True
+        if operation == "insert":
+            attnum = 0
+            if self.wrapper.rowid_column is None:
+                raise failure(READ_ONLY)
+        else:
+            attnum = self.rowid_attnum()
+        begin_modify = getattr(self.wrapper, "begin_modify", None)
+        if begin_modify is not None:
+            begin_modify(operation, bool(returning), bool(on_conflict))
+        size = self.wrapper.modify_batch_size
+        if size is None or not may_batch:
+            return attnum, 1
+        return attnum, max(1, min(operator.index(size), MAX_BATCH_SIZE))
+
+    def insert(self, values: dict[str, Any]) -> Any:
+        return self.wrapper.insert(values)
+
+    def bulk_insert(self, rows: list[dict[str, Any]]) -> list[Any] | None:
+        """Insert rows; return them as they became, or None."""
+        results = self.wrapper.bulk_insert(rows)
+        if results is None:
+            return None
+        results = list(results)
+        if len(results) != len(rows):
+            raise failure("Returned list size does not match number of inserted values")
+        return results
+
+    def update(self, rowid: Any, values: dict[str, Any]) -> Any:
+        return self.wrapper.update(rowid, values)
+
+    def delete(self, rowid: Any) -> Any:
+        return self.wrapper.delete(rowid)
+
+    def end_modify(self) -> None:
+        self.wrapper.end_modify()
+
+    # From attribute numbers to names
+
+    def _names(self, columns: list[int]) -> set[str]:
+        """Without dropped columns, which are among those of a whole row."""
+        return {self.names[attnum] for attnum in columns if attnum in self.names}
+
+    def _quals(self, quals: list[HostQual]) -> list[Qual]:
+        return [Qual(self.names[attnum], operator, value) for attnum, operator, value in quals]
+
+    def _sort_keys(self, keys: list[HostSortKey]) -> list[SortKey]:
+        return [
+            SortKey(self.names[attnum], attnum, bool(descending), bool(nulls_first), collation)
+            for attnum, descending, nulls_first, collation in keys
+        ]
+
+    def _arguments(self, scan: Scan) -> tuple[tuple[list[Qual], set[str]], dict[str, Any]]:
+        """Of the optional arguments, only those there is something to say with."""
+        keywords: dict[str, Any] = {}
+        if scan.sort_keys:
+            keywords["sortkeys"] = self._sort_keys(scan.sort_keys)
+        if scan.limit is not None:
+            keywords["limit"] = scan.limit
+        if scan.offset is not None:
+            keywords["offset"] = scan.offset
+        return (self._quals(scan.quals), self._names(scan.columns)), keywords
+
+
+# By the OIDs of table and user.
+_instances: dict[tuple[int, int], Instance] = {}
+_last_check = -1
+
+
+def current_instance(relid: int, userid: int, generation: int) -> Instance | None:
+    """Return a table's instance for a user, if the catalogs have not changed since its check."""
+    instance = _instances.get((relid, userid))
+    return instance if instance is not None and instance.generation == generation else None
+
+
+def make_instance(
+    relid: int,
+    userid: int,
+    generation: int,
+    server: tuple[Any, ...],
+    table_options: dict[str, str],
+    columns: list[HostColumn],
+) -> Instance:
+    """Return the instance for a table and user, a new one if what it is made from has changed."""
+    key = (relid, userid)
+    recipe = (*Server(*server).recipe(table_options), columns)
+    instance = _instances.get(key)
+    if instance is not None and instance.recipe == recipe:
+        instance.generation = generation
+        return instance
+    # The old one goes also if the new one cannot be made.
+    _instances.pop(key, None)
+    _instances[key] = instance = Instance(recipe, generation)
+    return instance
+
+
+def tables_to_check(generation: int) -> list[int]:
+    """Return the tables that may have been dropped, once for each generation of the catalogs."""
+    global _last_check
+    if generation == _last_check:
+        return []
+    _last_check = generation
+    return list({relid for relid, _ in _instances})
+
+
+def forget_table(relid: int) -> None:
+    """Let go of the instances of a table that has been dropped."""
+    for key in [key for key in _instances if key[0] == relid]:
+        del _instances[key]
