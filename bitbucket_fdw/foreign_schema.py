@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -71,10 +72,7 @@ def foreign_tables(
     :param wanted: whether a table is to be imported, by its SQL name.
     """
     flat = names == "flat"
-    for table in TABLES:
-        if repository is not None and table.level != "repository":
-            continue
-        name = table.flat_name() if flat else table.name
+    for name, table in _offered(repository, names).items():
         if not wanted(name):
             continue
         options = {"table": table.name, "workspace": workspace}
@@ -85,6 +83,27 @@ def foreign_tables(
             for column in table.columns
         )
         yield ForeignTable(name, table, columns, options)
+
+
+def _offered(repository: str | None, names: str) -> dict[str, type[Table]]:
+    """The tables that a schema can have, by their SQL names."""
+    return {
+        table.flat_name() if names == "flat" else table.name: table
+        for table in TABLES
+        if repository is None or table.level == "repository"
+    }
+
+
+def unknown_tables(
+    listed: Iterable[str], repository: str | None, names: str
+) -> dict[str, str | None]:
+    """Names in LIMIT TO or EXCEPT that no table of the schema has; each with the one meant."""
+    offered = _offered(repository, names)
+    return {
+        name: next(iter(difflib.get_close_matches(name, offered, 1)), None)
+        for name in listed
+        if name not in offered
+    }
 
 
 def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -321,12 +321,17 @@ def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
     for name in options:
         option = _BY_NAME.get(name)
         if option is None or not set(option.levels) & set(levels):
-            raise _misplaced(name, " or ".join(levels), option)
+            raise _misplaced(name, _alternatives(levels), option)
     return {
         option.name: _parse(option, options.get(option.name, option.default))
         for option in OPTIONS
         if set(option.levels) & set(levels)
     }
+
+
+def _alternatives(levels: Sequence[str]) -> str:
+    *others, last = levels
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def is_secret(name: str) -> bool:

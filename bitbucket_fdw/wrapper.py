@@ -27,10 +27,11 @@ from . import (
     sign_in,
     statement,
 )
+from .advice import advised
 from .api import Client, ScanContext, Settings, client_for
 from .api.scan import Workers
 from .binding import TableBinding
-from .errors import BitbucketError, NotFound, OptionError, ReadOnly, RequestError, RowUnknown
+from .errors import BitbucketError, OptionError, ReadOnly, RowUnknown
 from .execution import Execution, Reader, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
@@ -67,7 +68,7 @@ def reporting(hook: F) -> F:
         try:
             return hook(self, *args, **kwargs)
         except BitbucketError as error:
-            report(_explained(error, getattr(self, "table", None)), getattr(self, "name", None))
+            report(advised(error, getattr(self, "table", None)), getattr(self, "name", None))
 
     return cast(F, reported)
 
@@ -172,7 +173,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                     remember(row)
                 yield self.binding.rename(row)
         except BitbucketError as error:
-            report(_explained(error, self.table), self.name)
+            report(advised(error, self.table), self.name)
         finally:
             # Reached also when the host drops the iterator early. Hook end_scan would not do:
             # it does not say which of several scans of the table has ended.
@@ -426,6 +427,7 @@ def _import(
     values = options.parse(import_options, options.IMPORT)
     client = _client(options.parse(srv_options, options.SERVER, options.MAPPING))
     workspace, repository = foreign_schema.parse_schema(schema)
+    _warn_of_unknown_tables(schema, restricts, repository, values["names"])
     wanted = foreign_schema.restriction(restriction_type, restricts)
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
@@ -451,21 +453,16 @@ def _import(
     ]
 
 
-def _explained(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
-    """The error with what the table's declaration knows about it."""
-    if table is None or not isinstance(error, RequestError):
-        return error
-    if table.removed and error.status in (404, 410):
-        error.detail = " ".join(filter(None, (error.detail, table.removed)))
-        if isinstance(error, NotFound):
-            error.hint = (
-                "The repository has no issue tracker, or the endpoint is gone. Import with "
-                "OPTIONS (issues 'never') to leave these tables out."
-            )
-    if error.status == 403 and error.method == "GET":
-        wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
-        error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
-    return error
+def _warn_of_unknown_tables(
+    schema: str, listed: list[str], repository: str | None, names: str
+) -> None:
+    """No error: LIMIT TO and EXCEPT may name what is not there, as with any wrapper."""
+    for name, meant in foreign_schema.unknown_tables(listed, repository, names).items():
+        log_to_postgres(
+            sayable(f'schema "{schema}" has no table "{name}"'),
+            WARNING,
+            hint=f'Perhaps you meant "{meant}".' if meant else "See bitbucket.tables.",
+        )
 
 
 def _enter_transaction() -> None:

@@ -152,6 +152,18 @@ def test_limit_to(
     assert tables_in(db, "mine") == expected
 
 
+@pytest.mark.parametrize("restriction", ["LIMIT TO", "EXCEPT"])
+def test_a_misspelt_table_is_warned_of(db: Database, restriction: str) -> None:
+    db.execute("CREATE SCHEMA mine")
+
+    done = db.query(
+        f'IMPORT FOREIGN SCHEMA "acme/website" {restriction} (tags, pull_request, issues) '
+        "FROM SERVER bitbucket INTO mine OPTIONS (issues 'never')"
+    )
+
+    assert done.notices == ['WARNING: schema "acme/website" has no table "pull_request"']
+
+
 @pytest.mark.parametrize("names", ["snake", "flat"])
 def test_except(db: Database, names: str) -> None:
     left_out = "pull_requests" if names == "snake" else "pullrequests"

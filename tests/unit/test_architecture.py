@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str] | str] = {
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
     "catalog": {"tables", "pushdown", "options", "foreign_schema", "writes", "errors"},
+    "advice": {"tables", "errors"},
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
     "execution": {"api", "tables", "paths", "pushdown", "values", "errors"},
@@ -63,7 +64,10 @@ IMPURE = {
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib3", "aiohttp", "psycopg"),
     *("filelock", "oauthlib", "requests_oauthlib", "multicorn"),
 }
-PURE = ("errors", "tables", "pushdown", "writes", "foreign_schema", "estimate", "explain")
+PURE = (
+    *("errors", "tables", "pushdown", "writes", "foreign_schema", "estimate", "explain"),
+    "advice",
+)
 
 # Third-party packages, and the only rooms that may know them.
 KEPT_IN = {

@@ -8,6 +8,7 @@ from bitbucket_fdw.foreign_schema import (
     is_issue_table,
     parse_schema,
     restriction,
+    unknown_tables,
 )
 from bitbucket_fdw.tables import TABLES
 
@@ -70,6 +71,13 @@ def test_limit_to_and_except():
     assert not restriction("limit", ["a"])("b")
     assert not restriction("except", ["a"])("a")
     assert restriction(None, [])("a")
+
+
+def test_names_that_no_table_has():
+    listed = ["pull_request", "projects", "zzz", "tags"]
+    assert unknown_tables(listed, None, "snake") == {"pull_request": "pull_requests", "zzz": None}
+    assert unknown_tables(["projects"], "website", "snake") == {"projects": None}
+    assert unknown_tables(["pull_requests"], None, "flat") == {"pull_requests": "pullrequests"}
 
 
 def test_issue_tables_by_either_spelling():
