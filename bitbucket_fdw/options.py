@@ -95,6 +95,13 @@ def _username(value: str) -> str:
     return _password(value)
 
 
+def _email(value: str) -> str:
+    # With the user name, which app passwords went with, Bitbucket would just say 401.
+    if "@" not in value:
+        raise ValueError("must be an e-mail address, not the user name")
+    return _username(value)
+
+
 def _absolute_path(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError("must be an absolute path")
@@ -249,7 +256,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
         "How to sign in; may be left out where the other options make it plain",
     ),
-    Option("email", MAPPING, _username, "E-mail address of the Atlassian account (api_token)"),
+    Option("email", MAPPING, _email, "E-mail address of the Atlassian account (api_token)"),
     Option(
         "token",
         MAPPING,

@@ -127,7 +127,8 @@ def test_faults_make_no_secret_be_told(mapped, authorization, fault):
         "token '{secret}', passwort 'x'",
         "auth 'basic', token '{secret}'",
         "auth 'oauth1', token_secret '{secret}'",
-        "email '{secret}:', token 'x'",
+        "email '{secret}', token 'x'",
+        "email '{secret}:@example.com', token 'x'",
     ],
 )
 def test_a_mapping_that_is_refused_does_not_repeat_it(mapped, options):

@@ -71,7 +71,7 @@ def test_other_files_and_variables_stay_out_of_reach(mapped, reference):
 
 def test_a_secret_in_place_of_a_name_is_not_shown(mapped, secret):
     """A reference works for any option; what it stands for is a secret wherever it stands."""
-    secret("email", "emulator-token-ada-read")
+    secret("email", "emulator-token-ada-read@example.com")
     mapped.set(email="file:email", token="file:email")
     rows = mapped.database.rows("SELECT * FROM bitbucket.verify('bitbucket')")
     assert rows[1][1] == "invalid_credentials"

@@ -136,7 +136,7 @@ def test_identities_tell_credentials_apart_and_hide_them(scheme, store):
     others = {made(auth=s, **GIVEN[s]).identity for s in GIVEN if s != scheme}
     assert credential.identity not in others
     for name in GIVEN[scheme]:
-        assert made(auth=scheme, **{**GIVEN[scheme], name: "other"}).identity not in (
+        assert made(auth=scheme, **{**GIVEN[scheme], name: "other@example.com"}).identity not in (
             credential.identity,
         )
     assert "secret" not in credential.identity

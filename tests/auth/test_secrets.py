@@ -116,7 +116,7 @@ def test_what_a_reference_stands_for_is_checked_like_a_value_but_never_shown(dir
     with pytest.raises(OptionError, match="without spaces") as raised:
         options.referred("token", "file:token")
     assert "two words" not in str(raised.value)
-    (directory / "email").write_text("not:an address")
+    (directory / "email").write_text("not:an@address")
     with pytest.raises(OptionError, match="colon") as raised:
         options.referred("email", "file:email")
-    assert "not:an address" not in str(raised.value)
+    assert "not:an@address" not in str(raised.value)
