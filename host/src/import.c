@@ -5,17 +5,6 @@
 
 #include "nodes/parsenodes.h"
 
-static PyObject *
-table_names(List *tables)
-{
-	PyObject   *list = py_own(PyList_New(0));
-	ListCell   *lc;
-
-	foreach(lc, tables)
-		py_append(list, server_string_to_python(lfirst_node(RangeVar, lc)->relname));
-	return list;
-}
-
 static List *
 import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
@@ -28,14 +17,17 @@ import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 
 	PY_BEGIN();
 	{
-		PyObject   *list = py_call(py_host, "import_schema", "(OOOzOO)",
-								   server_to_python(GetForeignServer(serverid)),
-								   server_string_to_python(stmt->remote_schema),
-								   options_to_python(stmt->options),
-								   restrictions[stmt->list_type],
-								   table_names(stmt->table_list),
-								   server_string_to_python(stmt->local_schema));
+		PyObject   *tables = py_own(PyList_New(0));
+		PyObject   *list;
+		ListCell   *lc;
 
+		foreach(lc, stmt->table_list)
+			py_append(tables, server_string_to_python(lfirst_node(RangeVar, lc)->relname));
+		list = py_call(py_host, "import_schema", "(OOOzOO)",
+					   server_to_python(GetForeignServer(serverid)),
+					   server_string_to_python(stmt->remote_schema),
+					   options_to_python(stmt->options), restrictions[stmt->list_type], tables,
+					   server_string_to_python(stmt->local_schema));
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
 			statements = lappend(statements,
 								 pstrdup(python_to_server_string(PyList_GET_ITEM(list, i))));

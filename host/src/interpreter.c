@@ -34,11 +34,111 @@ static PyObject **pool = NULL;
 static int	pool_length = 0;
 static int	pool_capacity = 0;
 
-static void check_status(PyStatus status);
-static void start_interpreter(void);
-static void add_package_directory(void);
-static void import_host(void);
-static void stop_threads(int code, Datum arg);
+static void
+check_status(PyStatus status)
+{
+	if (PyStatus_Exception(status))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("could not start Python: %s",
+						status.err_msg != NULL ? status.err_msg : "unknown error")));
+}
+
+/*
+ * Put the directory of the host's Python package, which lies beside this library wherever that
+ * was installed, first on sys.path.
+ */
+static void
+add_package_directory(void)
+{
+	Dl_info		library;
+	char		directory[MAXPGPATH];
+	PyObject   *path = PySys_GetObject("path");
+
+	if (dladdr(&py_host, &library) == 0)
+		elog(ERROR, "could not find out where the library multicorn is");
+	strlcpy(directory, library.dli_fname, sizeof(directory));
+	get_parent_directory(directory);
+	join_path_components(directory, directory, "multicorn/python");
+
+	if (path == NULL || PyList_Insert(path, 0, py_own(PyUnicode_DecodeFSDefault(directory))) < 0)
+		py_throw();
+}
+
+/*
+ * When this fails the interpreter counts as not started, and the next use tries again.
+ */
+static void
+import_host(void)
+{
+	PyObject   *utils = create_utils_module();
+
+	if (PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
+		py_throw();
+	py_host = PyImport_ImportModule("multicorn._host");
+	if (py_host == NULL)
+		py_throw();
+}
+
+/*
+ * At the end of the process, hold on to the GIL: a worker thread that is still running must not
+ * go on running Python while exit() tears down the libraries it uses.
+ */
+static void
+stop_threads(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	if (released != NULL)
+	{
+		PyEval_RestoreThread(released);
+		released = NULL;
+	}
+}
+
+/*
+ * Start Python at its first use: not in _PG_init, which runs in the postmaster when the library
+ * is preloaded, and an interpreter does not survive fork.
+ */
+static void
+start_interpreter(void)
+{
+	char		plpython[MAXPGPATH];
+
+	snprintf(plpython, sizeof(plpython), "%s/plpython3%s", pkglib_path, DLSUFFIX);
+	may_release = !Py_IsInitialized() && access(plpython, F_OK) != 0;
+
+	if (!Py_IsInitialized())
+	{
+		PyPreConfig preconfig;
+		PyConfig	config;
+
+		/*
+		 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8
+		 * instead of what the postmaster's environment says.
+		 */
+		PyPreConfig_InitPythonConfig(&preconfig);
+		preconfig.configure_locale = 0;
+		preconfig.coerce_c_locale = 0;
+		preconfig.utf8_mode = 1;
+		check_status(Py_PreInitialize(&preconfig));
+
+		/* PYTHONPATH and PYTHONHOME count, PATH does not: it may lead to another Python. */
+		PyConfig_InitPythonConfig(&config);
+		config.install_signal_handlers = 0;
+		config.parse_argv = 0;
+		check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
+		check_status(Py_InitializeFromConfig(&config));
+		PyConfig_Clear(&config);
+	}
+
+	main_thread = pthread_self();
+	add_package_directory();
+	import_host();
+	to_postgres_init();
+	instances_init();
+	transactions_init();
+	on_proc_exit(stop_threads, (Datum) 0);
+	started = true;
+}
 
 int
 py_enter(void)
@@ -169,110 +269,4 @@ bool
 py_on_main_thread(void)
 {
 	return pthread_equal(pthread_self(), main_thread);
-}
-
-/*
- * Start Python at its first use: not in _PG_init, which runs in the postmaster when the library
- * is preloaded, and an interpreter does not survive fork.
- */
-static void
-start_interpreter(void)
-{
-	char		plpython[MAXPGPATH];
-
-	snprintf(plpython, sizeof(plpython), "%s/plpython3%s", pkglib_path, DLSUFFIX);
-	may_release = !Py_IsInitialized() && access(plpython, F_OK) != 0;
-
-	if (!Py_IsInitialized())
-	{
-		PyPreConfig preconfig;
-		PyConfig	config;
-
-		/*
-		 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8
-		 * instead of what the postmaster's environment says.
-		 */
-		PyPreConfig_InitPythonConfig(&preconfig);
-		preconfig.configure_locale = 0;
-		preconfig.coerce_c_locale = 0;
-		preconfig.utf8_mode = 1;
-		check_status(Py_PreInitialize(&preconfig));
-
-		/* PYTHONPATH and PYTHONHOME count, PATH does not: it may lead to another Python. */
-		PyConfig_InitPythonConfig(&config);
-		config.install_signal_handlers = 0;
-		config.parse_argv = 0;
-		check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
-		check_status(Py_InitializeFromConfig(&config));
-		PyConfig_Clear(&config);
-	}
-
-	main_thread = pthread_self();
-	add_package_directory();
-	import_host();
-	to_postgres_init();
-	instances_init();
-	transactions_init();
-	on_proc_exit(stop_threads, (Datum) 0);
-	started = true;
-}
-
-static void
-check_status(PyStatus status)
-{
-	if (PyStatus_Exception(status))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("could not start Python: %s",
-						status.err_msg != NULL ? status.err_msg : "unknown error")));
-}
-
-/*
- * Put the directory of the host's Python package, which lies beside this library wherever that
- * was installed, first on sys.path.
- */
-static void
-add_package_directory(void)
-{
-	Dl_info		library;
-	char		directory[MAXPGPATH];
-	PyObject   *path = PySys_GetObject("path");
-
-	if (dladdr(&py_host, &library) == 0)
-		elog(ERROR, "could not find out where the library multicorn is");
-	strlcpy(directory, library.dli_fname, sizeof(directory));
-	get_parent_directory(directory);
-	join_path_components(directory, directory, "multicorn/python");
-
-	if (path == NULL || PyList_Insert(path, 0, py_own(PyUnicode_DecodeFSDefault(directory))) < 0)
-		py_throw();
-}
-
-/*
- * When this fails the interpreter counts as not started, and the next use tries again.
- */
-static void
-import_host(void)
-{
-	PyObject   *utils = create_utils_module();
-
-	if (PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
-		py_throw();
-	py_host = PyImport_ImportModule("multicorn._host");
-	if (py_host == NULL)
-		py_throw();
-}
-
-/*
- * At the end of the process, hold on to the GIL: a worker thread that is still running must not
- * go on running Python while exit() tears down the libraries it uses.
- */
-static void
-stop_threads(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
-{
-	if (released != NULL)
-	{
-		PyEval_RestoreThread(released);
-		released = NULL;
-	}
 }

@@ -98,21 +98,20 @@ is_bound(List *sides, Relids outer)
 }
 
 /*
- * The look-ups by one key: one for each set of outer tables that gives all its columns a value.
+ * Add the look-ups by one key: one for each set of outer tables that gives all its columns a value.
  */
-static List *
-key_lookups(PlannerInfo *root, RelOptInfo *rel, List *attnums, double rows)
+static void
+add_key_paths(PlannerInfo *root, PlannedTable *table, List *attnums, double rows)
 {
 	List	   *columns = NIL;		/* of the sides of each */
 	List	   *candidates = NIL;	/* of Relids */
-	List	   *result = NIL;
 	Relids		all = NULL;
 	ListCell   *lc;
 	ListCell   *lc2;
 
 	foreach(lc, attnums)
 	{
-		List	   *sides = examine_column(root, rel, lfirst_int(lc));
+		List	   *sides = examine_column(root, table->rel, lfirst_int(lc));
 
 		columns = lappend(columns, sides);
 		foreach(lc2, sides)
@@ -133,25 +132,17 @@ key_lookups(PlannerInfo *root, RelOptInfo *rel, List *attnums, double rows)
 		foreach(lc2, columns)
 			bound = bound && is_bound(lfirst(lc2), outer);
 		if (bound)
-		{
-			Lookup	   *lookup = palloc(sizeof(Lookup));
-
-			lookup->outer = outer;
-			lookup->rows = rows;
-			result = lappend(result, lookup);
-		}
+			add_scan_paths(root, table, rows, outer);
 	}
-	return result;
 }
 
 /*
- * The look-ups that the wrapper's get_path_keys() and the query's joins allow.
+ * Add the look-ups that the wrapper's get_path_keys() and the query's joins allow.
  */
-List *
-find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance)
+void
+add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 {
 	PyObject   *keys = py_call(instance, "lookup_keys", "()");
-	List	   *result = NIL;
 
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
@@ -160,8 +151,6 @@ find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance)
 
 		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &attnums, &rows))
 			py_throw();
-		result = list_concat(result, key_lookups(root, rel, python_to_int_list(attnums),
-												 clamp_row_est(rows)));
+		add_key_paths(root, table, python_to_int_list(attnums), clamp_row_est(rows));
 	}
-	return result;
 }

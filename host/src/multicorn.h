@@ -152,7 +152,7 @@ extern ScanQual *clause_to_qual(Index relid, Expr *clause);
 extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
-/* lookups.c, sorting.c */
+/* planning.c, lookups.c, sorting.c */
 
 /* A foreign table in the query being planned: its RelOptInfo's fdw_private. */
 typedef struct PlannedTable
@@ -165,14 +165,8 @@ typedef struct PlannedTable
 	List	   *pathkeys;		/* the same, as the planner has them */
 } PlannedTable;
 
-/* A scan of the table with the values that some outer tables give to the columns of a key. */
-typedef struct Lookup
-{
-	Relids		outer;
-	double		rows;
-} Lookup;
-
-extern List *find_lookups(PlannerInfo *root, RelOptInfo *rel, PyObject *instance);
+extern void add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer);
+extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance);
 extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance);
 extern PyObject *sort_keys_to_python(List *keys);
 

@@ -108,20 +108,25 @@ scan_cost(const PlannedTable *table, double rows)
 }
 
 static void
-add_scan_path(PlannerInfo *root, PlannedTable *table, double rows, Relids required_outer)
+add_scan_path(PlannerInfo *root, PlannedTable *table, double rows, Relids outer, List *pathkeys,
+			  List *sort_keys)
 {
-	RelOptInfo *rel = table->rel;
+	add_path(table->rel, (Path *)
+			 create_foreignscan_path(root, table->rel, NULL, PATH_ROWS(rows), table->startup_cost,
+									 scan_cost(table, rows), pathkeys, outer, NULL,
+									 PATH_PRIVATE(list_make3(sort_keys, NULL, NULL))));
+}
 
-	add_path(rel, (Path *)
-			 create_foreignscan_path(root, rel, NULL, PATH_ROWS(rows), table->startup_cost,
-									 scan_cost(table, rows), NIL, required_outer, NULL,
-									 PATH_PRIVATE(NIL)));
-	if (table->pathkeys == NIL)
-		return;
-	add_path(rel, (Path *)
-			 create_foreignscan_path(root, rel, NULL, PATH_ROWS(rows), table->startup_cost,
-									 scan_cost(table, rows), table->pathkeys, required_outer, NULL,
-									 PATH_PRIVATE(list_make1(table->sort_keys))));
+/*
+ * Add the paths of scans with values from some outer tables, or from none.
+ */
+void
+add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer)
+{
+	outer = bms_union(outer, table->rel->lateral_relids);
+	add_scan_path(root, table, rows, outer, NIL, NIL);
+	if (table->pathkeys != NIL)
+		add_scan_path(root, table, rows, outer, table->pathkeys, table->sort_keys);
 }
 
 /*
@@ -135,17 +140,10 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	PY_BEGIN();
 	{
 		PyObject   *instance = instance_get(relid);
-		ListCell   *lc;
 
 		find_sort_order(root, table, instance);
-		add_scan_path(root, table, rel->rows, rel->lateral_relids);
-		foreach(lc, find_lookups(root, rel, instance))
-		{
-			Lookup	   *lookup = lfirst(lc);
-
-			add_scan_path(root, table, lookup->rows,
-						  bms_union(lookup->outer, rel->lateral_relids));
-		}
+		add_scan_paths(root, table, rel->rows, NULL);
+		add_lookup_paths(root, table, instance);
 	}
 	PY_END();
 }
@@ -251,20 +249,9 @@ get_foreign_plan(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel,
 				 Oid relid pg_attribute_unused(), ForeignPath *best_path, List *tlist,
 				 List *scan_clauses, Plan *outer_plan)
 {
-	List	   *from_path = best_path->fdw_private;
-	Node	   *limit = NULL;
-	Node	   *offset = NULL;
-
-	if (list_length(from_path) == 3)
-	{
-		limit = lsecond(from_path);
-		offset = lthird(from_path);
-	}
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
 	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses,
-							list_make4(needed_columns(rel),
-									   from_path != NIL ? linitial(from_path) : NIL,
-									   limit, offset),
+							list_concat(list_make1(needed_columns(rel)), best_path->fdw_private),
 							NIL, NIL, outer_plan);
 }
 

@@ -18,7 +18,7 @@ struct RowConverter
 {
 	char	   *table;
 	int			sequence_length;
-	PyHolder	names;			/* a tuple, of the columns' names */
+	PyHolder	names;			/* a list, of the columns' names */
 	int			count;
 	ColumnConverter *current;	/* the column being converted, for error messages */
 	ColumnConverter columns[FLEXIBLE_ARRAY_MEMBER];
@@ -34,13 +34,14 @@ row_converter(Relation relation, Bitmapset *columns)
 	TupleDesc	desc = RelationGetDescr(relation);
 	RowConverter *result = palloc0(offsetof(RowConverter, columns) +
 								   desc->natts * sizeof(ColumnConverter));
-	PyObject   *names;
+	PyObject   *names = py_own(PyList_New(0));
 
 	result->table = pstrdup(RelationGetRelationName(relation));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		ColumnConverter *column;
+		PyObject   *name;
 		int			position;
 
 		if (attribute->attisdropped)
@@ -55,16 +56,11 @@ row_converter(Relation relation, Bitmapset *columns)
 		column->converter.type = attribute->atttypid;
 		column->converter.typmod = attribute->atttypmod;
 		column->converter.context = CurrentMemoryContext;
-	}
-
-	names = py_own(PyTuple_New(result->count));
-	for (int i = 0; i < result->count; i++)
-	{
-		PyObject   *name = Py_NewRef(server_string_to_python(result->columns[i].name));
 
 		/* Interned, it is most often the same object as the key in the wrapper's dict. */
+		name = Py_NewRef(server_string_to_python(column->name));
 		PyUnicode_InternInPlace(&name);
-		PyTuple_SET_ITEM(names, i, name);
+		py_append(names, py_own(name));
 	}
 	py_holder_init(&result->names, CurrentMemoryContext);
 	py_holder_set(&result->names, names);
@@ -106,7 +102,7 @@ row_item(RowConverter *converter, PyObject *row, int i)
 
 	if (!PyDict_CheckExact(row))
 		return py_own(PySequence_GetItem(row, converter->columns[i].position));
-	item = PyDict_GetItemWithError(row, PyTuple_GET_ITEM(converter->names.object, i));
+	item = PyDict_GetItemWithError(row, PyList_GET_ITEM(converter->names.object, i));
 	if (item == NULL)
 	{
 		if (PyErr_Occurred())
@@ -171,7 +167,7 @@ slot_to_python(RowConverter *converter, TupleTableSlot *slot)
 		if (!slot->tts_isnull[column->attno - 1])
 			item = datum_to_python(slot->tts_values[column->attno - 1],
 								   column->converter.type, false);
-		if (PyDict_SetItem(dict, PyTuple_GET_ITEM(converter->names.object, i), item) < 0)
+		if (PyDict_SetItem(dict, PyList_GET_ITEM(converter->names.object, i), item) < 0)
 			py_throw();
 		py_pool_release(mark);
 	}

@@ -67,16 +67,16 @@ has_unknown_param(Node *node, void *context)
 }
 
 /*
- * The quals with their values. NULL if one can be satisfied by no row, since its value is NULL.
+ * The quals with their values. None if one can be satisfied by no row, since its value is NULL.
  */
 static PyObject *
-current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
+current_quals(ForeignScanState *node, bool only_explain)
 {
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
 
-	foreach(lc, scan->quals)
+	foreach(lc, ((RunningScan *) node->fdw_state)->quals)
 	{
 		ScanQual   *qual = lfirst(lc);
 		PyObject   *value;
@@ -89,7 +89,7 @@ current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
 			Datum		datum = ExecEvalExprSwitchContext(qual->state, econtext, &isnull);
 
 			if (isnull && qual->strict && !only_explain)
-				return NULL;
+				return Py_None;
 			value = qual_value_to_python(qual, datum, isnull);
 		}
 		py_append(list, qual_to_python(qual, value));
@@ -101,31 +101,15 @@ current_quals(ForeignScanState *node, RunningScan *scan, bool only_explain)
  * The scan as multicorn/_instances.py takes it.
  */
 static PyObject *
-scan_to_python(ForeignScanState *node, PyObject *quals)
+scan_to_python(ForeignScanState *node, bool only_explain)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOO)", quals,
+	return py_own(Py_BuildValue("(OOOOO)", current_quals(node, only_explain),
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
 								limit_to_python(list_nth(private, PRIVATE_OFFSET))));
-}
-
-/*
- * Call execute(). Leaves no iterator if there are no rows.
- */
-static void
-start_scan(ForeignScanState *node, RunningScan *scan)
-{
-	PyObject   *quals = current_quals(node, scan, false);
-	PyObject   *rows;
-
-	if (quals == NULL)
-		return;
-	rows = py_call(scan->instance.object, "start_scan", "(O)", scan_to_python(node, quals));
-	if (rows != Py_None)
-		py_holder_set(&scan->iterator, rows);
 }
 
 static TupleTableSlot *
@@ -140,18 +124,17 @@ iterate_foreign_scan(ForeignScanState *node)
 
 	PY_BEGIN();
 	{
-		PyObject   *row = NULL;
+		PyObject   *row;
 
 		if (scan->iterator.object == NULL)
-			start_scan(node, scan);
-		if (scan->iterator.object != NULL)
-		{
-			row = PyIter_Next(scan->iterator.object);
-			if (row != NULL)
-				py_own(row);
-			else if (PyErr_Occurred())
-				py_throw();
-		}
+			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(O)",
+												   scan_to_python(node, false)));
+		row = PyIter_Next(scan->iterator.object);
+		if (row != NULL)
+			py_own(row);
+		else if (PyErr_Occurred())
+			py_throw();
+
 		if (row != NULL && row != Py_None)
 			row_to_slot(scan->converter, row, slot);
 		else
@@ -185,8 +168,6 @@ end_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
 
-	if (scan == NULL)
-		return;
 	PY_BEGIN();
 	{
 		py_call(scan->instance.object, "end_scan", "()");
@@ -203,9 +184,8 @@ explain_foreign_scan(ForeignScanState *node, ExplainState *es)
 
 	PY_BEGIN();
 	{
-		PyObject   *quals = current_quals(node, scan, true);
 		PyObject   *lines = py_call(scan->instance.object, "explain", "(Oi)",
-									scan_to_python(node, quals), es->verbose);
+									scan_to_python(node, true), es->verbose);
 
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(lines); i++)
 			ExplainPropertyText("Multicorn", python_to_server_string(PyList_GET_ITEM(lines, i)),

@@ -244,7 +244,7 @@ static Datum
 convert_array(Converter *converter, PyObject *value)
 {
 	Oid			type = converter->element->type;
-	ArrayBuildState *state = initArrayResult(type, CurrentMemoryContext, false);
+	ArrayBuildState *state;
 	int			dims[MAXDIM];
 	int			lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
 	PyObject   *lengths;
@@ -254,6 +254,7 @@ convert_array(Converter *converter, PyObject *value)
 		return convert_by_input(converter, value);
 	if (!PyArg_ParseTuple(py_call(py_host, "array_parts", "(O)", value), "OO", &lengths, &items))
 		py_throw();
+	state = initArrayResult(type, CurrentMemoryContext, false);
 	for (int i = 0; i < PyList_GET_SIZE(lengths); i++)
 		dims[i] = PyLong_AsLong(PyList_GET_ITEM(lengths, i));
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++)
@@ -274,34 +275,30 @@ convert_array(Converter *converter, PyObject *value)
 static ConvertFunction
 convert_function(Oid type, int32 typmod)
 {
+	static const struct
+	{
+		Oid			type;
+		ConvertFunction convert;
+	}			direct[] = {
+		{BOOLOID, convert_bool},
+		{INT2OID, convert_integer},
+		{INT4OID, convert_integer},
+		{INT8OID, convert_integer},
+		{FLOAT8OID, convert_float8},
+		{TEXTOID, convert_text},
+		{VARCHAROID, convert_text},
+		{BYTEAOID, convert_bytea},
+		{DATEOID, convert_date},
+		{TIMESTAMPOID, convert_timestamp},
+		{TIMESTAMPTZOID, convert_timestamptz},
+	};
+
 	if (OidIsValid(get_element_type(type)))
 		return convert_array;
-	if (typmod >= 0)
-		return convert_by_input;
-	switch (type)
-	{
-		case BOOLOID:
-			return convert_bool;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-			return convert_integer;
-		case FLOAT8OID:
-			return convert_float8;
-		case TEXTOID:
-		case VARCHAROID:
-			return convert_text;
-		case BYTEAOID:
-			return convert_bytea;
-		case DATEOID:
-			return convert_date;
-		case TIMESTAMPOID:
-			return convert_timestamp;
-		case TIMESTAMPTZOID:
-			return convert_timestamptz;
-		default:
-			return convert_by_input;
-	}
+	for (size_t i = 0; typmod < 0 && i < lengthof(direct); i++)
+		if (direct[i].type == type)
+			return direct[i].convert;
+	return convert_by_input;
 }
 
 static void

@@ -99,25 +99,18 @@ datum_to_python(Datum value, Oid type, bool flatten)
 			return py_own(PyLong_FromLong(DatumGetInt32(value)));
 		case TEXTOID:
 		case VARCHAROID:
-			{
-				text	   *string = DatumGetTextPP(value);
-
-				return server_text_to_python(VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
-			}
 		case BPCHAROID:
-			{
-				BpChar	   *string = DatumGetBpCharPP(value);
-
-				return server_text_to_python(VARDATA_ANY(string),
-											 bpchartruelen(VARDATA_ANY(string),
-														   VARSIZE_ANY_EXHDR(string)));
-			}
 		case BYTEAOID:
 			{
-				bytea	   *bytes = DatumGetByteaPP(value);
+				struct varlena *data = PG_DETOAST_DATUM_PACKED(value);
+				char	   *bytes = VARDATA_ANY(data);
+				Size		length = VARSIZE_ANY_EXHDR(data);
 
-				return py_own(PyBytes_FromStringAndSize(VARDATA_ANY(bytes),
-														VARSIZE_ANY_EXHDR(bytes)));
+				if (type == BYTEAOID)
+					return py_own(PyBytes_FromStringAndSize(bytes, length));
+				if (type == BPCHAROID)
+					length = bpchartruelen(bytes, length);
+				return server_text_to_python(bytes, length);
 			}
 		case NUMERICOID:
 			return py_own(PyFloat_FromString(output_to_python(value, type)));

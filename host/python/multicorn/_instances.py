@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from . import ColumnDefinition, Qual, Row, SortKey, get_class
@@ -57,7 +57,7 @@ class Server(NamedTuple):
 class Scan(NamedTuple):
     """What a scan is to give; limit and offset are None where they are PostgreSQL's to apply."""
 
-    quals: list[HostQual]
+    quals: list[HostQual] | None  # None for no rows: one is a comparison with NULL
     columns: list[int]
     sort_keys: list[HostSortKey]
     limit: int | None
@@ -125,17 +125,25 @@ class Instance(Participant):
 
     # Scanning
 
-    def start_scan(self, scan: tuple[Any, ...]) -> Iterator[Row] | None:
-        """Return the iterator of a Scan's rows; None if there are none."""
-        positional, keywords = self._arguments(Scan(*scan))
-        rows = self.wrapper.execute(*positional, **keywords)
-        return None if rows is None else iter(rows)
+    def start_scan(self, arguments: tuple[Any, ...]) -> Iterator[Row]:
+        """Return the iterator of a Scan's rows."""
+        scan = Scan(*arguments)
+        if scan.quals is None:
+            return iter(())
+        rows = self.wrapper.execute(
+            self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
+        )
+        return iter(() if rows is None else rows)
 
-    def explain(self, scan: tuple[Any, ...], verbose: int) -> list[str]:
+    def explain(self, arguments: tuple[Any, ...], verbose: int) -> list[str]:
         """Return the wrapper's lines for EXPLAIN."""
-        positional, keywords = self._arguments(Scan(*scan))
-        lines: Iterable[object] | None
-        lines = self.wrapper.explain(*positional, verbose=bool(verbose), **keywords)
+        scan = Scan(*arguments)
+        lines = self.wrapper.explain(
+            self._quals(scan.quals or []),
+            self._names(scan.columns),
+            verbose=bool(verbose),
+            **self._keywords(scan),
+        )
         return [] if lines is None else [str(line) for line in lines]
 
     def end_scan(self) -> None:
@@ -208,8 +216,8 @@ class Instance(Participant):
             for attnum, descending, nulls_first, collation in keys
         ]
 
-    def _arguments(self, scan: Scan) -> tuple[tuple[list[Qual], set[str]], dict[str, Any]]:
-        """Of the optional arguments, only those there is something to say with."""
+    def _keywords(self, scan: Scan) -> dict[str, Any]:
+        """Return, of the optional arguments, only those there is something to say with."""
         keywords: dict[str, Any] = {}
         if scan.sort_keys:
             keywords["sortkeys"] = self._sort_keys(scan.sort_keys)
@@ -217,7 +225,7 @@ class Instance(Participant):
             keywords["limit"] = scan.limit
         if scan.offset is not None:
             keywords["offset"] = scan.offset
-        return (self._quals(scan.quals), self._names(scan.columns)), keywords
+        return keywords
 
 
 # By the OIDs of table and user.

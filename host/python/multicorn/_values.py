@@ -86,7 +86,7 @@ def timestamp_value(microseconds: int) -> datetime.datetime | None:
 
 
 def plain_row(
-    row: Any, names: tuple[str, ...], count: int, table: str
+    row: Any, names: list[str], count: int, table: str
 ) -> dict[str, Any] | tuple[Any, ...]:
     """Return a row that is none of dict, tuple and list as one of these.
 
@@ -113,7 +113,7 @@ def _has(row: object, *methods: str) -> bool:
     return all(hasattr(row, method) for method in methods)
 
 
-def _wanted_items(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _wanted_items(row: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     items = {}
     for name in names:
         try:
