@@ -8,11 +8,8 @@
 static List *
 import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
-	static const char *const restrictions[] = {
-		[FDW_IMPORT_SCHEMA_ALL] = NULL,
-		[FDW_IMPORT_SCHEMA_LIMIT_TO] = "limit",
-		[FDW_IMPORT_SCHEMA_EXCEPT] = "except",
-	};
+	const char *restriction = stmt->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO ? "limit" :
+		stmt->list_type == FDW_IMPORT_SCHEMA_EXCEPT ? "except" : NULL;
 	List	   *volatile statements = NIL;
 
 	PY_BEGIN();
@@ -26,7 +23,7 @@ import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 		list = py_call(py_host, "import_schema", "(OOOzOO)",
 					   server_to_python(GetForeignServer(serverid)),
 					   server_string_to_python(stmt->remote_schema),
-					   options_to_python(stmt->options), restrictions[stmt->list_type], tables,
+					   options_to_python(stmt->options), restriction, tables,
 					   server_string_to_python(stmt->local_schema));
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
 			statements = lappend(statements,

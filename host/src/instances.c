@@ -47,8 +47,8 @@ static PyObject *
 mapping_options(Oid serverid)
 {
 	HeapTuple	tuple;
-	Datum		options = (Datum) 0;
-	bool		isnull = true;
+	Datum		options;
+	bool		isnull;
 	PyObject   *result;
 
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
@@ -56,12 +56,12 @@ mapping_options(Oid serverid)
 	if (!HeapTupleIsValid(tuple))
 		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 								ObjectIdGetDatum(serverid));
-	if (HeapTupleIsValid(tuple))
-		options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions,
-								  &isnull);
+	if (!HeapTupleIsValid(tuple))
+		return options_to_python(NIL);
+	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions,
+							  &isnull);
 	result = options_to_python(isnull ? NIL : untransformRelOptions(options));
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
+	ReleaseSysCache(tuple);
 	return result;
 }
 

@@ -74,18 +74,6 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 	return sides;
 }
 
-/* Not list_append_unique(): before PostgreSQL 16 a Relids is not a Node. */
-static List *
-append_relids(List *list, Relids relids)
-{
-	ListCell   *lc;
-
-	foreach(lc, list)
-		if (bms_equal(lfirst(lc), relids))
-			return list;
-	return lappend(list, relids);
-}
-
 static bool
 is_bound(List *sides, Relids outer)
 {
@@ -99,6 +87,7 @@ is_bound(List *sides, Relids outer)
 
 /*
  * Add the look-ups by one key: one for each set of outer tables that gives all its columns a value.
+ * The planner itself drops paths that are there already.
  */
 static void
 add_key_paths(PlannerInfo *root, PlannedTable *table, List *attnums, double rows)
@@ -116,13 +105,13 @@ add_key_paths(PlannerInfo *root, PlannedTable *table, List *attnums, double rows
 		columns = lappend(columns, sides);
 		foreach(lc2, sides)
 		{
-			candidates = append_relids(candidates, lfirst(lc2));
+			candidates = lappend(candidates, lfirst(lc2));
 			all = bms_add_members(all, lfirst(lc2));
 		}
 	}
 
 	/* A key of several columns may need several outer tables. */
-	candidates = append_relids(candidates, all);
+	candidates = lappend(candidates, all);
 
 	foreach(lc, candidates)
 	{

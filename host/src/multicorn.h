@@ -21,12 +21,10 @@
 
 #include "postgres.h"
 
-#include "access/tupdesc.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
-#include "nodes/bitmapset.h"
 #include "nodes/pathnodes.h"
 
 #include "compat.h"

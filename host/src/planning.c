@@ -153,18 +153,12 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
  */
 
 /*
- * The value of a LIMIT or OFFSET. Returns false if there is one that is not known yet.
+ * Whether a LIMIT or OFFSET is absent or a known number.
  */
 static bool
-limit_value(Node *node, Const **value)
+is_known(Node *limit)
 {
-	*value = NULL;
-	if (node == NULL)
-		return true;
-	if (!IsA(node, Const) || ((Const *) node)->constisnull)
-		return false;
-	*value = (Const *) node;
-	return true;
+	return limit == NULL || (IsA(limit, Const) && !((Const *) limit)->constisnull);
 }
 
 static bool
@@ -192,14 +186,14 @@ static void
 add_limit_path(PlannerInfo *root, PlannedTable *table, RelOptInfo *final_rel)
 {
 	Query	   *query = root->parse;
-	Const	   *limit;
-	Const	   *offset;
+	Const	   *limit = (Const *) query->limitCount;
+	Const	   *offset = (Const *) query->limitOffset;
 	double		rows = table->rel->rows;
 	List	   *sort_keys = root->sort_pathkeys != NIL ? table->sort_keys : NIL;
 
 	if (query->commandType != CMD_SELECT || query->rowMarks != NIL || query->hasTargetSRFs ||
 		query->limitOption == LIMIT_OPTION_WITH_TIES ||
-		!limit_value(query->limitCount, &limit) || !limit_value(query->limitOffset, &offset) ||
+		!is_known(query->limitCount) || !is_known(query->limitOffset) ||
 		(limit == NULL && offset == NULL) || !wrapper_can_limit(table, limit, offset))
 		return;
 

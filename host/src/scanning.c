@@ -6,8 +6,6 @@
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
-#include "optimizer/clauses.h"
-#include "optimizer/optimizer.h"
 #include "utils/rel.h"
 
 typedef struct RunningScan

@@ -112,19 +112,16 @@ convert_bool(Converter *converter, PyObject *value)
 static Datum
 convert_integer(Converter *converter, PyObject *value)
 {
-	int			overflow = 0;
+	int			overflow = 1;
 	int64		number = 0;
 
-	if (!PyLong_Check(value))
-		return convert_by_input(converter, value);
-	number = PyLong_AsLongLongAndOverflow(value, &overflow);
+	if (PyLong_Check(value))
+		number = PyLong_AsLongLongAndOverflow(value, &overflow);
 	if (overflow == 0 && converter->base_type == INT8OID)
 		return Int64GetDatum(number);
-	if (overflow == 0 && converter->base_type == INT4OID &&
-		number >= PG_INT32_MIN && number <= PG_INT32_MAX)
+	if (overflow == 0 && converter->base_type == INT4OID && number == (int32) number)
 		return Int32GetDatum((int32) number);
-	if (overflow == 0 && converter->base_type == INT2OID &&
-		number >= PG_INT16_MIN && number <= PG_INT16_MAX)
+	if (overflow == 0 && converter->base_type == INT2OID && number == (int16) number)
 		return Int16GetDatum((int16) number);
 	return convert_by_input(converter, value);
 }
@@ -184,18 +181,15 @@ convert_date(Converter *converter, PyObject *value)
 	return convert_by_input(converter, value);
 }
 
-/* What the clock and the calendar showed; a date is its midnight. */
+/* What the clock and the calendar showed. */
 static Timestamp
 python_local_timestamp(PyObject *value)
 {
-	Timestamp	timestamp = python_date(value) * USECS_PER_DAY;
-
-	if (PyDateTime_Check(value))
-		timestamp += PyDateTime_DATE_GET_HOUR(value) * USECS_PER_HOUR +
-			PyDateTime_DATE_GET_MINUTE(value) * USECS_PER_MINUTE +
-			PyDateTime_DATE_GET_SECOND(value) * USECS_PER_SEC +
-			PyDateTime_DATE_GET_MICROSECOND(value);
-	return timestamp;
+	return python_date(value) * USECS_PER_DAY +
+		PyDateTime_DATE_GET_HOUR(value) * USECS_PER_HOUR +
+		PyDateTime_DATE_GET_MINUTE(value) * USECS_PER_MINUTE +
+		PyDateTime_DATE_GET_SECOND(value) * USECS_PER_SEC +
+		PyDateTime_DATE_GET_MICROSECOND(value);
 }
 
 /*
@@ -204,37 +198,20 @@ python_local_timestamp(PyObject *value)
 static Datum
 convert_timestamp(Converter *converter, PyObject *value)
 {
-	if (PyDate_Check(value))
+	if (PyDateTime_Check(value))
 		return TimestampGetDatum(python_local_timestamp(value));
 	return convert_by_input(converter, value);
 }
 
 /*
- * A value without a time zone is in the session's, as in PostgreSQL.
+ * Without a time zone, the text is read as in the session's.
  */
 static Datum
 convert_timestamptz(Converter *converter, PyObject *value)
 {
-	Timestamp	local;
-	PyObject   *zone;
-	PyObject   *offset = Py_None;
-
-	if (!PyDate_Check(value))
-		return convert_by_input(converter, value);
-
-	local = python_local_timestamp(value);
-	zone = PyDateTime_Check(value) ? PyDateTime_DATE_GET_TZINFO(value) : Py_None;
-	if (zone == PyDateTime_TimeZone_UTC)
-		return TimestampTzGetDatum(local);
-	if (zone != Py_None)
-		offset = py_call(value, "utcoffset", "()");
-	if (offset == Py_None)
-		return DirectFunctionCall1(timestamp_timestamptz, TimestampGetDatum(local));
-
-	/* It is less than a day. */
-	return TimestampTzGetDatum(local - (PyDateTime_DELTA_GET_DAYS(offset) * USECS_PER_DAY +
-										PyDateTime_DELTA_GET_SECONDS(offset) * USECS_PER_SEC +
-										PyDateTime_DELTA_GET_MICROSECONDS(offset)));
+	if (PyDateTime_Check(value) && PyDateTime_DATE_GET_TZINFO(value) == PyDateTime_TimeZone_UTC)
+		return TimestampTzGetDatum(python_local_timestamp(value));
+	return convert_by_input(converter, value);
 }
 
 /*

@@ -19,6 +19,9 @@ def test_rows_of_dicts(session: Session) -> None:
         "((n, v) for n, v in [(1, 'a'), (2, None)])",
         "[{'id': 1, 'name': 'a', 'other': 3}, {'id': 2}]",
         "[(1, 'a'), {'id': 2, 'name': None}]",
+        "[OrderedDict(id=1, name='a'), defaultdict(lambda: None, id=2)]",
+        "[namedtuple('Row', 'id name')(1, 'a'), (2, None)]",
+        "[UserList([1, 'a']), UserList([2, None])]",
     ],
 )
 def test_rows_in_other_forms(session: Session, rows: str) -> None:
@@ -46,6 +49,8 @@ def test_no_rows(session: Session, rows: str) -> None:
         ("(1,)", "has 1 values, but the table has 2 columns"),
         ("5", "must be a mapping or a sequence, not int"),
         ("'ab'", "must be a mapping or a sequence, not str"),
+        ("UserList([1])", "has 1 values, but the table has 2 columns"),
+        ("iter((1, 2))", "must be a mapping or a sequence, not tuple_iterator"),
     ],
 )
 @pytest.mark.beyond("other errors, or none")

@@ -60,6 +60,7 @@ def stored(session: Session, type_name: str, expression: str) -> Any:
         ("date", "datetime.datetime(2024, 2, 29, 13, 14)", "2024-02-29"),
         ("date", "'2024-02-29'", "2024-02-29"),
         ("time", "datetime.time(1, 2, 3, 4)", "01:02:03.000004"),
+        ("time(1)", "datetime.time(1, 2, 3, 460000)", "01:02:03.5"),
         ("timetz", "datetime.time(1, 2, tzinfo=UTC)", "01:02:00+00"),
         ("timestamp", "datetime.datetime(2024, 2, 29, 1, 2, 3, 4)", "2024-02-29 01:02:03.000004"),
         ("timestamp", "datetime.date(2024, 2, 29)", "2024-02-29 00:00:00"),
@@ -73,6 +74,8 @@ def stored(session: Session, type_name: str, expression: str) -> Any:
         ),
         ("interval", "datetime.timedelta(2, 3, 4)", "2 days 00:00:03.000004"),
         ("interval", "datetime.timedelta(seconds=-1)", "-1 days +23:59:59"),
+        ("interval", "datetime.timedelta(days=-3, microseconds=1)", "-3 days +00:00:00.000001"),
+        ("interval(1)", "datetime.timedelta(seconds=3, milliseconds=460)", "00:00:03.5"),
         ("interval", "'1 mon 2 days'", "1 mon 2 days"),
         ("uuid", "uuid.UUID(int=5)", str(uuid.UUID(int=5))),
         ("uuid", f"'{{{uuid.UUID(int=5)}}}'", str(uuid.UUID(int=5))),
@@ -131,6 +134,11 @@ def test_value_beyond(session: Session, type_name: str, expression: str, expecte
             " tzinfo=__import__('zoneinfo').ZoneInfo('Europe/Berlin'))",
             "2024-07-01 10:00:00",
         ),
+        (
+            "datetime.datetime(1850, 7, 1, 12,"
+            " tzinfo=__import__('zoneinfo').ZoneInfo('Europe/Berlin'))",
+            "1850-07-01 11:06:32",
+        ),
         ("'2024-07-01T12:00:00.123456+02:00'", "2024-07-01 10:00:00.123456"),
     ],
 )
@@ -147,6 +155,26 @@ def test_timestamptz_without_zone_is_in_the_session_zone(session: Session) -> No
     session.execute("SET TimeZone = 'America/New_York'")
     values = session.rows(f"SELECT (v AT TIME ZONE 'UTC')::text FROM {table}")
     assert values == [("2024-07-01 16:00:00",), ("2024-01-01 05:00:00",)]
+
+
+def test_timestamptz_with_a_precision(session: Session) -> None:
+    value = "datetime.datetime(2024, 7, 1, 12, 0, 0, 460000, UTC)"
+    table = session.table("v timestamptz(1)", rows=f"[({value},)]")
+    session.execute("SET TimeZone = 'America/New_York'; SET DateStyle = 'SQL, DMY'")
+    assert session.value(f"SELECT (v AT TIME ZONE 'UTC')::time::text FROM {table}") == "12:00:00.5"
+
+
+@pytest.mark.beyond("reads all parts of a negative interval as negative")
+@pytest.mark.parametrize("style", ["postgres", "sql_standard", "iso_8601"])
+def test_interval_in_every_style(session: Session, style: str) -> None:
+    """Negative, fractional and long ones, against what PostgreSQL itself makes of the numbers."""
+    session.execute(f"SET IntervalStyle = '{style}'")
+    parts = [(-1, 86399, 999999), (0, 0, 1), (-999999999, 0, 0), (365, 3661, 500000)]
+    rows = ", ".join(f"(datetime.timedelta({d}, {s}, {u}), {d}, {s}, {u})" for d, s, u in parts)
+    table = session.table("v interval, d int, s int, u int", rows=f"[{rows}]")
+    expected = "make_interval(days => d, secs => s) + u * interval '1 microsecond'"
+    same = f"extract(epoch FROM v) = extract(epoch FROM {expected}) AND extract(day FROM v) = d"
+    assert session.rows(f"SELECT {same} FROM {table}") == [(True,)] * len(parts)
 
 
 @pytest.mark.parametrize("expression", ["'abcdef'", "12345"])

@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 import uuid
-from collections import ChainMap, UserDict
+from collections import ChainMap, OrderedDict, UserDict, UserList, defaultdict, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -330,4 +330,16 @@ def counting_rows(wanted):
 
 
 # For the expressions in options.
-__all__ = ["UTC", "ChainMap", "Decimal", "Loud", "UserDict", "itertools", "uuid"]
+__all__ = [
+    "UTC",
+    "ChainMap",
+    "Decimal",
+    "Loud",
+    "OrderedDict",
+    "UserDict",
+    "UserList",
+    "defaultdict",
+    "itertools",
+    "namedtuple",
+    "uuid",
+]
