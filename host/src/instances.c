@@ -6,6 +6,7 @@
 
 #include "access/reloptions.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "miscadmin.h"
@@ -119,25 +120,37 @@ forget_dropped_tables(uint64 generation)
 }
 
 /*
- * The current instance for a foreign table and the current user, told of the transaction.
+ * The instance for a foreign table and the current user, told of the transaction; None if it is not
+ * known to be of this generation of the catalogs.
+ */
+static PyObject *
+current_instance(Oid relid, uint64 generation)
+{
+	return py_call(py_host, "current_instance", "(IIKii)", relid, GetUserId(), generation,
+				   GetCurrentTransactionNestLevel(), IsolationIsSerializable() ? 1 : 0);
+}
+
+/*
+ * The same, made again if it has to be.
  */
 PyObject *
 instance_get(Oid relid)
 {
-	Oid			userid = GetUserId();
 	uint64		generation = catalog_generation;	/* what changes from here on is another */
-	PyObject   *instance = py_call(py_host, "current_instance", "(IIK)", relid, userid, generation);
+	PyObject   *instance;
 
+	transaction_take_part();
+	instance = current_instance(relid, generation);
 	if (instance == Py_None)
 	{
 		ForeignTable *table = GetForeignTable(relid);
 		ForeignServer *server = GetForeignServer(table->serverid);
 
 		forget_dropped_tables(generation);
-		instance = py_call(py_host, "make_instance", "(IIKOOO)", relid, userid, generation,
-						   server_to_python(server), options_to_python(table->options),
-						   columns_to_python(relid));
+		py_call(py_host, "make_instance", "(IIKOOO)", relid, GetUserId(), generation,
+				server_to_python(server), options_to_python(table->options),
+				columns_to_python(relid));
+		instance = current_instance(relid, generation);
 	}
-	transaction_begin(instance);
 	return instance;
 }

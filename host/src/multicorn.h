@@ -130,7 +130,7 @@ extern PyObject *server_to_python(ForeignServer *server);
 /* transactions.c */
 
 extern void transactions_init(void);
-extern void transaction_begin(PyObject *instance);
+extern void transaction_take_part(void);
 
 /* quals.c */
 

@@ -9,15 +9,10 @@
 /* Whether an instance may have been told of this transaction. */
 static bool taking_part = false;
 
-/*
- * Bring an instance that is about to be used up to the current transaction.
- */
 void
-transaction_begin(PyObject *instance)
+transaction_take_part(void)
 {
 	taking_part = true;
-	py_call(instance, "begin", "(ii)", GetCurrentTransactionNestLevel(),
-			IsolationIsSerializable() ? 1 : 0);
 }
 
 static void

@@ -233,10 +233,19 @@ _instances: dict[tuple[int, int], Instance] = {}
 _last_check = -1
 
 
-def current_instance(relid: int, userid: int, generation: int) -> Instance | None:
-    """Return a table's instance for a user, if the catalogs have not changed since its check."""
+def current_instance(
+    relid: int, userid: int, generation: int, level: int, serializable: int
+) -> Instance | None:
+    """Return a table's instance for a user, told of the transaction.
+
+    None if there is none, or the catalogs have changed since it was last compared with them.
+    """
     instance = _instances.get((relid, userid))
-    return instance if instance is not None and instance.generation == generation else None
+    if instance is None or instance.generation != generation:
+        return None
+    if instance.depth != level:
+        instance.begin(level, serializable)
+    return instance
 
 
 def make_instance(
@@ -246,18 +255,17 @@ def make_instance(
     server: tuple[Any, ...],
     table_options: dict[str, str],
     columns: list[HostColumn],
-) -> Instance:
-    """Return the instance for a table and user, a new one if what it is made from has changed."""
+) -> None:
+    """Make the instance for a table and user, unless there is one made from the same."""
     key = (relid, userid)
     recipe = (*Server(*server).recipe(table_options), columns)
     instance = _instances.get(key)
     if instance is not None and instance.recipe == recipe:
         instance.generation = generation
-        return instance
+        return
     # The old one goes also if the new one cannot be made.
     _instances.pop(key, None)
-    _instances[key] = instance = Instance(recipe, generation)
-    return instance
+    _instances[key] = Instance(recipe, generation)
 
 
 def tables_to_check(generation: int) -> list[int]:
