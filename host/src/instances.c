@@ -120,18 +120,8 @@ forget_dropped_tables(uint64 generation)
 }
 
 /*
- * The instance for a foreign table and the current user, told of the transaction; None if it is not
- * known to be of this generation of the catalogs.
- */
-static PyObject *
-current_instance(Oid relid, uint64 generation)
-{
-	return py_call(py_host, "current_instance", "(IIKii)", relid, GetUserId(), generation,
-				   GetCurrentTransactionNestLevel(), IsolationIsSerializable() ? 1 : 0);
-}
-
-/*
- * The same, made again if it has to be.
+ * The instance for a foreign table and the current user, told of the transaction; it is made again
+ * if the catalogs have changed.
  */
 PyObject *
 instance_get(Oid relid)
@@ -140,8 +130,9 @@ instance_get(Oid relid)
 	PyObject   *instance;
 
 	transaction_take_part();
-	instance = current_instance(relid, generation);
-	if (instance == Py_None)
+	while ((instance = py_call(py_host, "current_instance", "(IIKii)", relid, GetUserId(),
+							   generation, GetCurrentTransactionNestLevel(),
+							   IsolationIsSerializable() ? 1 : 0)) == Py_None)
 	{
 		ForeignTable *table = GetForeignTable(relid);
 		ForeignServer *server = GetForeignServer(table->serverid);
@@ -150,7 +141,6 @@ instance_get(Oid relid)
 		py_call(py_host, "make_instance", "(IIKOOO)", relid, GetUserId(), generation,
 				server_to_python(server), options_to_python(table->options),
 				columns_to_python(relid));
-		instance = current_instance(relid, generation);
 	}
 	return instance;
 }

@@ -225,11 +225,8 @@ get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 
 	if (table == NULL || output_rel->fdw_private != NULL)
 		return;
-	if (stage == UPPERREL_ORDERED)
-	{
-		if (pathkeys_contained_in(root->sort_pathkeys, table->pathkeys))
-			output_rel->fdw_private = table;
-	}
+	if (stage == UPPERREL_ORDERED && pathkeys_contained_in(root->sort_pathkeys, table->pathkeys))
+		output_rel->fdw_private = table;
 	else if (stage == UPPERREL_FINAL && ((FinalPathExtraData *) extra)->limit_needed)
 		add_limit_path(root, table, output_rel);
 }
