@@ -19,7 +19,7 @@ from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
 from .cache import AnswerCache
 from .credentials import Credential
 from .failures import failure
-from .transport import Transport, origin, why_no_answer
+from .transport import Transport, as_sent, origin, why_no_answer
 
 _REDIRECTS = 5
 _RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
@@ -97,7 +97,7 @@ class Exchange:
     def __init__(self, settings: Settings, credential: Credential) -> None:
         self._settings = settings
         self._credential = credential
-        self._origin = origin(settings.base_url)
+        self._origin = origin(as_sent(settings.base_url))
         self._cache = _cache(settings, credential)
         transport = Transport(settings.timeout, settings.ca_bundle, settings.proxy)
         session = self._cache.session() if self._cache else None
@@ -110,18 +110,24 @@ class Exchange:
         ``next`` links and redirects come from answers; the credential goes nowhere else. Raises
         :class:`BadResponse` for an address of another host.
         """
-        parts = urlsplit(url)
         base = urlsplit(self._settings.base_url).path
+        try:
+            parts = as_sent(url)
+            there = origin(parts)
+        except ValueError:
+            raise self._leads_away(base, "It names an address that cannot be requested.") from None
         path = parts.path.removeprefix(base) or "/"
-        if origin(url) != self._origin:
-            raise BadResponse(
-                "an answer leads away from the API's host",
-                method="GET",
-                path=path,
-                detail=f"It names {parts.scheme}://{parts.hostname}, and credentials are only "
-                f"sent to {self._origin}.",
-            )
+        if there != self._origin:
+            raise self._leads_away(path, f"It names {parts.scheme}://{parts.hostname}.")
         return path
+
+    def _leads_away(self, path: str, what: str) -> BadResponse:
+        return BadResponse(
+            "an answer leads away from the API's host",
+            method="GET",
+            path=path,
+            detail=f"{what} Credentials are only sent to {self._origin}.",
+        )
 
     def outdate_answers(self) -> None:
         """Make what the cache holds count as old, for all sessions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -67,9 +67,22 @@ def _check_authorities(path: str) -> None:
         ) from None
 
 
-def origin(url: str) -> str:
+def as_sent(url: str) -> SplitResult:
+    """The parts of an address as a request to it would use them.
+
+    Readers of addresses differ in what they make of a backslash or of an "@" behind it. What counts
+    is where the request would go, so the address is read back from a prepared request. Raises
+    :class:`ValueError` for what cannot be requested, or would bring a user name along.
+    """
+    # requests' own errors for addresses are ValueErrors too.
+    parts = urlsplit(requests.Request("GET", url).prepare().url or "")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address has a user name")
+    return parts
+
+
+def origin(parts: SplitResult) -> str:
     """Scheme, host and port: what a credential is sent to, and nowhere else."""
-    parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     return f"{parts.scheme}://{parts.hostname}:{port}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import pytest
 
 from bitbucket_fdw import options
 from bitbucket_fdw.api import Client, Pages, ScanContext, Settings
-from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure
+from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure, NotFound
 from bitbucket_fdw.sign_in import SignIn
 from tests.api.scripted import Answer, ScriptedServer
 from tests.auth import network
@@ -75,6 +76,8 @@ def test_a_next_link_to_another_host_is_not_followed(api, elsewhere, scheme):
         "{scheme}://user@{host}.example:{port}/2.0/x",
         "https://{host}:{port}/2.0/x",
         "//elsewhere.example/2.0/x",
+        "{scheme}://user:word@{host}:{port}/2.0/x",
+        "{scheme}://{host}:notaport/2.0/x",
     ],
 )
 def test_an_address_that_only_looks_like_the_apis_is_not_followed(api, link):
@@ -85,6 +88,36 @@ def test_an_address_that_only_looks_like_the_apis_is_not_followed(api, link):
     with pytest.raises(BadResponse, match="leads away"):
         list(Pages(client, ScanContext(client.workers, 10), "/x", ()))
     assert len(api.received) == 1
+
+
+AMBIGUOUS = (
+    # One reader takes what stands before the "@" for a user name, another for the host.
+    "http://{there}\\@{here}/2.0/x",
+    "http://{there}\\\\@{here}/2.0/x",
+    "http:\\\\{there}\\@{here}/2.0/x",
+    "\\\\{there}/2.0/x",
+    "/\\{there}/2.0/x",
+    "http://{there}#@{here}/2.0/x",
+    "http://{there}?@{here}/2.0/x",
+    "http://{there}\t@{here}/2.0/x",
+    " http://{there}/2.0/x",
+    "http://{here}@{there}/2.0/x",
+)
+
+
+@pytest.mark.parametrize("link", AMBIGUOUS)
+@pytest.mark.parametrize("how", ["next", "redirect"])
+def test_an_address_that_readers_disagree_on_leads_nowhere_else(api, elsewhere, link, how):
+    client = client_of(api, SCHEMES["api_token"])
+    link = link.format(here=urlsplit(api.url).netloc, there=urlsplit(elsewhere.url).netloc)
+    first = Answer({"values": [1], "next": link})
+    if how == "redirect":
+        first = Answer(None, 302, {"Location": link})
+    answers = iter([first])
+    api.answer = lambda _: next(answers, Answer({"values": []}))
+    with contextlib.suppress(BadResponse, NotFound):
+        list(Pages(client, ScanContext(client.workers, 10), "/x", ()))
+    assert elsewhere.seen == []
 
 
 def test_redirects_within_the_api_stay_signed(api):
