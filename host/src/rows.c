@@ -78,8 +78,8 @@ add_error_context(void *arg)
 }
 
 /*
- * The row itself, if it is one that row_item() can read; otherwise multicorn/_values.py makes one of
- * it, or refuses it.
+ * The row itself, if it is one that row_item() can read; otherwise multicorn/_values.py makes one
+ * of it, or refuses it.
  */
 static PyObject *
 readable_row(RowConverter *converter, PyObject *row)
