@@ -7,6 +7,7 @@ that these rows cannot claim what a query does not do.
 from __future__ import annotations
 
 import functools
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -16,11 +17,14 @@ from .errors import OptionError
 from .foreign_schema import is_issue_table
 from .pushdown.conditions import Condition
 from .pushdown.shippable import ship
+from .sign_in import check_options
 from .tables import TABLES, Table
 from .tables.base import Column, path_parameters
 from .writes import verbs, writable
 
 Row = Mapping[str, Any]
+
+OPTION_CHECKS = "option_checks"
 
 # Operators of conditions in SQL's spelling, by that of the planner.
 _OPERATORS = {
@@ -125,9 +129,28 @@ def _ships(column: Column, op: str) -> bool:
     return ship(Condition(column, op, value)) is not None
 
 
+def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
+    """What is wrong with the options of one object, a JSON object as text: no row, or one.
+
+    Part of the catalog since it needs no server of Bitbucket's, and nobody's user mapping.
+    """
+    if level is None or given is None:
+        return
+    try:
+        check_options(json.loads(given), level)
+    except OptionError as error:
+        yield {
+            "level": level,
+            "options": given,
+            "message": error.message,
+            "hint": error.hint,
+        }
+
+
 _CATALOG: dict[str, Callable[[], Iterator[Row]]] = {
     "tables": table_rows,
     "columns": column_rows,
+    OPTION_CHECKS: lambda: iter(()),  # answers questions, and has no rows of its own
 }
 NAMES = tuple(_CATALOG)
 

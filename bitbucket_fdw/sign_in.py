@@ -101,6 +101,16 @@ def scheme_of(given: Mapping[str, Any]) -> str:
     return "access_token" if given.get("token") else "none"
 
 
+def check_options(given: Mapping[str, str], level: str) -> None:
+    """Check the options of one object; :class:`OptionError` on the first fault.
+
+    :param level: as in :data:`options.LEVELS`.
+    """
+    options.validate(given, level)
+    if options.LEVELS.get(level) == options.MAPPING:
+        check(given)
+
+
 def check(given: Mapping[str, Any]) -> str:
     """The scheme of a user mapping's options; :class:`OptionError` if they do not go together."""
     name = scheme_of(given)

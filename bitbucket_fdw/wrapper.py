@@ -306,9 +306,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def validate_options(cls, given: Mapping[str, str], level: str) -> None:
         """Check options at CREATE and ALTER, on hosts that ask."""
         try:
-            options.validate(given, level)
-            if options.LEVELS.get(level) == options.MAPPING:
-                sign_in.check(given)
+            sign_in.check_options(given, level)
         except BitbucketError as error:
             report(error, None)
 
@@ -337,7 +335,8 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
-        self._rows = catalog.rows(fdw_options.get("table", ""))
+        self._table = fdw_options.get("table", "")
+        self._rows = catalog.rows(self._table)
 
     @classmethod
     def validate_options(cls, given: Mapping[str, str], level: str) -> None:
@@ -352,8 +351,11 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # The host's own guess, a hundred million rows, would have every query compiled by JIT.
         return len(self._rows), 100
 
-    def execute(self, *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
+    def execute(self, quals: list[Any], *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
         """Every row, whatever is asked: PostgreSQL filters them."""
+        if self._table == catalog.OPTION_CHECKS:
+            asked = {q.field_name: q.value for q in quals if q.operator == "="}
+            return catalog.option_faults(asked.get("level"), asked.get("options"))
         return iter(self._rows)
 
 

@@ -77,7 +77,7 @@ def test_without_a_query_language_no_filter_counts() -> None:
 def test_a_catalog_table_that_is_not_there() -> None:
     with pytest.raises(OptionError, match="no catalog table") as caught:
         catalog.rows("nothing")
-    assert caught.value.hint == "There are: tables, columns."
+    assert caught.value.hint == "There are: tables, columns, option_checks."
 
 
 def test_every_declared_table_is_listed(bare: Database) -> None:

@@ -1,13 +1,12 @@
 """Options: a wrong one is an error that names the right ones, as early as the host allows.
 
-The bundled host asks the wrapper at CREATE and ALTER; on Multicorn2 the error comes at first use.
+At CREATE and ALTER the bundled host asks the wrapper; the extension's event trigger does it on any.
 """
 
 from __future__ import annotations
 
 import psycopg
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.support.database import WRAPPER, Database
 
@@ -15,31 +14,25 @@ SERVER_OPTIONS = "base_url, timeout, retry_limit, max_requests, concurrency"
 
 
 class Trial:
-    """Statements of which one is at fault: the error at CREATE, or at the first use after it."""
+    """Statements of which the last one is at fault."""
 
-    def __init__(self, db: Database, host: str) -> None:
+    def __init__(self, db: Database) -> None:
         self.db = db
-        self.early = host == "bundled"
 
-    def error(self, *statements: str, use: str) -> psycopg.Error:
-        """The error, which must come from the last statement, or from ``use`` on Multicorn2."""
+    def error(self, *statements: str) -> psycopg.Error:
+        """The error, which must come from the last statement."""
         for statement in statements[:-1]:
             self.db.execute(statement)
-        if self.early:
-            with pytest.raises(psycopg.Error) as caught:
-                self.db.execute(statements[-1])
-        else:
+        with pytest.raises(psycopg.Error) as caught:
             self.db.execute(statements[-1])
-            with pytest.raises(psycopg.Error) as caught:
-                self.db.rows(use)
         assert self.db.emulator.requests() == []
         return caught.value
 
 
 @pytest.fixture
-def trial(db: Database, host: str) -> Trial:
+def trial(db: Database) -> Trial:
     db.emulator.clear()
-    return Trial(db, host)
+    return Trial(db)
 
 
 def text_of(error: psycopg.Error) -> str:
@@ -52,17 +45,6 @@ TABLE = (
 )
 
 
-# The host hands the options of table, server and mapping over as one: Multicorn2, which does not
-# ask at CREATE, cannot tell where one was given.
-knows_levels = pytest.mark.skipif(
-    "config.getoption('--host') != 'bundled'", reason="Multicorn2 does not tell an option's level"
-)
-
-
-def misplaced(*case: str) -> ParameterSet:
-    return pytest.param(*case, marks=knows_levels)
-
-
 def server(options: str) -> str:
     """A server; without a base_url of its own one where nothing listens."""
     if "base_url" not in options:
@@ -73,15 +55,12 @@ def server(options: str) -> str:
     )
 
 
-USABLE = ("CREATE USER MAPPING FOR CURRENT_USER SERVER other", TABLE.format(server="other"))
-
-
 @pytest.mark.parametrize(
     ("options", "says", "hint"),
     [
         ("base_ulr 'https://x.example'", 'unknown option "base_ulr"', 'meant "base_url"'),
-        misplaced("token 'x'", '"token" belongs to the user mapping', SERVER_OPTIONS),
-        misplaced("workspace 'acme'", '"workspace" belongs to the foreign table', SERVER_OPTIONS),
+        ("token 'x'", '"token" belongs to the user mapping', SERVER_OPTIONS),
+        ("workspace 'acme'", '"workspace" belongs to the foreign table', SERVER_OPTIONS),
         ("timeout '0'", 'invalid value "0" for option "timeout"', "Seconds to wait"),
         ("timeout 'soon'", 'invalid value "soon" for option "timeout"', "Seconds to wait"),
         ("timeout 'nan'", 'invalid value "nan" for option "timeout"', "Seconds to wait"),
@@ -98,10 +77,7 @@ USABLE = ("CREATE USER MAPPING FOR CURRENT_USER SERVER other", TABLE.format(serv
     ],
 )
 def test_a_wrong_server_option(trial, options, says, hint):
-    if trial.early:
-        error = trial.error(server(options), use="")
-    else:
-        error = trial.error(server(options), *USABLE, use="SELECT * FROM t")
+    error = trial.error(server(options))
     assert says in text_of(error)
     assert hint in text_of(error)
 
@@ -110,9 +86,7 @@ def test_a_wrong_server_option(trial, options, says, hint):
     ("options", "says", "hint"),
     [
         ("tokn 'x'", 'unknown option "tokn" for the', 'meant "token"'),
-        misplaced(
-            "base_url 'https://x.example'", '"base_url" belongs to the server', "auth, email, token"
-        ),
+        ("base_url 'https://x.example'", '"base_url" belongs to the server', "auth, email, token"),
         ("auth 'oauth'", 'invalid value "oauth" for option "auth"', "sign in"),
         ("auth 'api_token', token 'x'", 'auth "api_token" needs option "email"', "email, token"),
         ("auth 'access_token'", 'auth "access_token" needs option "token"', "token"),
@@ -123,12 +97,7 @@ def test_a_wrong_server_option(trial, options, says, hint):
 def test_a_wrong_user_mapping_option(trial, options, says, hint):
     create = f"CREATE USER MAPPING FOR CURRENT_USER SERVER other OPTIONS ({options})"
     base_url = f"base_url '{trial.db.emulator.base_url}'"
-    if trial.early:
-        error = trial.error(server(base_url), create, use="")
-    else:
-        error = trial.error(
-            server(base_url), create, TABLE.format(server="other"), use="SELECT * FROM t"
-        )
+    error = trial.error(server(base_url), create)
     assert says in text_of(error)
     assert hint in text_of(error)
 
@@ -137,15 +106,12 @@ def test_a_wrong_user_mapping_option(trial, options, says, hint):
     ("options", "says", "hint"),
     [
         ("tabel 'issues'", 'unknown option "tabel"', 'meant "table"'),
-        misplaced("table 'issues', timeout '3'", '"timeout" belongs to the server', "workspace"),
+        ("table 'issues', timeout '3'", '"timeout" belongs to the server', "workspace"),
         ("table 'issues', workspace ''", 'invalid value "" for option "workspace"', "Slug"),
     ],
 )
 def test_a_wrong_table_option(trial, options, says, hint):
-    error = trial.error(
-        f"CREATE FOREIGN TABLE t (id bigint) SERVER bitbucket OPTIONS ({options})",
-        use="SELECT * FROM t",
-    )
+    error = trial.error(f"CREATE FOREIGN TABLE t (id bigint) SERVER bitbucket OPTIONS ({options})")
     assert says in text_of(error)
     assert hint in text_of(error)
 
@@ -172,8 +138,7 @@ def test_a_table_that_does_not_fit_its_declaration(trial, columns, options, says
 def test_a_wrong_column_option(trial):
     error = trial.error(
         "CREATE FOREIGN TABLE t (id bigint OPTIONS (name 'id')) SERVER bitbucket "
-        "OPTIONS (table 'issues')",
-        use="SELECT * FROM t",
+        "OPTIONS (table 'issues')"
     )
     assert 'unknown option "name" for the column' in text_of(error)
     assert "column_name" in text_of(error)
@@ -215,12 +180,7 @@ def test_a_secret_is_in_no_error(trial):
     options = f"auth 'none', token '{secret}'"
     create = f"CREATE USER MAPPING FOR CURRENT_USER SERVER other OPTIONS ({options})"
     base_url = f"base_url '{trial.db.emulator.base_url}'"
-    if trial.early:
-        error = trial.error(server(base_url), create, use="")
-    else:
-        error = trial.error(
-            server(base_url), create, TABLE.format(server="other"), use="SELECT * FROM t"
-        )
+    error = trial.error(server(base_url), create)
     assert secret not in str(error)
     assert secret not in repr(error.diag.message_detail)
 
@@ -252,3 +212,48 @@ def test_a_changed_user_mapping_counts_from_the_next_statement(db, host):
         db.close()  # Multicorn2 looks at the mapping once per session
     with pytest.raises(psycopg.Error, match="401"):
         db.rows("SELECT id FROM t LIMIT 1")
+
+
+SOMEBODY_ELSE_S = "http://127.0.0.1:9/2.0"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE FOREIGN TABLE mine (slug text) SERVER bitbucket "
+        f"OPTIONS (table 'repositories', workspace 'acme', base_url '{SOMEBODY_ELSE_S}')",
+        f"ALTER FOREIGN TABLE t OPTIONS (ADD base_url '{SOMEBODY_ELSE_S}')",
+        f"ALTER TABLE t OPTIONS (ADD proxy '{SOMEBODY_ELSE_S}')",
+        "ALTER FOREIGN TABLE t OPTIONS (ADD ca_bundle '/etc/shadow')",
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER bitbucket "
+        f"OPTIONS (ADD base_url '{SOMEBODY_ELSE_S}')",
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER bitbucket "
+        f"OPTIONS (ADD oauth_url '{SOMEBODY_ELSE_S}')",
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER bitbucket OPTIONS (ADD wrapper 'os.path.join')",
+        "ALTER TABLE t ALTER COLUMN id OPTIONS (ADD base_url 'x')",
+    ],
+)
+def test_only_the_server_says_where_a_credential_goes(db, statement):
+    """Whoever may use a server with a mapping for PUBLIC must not have its token sent elsewhere."""
+    role = f"{db.name}_user"
+    db.execute(f"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}")
+    db.execute(f"GRANT USAGE ON FOREIGN SERVER bitbucket TO {role}")
+    try:
+        db.execute(f"SET ROLE {role}")
+        db.execute("CREATE USER MAPPING FOR CURRENT_USER SERVER bitbucket OPTIONS (token 'x')")
+        db.execute(TABLE.format(server="bitbucket"))
+        with pytest.raises(psycopg.Error, match=r"belongs to the|unknown option|Cannot set"):
+            db.execute(statement)
+    finally:
+        db.execute("RESET ROLE")
+        db.execute(f"DROP OWNED BY {role}")
+        db.execute(f"DROP ROLE {role}")
+
+
+def test_a_user_mapping_s_secret_is_not_in_what_is_checked(db):
+    db.execute("ALTER USER MAPPING FOR CURRENT_USER SERVER bitbucket OPTIONS (SET token 's3cr3t')")
+    [mapping] = db.column("SELECT oid FROM pg_user_mapping")
+    [(level, options)] = db.rows(
+        "SELECT * FROM bitbucket._given_options('pg_user_mapping'::regclass, %s)", (mapping,)
+    )
+    assert (level, "s3cr3t" in options, '"token"' in options) == ("user_mapping", False, True)

@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str] | str] = {
     "sign_in": {"api", "options", "secrets", "errors"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
-    "catalog": {"tables", "pushdown", "options", "foreign_schema", "writes", "errors"},
+    "catalog": {"tables", "pushdown", "sign_in", "foreign_schema", "writes", "errors"},
     "advice": {"tables", "errors"},
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
