@@ -32,10 +32,11 @@ from .api import Client, ScanContext, Settings, client_for
 from .api.scan import Workers
 from .binding import TableBinding
 from .errors import BitbucketError, OptionError, ReadOnly, RowUnknown
-from .execution import Execution, Reader, Row, Sizes
+from .execution import Execution, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
 from .pushdown.request import Request
+from .reader import Reader
 from .scans import SCANS
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
