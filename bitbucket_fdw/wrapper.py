@@ -28,7 +28,7 @@ from . import (
     statement,
 )
 from .advice import advised
-from .api import Client, ScanContext, Settings, client_for
+from .api import Client, ScanContext, Settings, client_for, end_renewals
 from .api.scan import Workers
 from .binding import TableBinding
 from .errors import BitbucketError, OptionError, ReadOnly, RowUnknown
@@ -46,6 +46,9 @@ from .writes import check_clauses
 F = TypeVar("F", bound=Callable[..., Any])
 
 _sizes: dict[tuple[str, str], Sizes] = {}
+
+# Whichever table it is that has a token renewed, the end of the session waits for it.
+interrupts.before_exit(end_renewals)
 
 
 def report(error: BitbucketError, table: str | None) -> NoReturn:

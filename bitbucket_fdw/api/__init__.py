@@ -3,7 +3,17 @@
 from .client import Client, client_for
 from .credentials import Credential
 from .exchange import Answer, Settings
+from .oauth_tokens import end_renewals
 from .paging import Pages
 from .scan import ScanContext
 
-__all__ = ["Answer", "Client", "Credential", "Pages", "ScanContext", "Settings", "client_for"]
+__all__ = [
+    "Answer",
+    "Client",
+    "Credential",
+    "Pages",
+    "ScanContext",
+    "Settings",
+    "client_for",
+    "end_renewals",
+]

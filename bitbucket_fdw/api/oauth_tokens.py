@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from ..errors import Cancelled
 from .token_store import Token, TokenStore
 
 _BEARER = "Bearer "
+# Seconds. A grant is over by then, by its own time-outs: it is tried three times.
+_LAST_GRACE = 100.0
 
 
 class RenewedBearer(AuthBase):
@@ -84,12 +87,15 @@ def keep(store: TokenStore, entry: str, obtain: Callable[[], Token]) -> Token:
 
 _busy = threading.Condition()
 _renewals = 0
+_ending = False
 
 
 @contextlib.contextmanager
 def _under_way() -> Iterator[None]:
     global _renewals
     with _busy:
+        if _ending:
+            raise Cancelled("the session ends")
         _renewals += 1
     try:
         yield
@@ -102,8 +108,19 @@ def _under_way() -> Iterator[None]:
 def let_renewals_end(seconds: float) -> None:
     """Wait for renewals of this process under way, so long at most.
 
-    A session that ends between a refresh token's use and the arrival of the next one loses the
-    login. Called before a cancelled statement gives up its threads.
+    Called before a cancelled statement gives up its threads.
     """
     with _busy:
         _busy.wait_for(lambda: _renewals == 0, seconds)
+
+
+def end_renewals() -> None:
+    """Wait for renewals of this process under way, and begin none any more.
+
+    A process that ends between a refresh token's use and the arrival of the next one loses the
+    login for everybody. Called before it ends.
+    """
+    global _ending
+    with _busy:
+        _ending = True
+    let_renewals_end(_LAST_GRACE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from contextlib import closing
@@ -178,3 +180,35 @@ def test_the_connection_of_another_session_is_not_slowed(sql):
             connection.cancel()
     thread.join(timeout=60)
     assert "error" in outcome
+
+
+def test_others_that_wait_for_every_backend_need_not_wait_for_bitbucket(sql):
+    """DROP DATABASE goes on once each backend has passed a barrier."""
+    db = sql.db
+    db.execute(f"CREATE DATABASE {db.name}_gone")
+    db.emulator.fault("*/pullrequests", kind="slow", delay_ms=SLOW_MS, count=None)
+    waiting = db.connect()
+    thread, outcome = in_background(waiting, STATEMENTS["a page"])
+    wait_for_request(db)
+    began = time.monotonic()
+    db.execute(f"DROP DATABASE {db.name}_gone")
+    assert time.monotonic() - began < SOON
+    assert outcome == {}  # and the statement has not been disturbed
+    waiting.cancel()
+    thread.join(timeout=SLOW_MS / 1000)
+
+
+def test_a_client_that_is_gone_ends_its_statement(sql):
+    db = sql.db
+    db.emulator.fault("*/pullrequests", kind="slow", delay_ms=SLOW_MS, count=None)
+    lost = db.connect()
+    lost.execute("SET client_connection_check_interval = '100ms'")
+    pid = lost.info.backend_pid
+    lost.pgconn.send_query(STATEMENTS["a page"].encode())
+    wait_for_request(db)
+    with socket.socket(fileno=os.dup(lost.fileno())) as raw:
+        raw.shutdown(socket.SHUT_RDWR)  # as when the client's machine is gone, without a word
+    deadline = time.monotonic() + 2 * SOON
+    while db.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):
+        assert time.monotonic() < deadline, "the backend lives on"
+        time.sleep(0.05)
