@@ -13,7 +13,7 @@ from .errors import DeclarationError, InvalidValue, OptionError
 from .pushdown.conditions import Qual, conditions_of
 from .pushdown.plan import Sort
 from .pushdown.planner import sort_column
-from .pushdown.request import Request
+from .pushdown.request import NONE_REFUSED, Refusals, Request
 from .tables import BY_NAME, Table
 from .tables.base import Column, names
 
@@ -76,6 +76,7 @@ class TableBinding:
         sort: Sequence[tuple[str, bool]],
         limit: int | None,
         offset: int,
+        refused: Refusals = NONE_REFUSED,
     ) -> Request:
         """What the host asks for, in terms of the table's own columns."""
         conditions, left = conditions_of(quals, self.pushable)
@@ -88,12 +89,15 @@ class TableBinding:
             self.sort(*sort[0]) if sort else None,
             limit,
             offset,
+            refused,
         )
 
-    def sort(self, name: str, descending: bool) -> Sort | None:
-        """The order by one column, if Bitbucket keeps it exactly."""
+    def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:
+        """The order by one column, if Bitbucket keeps it exactly and has not refused to."""
         column = self.pushable.get(name)
         if column is None or sort_column(self.table, column.name) is None:
+            return None
+        if (self.table.name, column.name) in refused.sorts:
             return None
         return Sort(column.name, descending)
 

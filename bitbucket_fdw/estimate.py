@@ -55,7 +55,7 @@ def requests(plan: Plan, guess: Guess) -> int:
     each = 1.0
     found = _found(plan, guess)
     if plan.kind is Kind.COLLECTION and plan.pagelen:
-        wanted = found if plan.enough is None else min(found, plan.enough)
+        wanted = found if plan.stop_after is None else min(found, plan.stop_after)
         each = max(1, math.ceil(wanted / plan.pagelen))
     if plan.hydrate:
         each += found

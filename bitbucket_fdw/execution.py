@@ -11,16 +11,22 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 from .api import Client, ScanContext
+from .errors import BadResponse
 from .paths import path_text
+from .pushdown.checks import meets
 from .pushdown.conditions import Condition
 from .pushdown.plan import Kind, Plan
 from .pushdown.planner import plan
 from .pushdown.request import Request
 from .streams import STREAMS, Place, Requests, Row, Sizes, Stream, carried_value, exploded
 from .tables.repositories import Repositories
+
+Keyed = tuple[Any, Row]
+"""A row and what it is sorted by."""
 
 __all__ = ["Execution", "Row", "Sizes", "exploded"]
 
@@ -33,17 +39,23 @@ class Execution:
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
-        return itertools.islice(self._all_rows(planned), planned.offset, planned.enough)
+        rows = (row for _, row in self._keyed_rows(planned))
+        return itertools.islice(rows, planned.offset, planned.enough)
 
-    def _all_rows(self, plan: Plan) -> Iterator[Row]:
+    def _keyed_rows(self, plan: Plan) -> Iterator[Keyed]:
+        """All rows, each with what it is sorted by, in their order."""
         if plan.kind is Kind.NOTHING:
             return iter(())
         streams = self._streams(plan)
-        return self._merged(plan, streams) if plan.sort else self._in_turn(streams)
+        merged = plan.sort is not None and not plan.sort_here
+        rows = self._merged(plan, streams) if merged else self._in_turn(streams)
+        if plan.checks:
+            rows = (pair for pair in rows if _meets(plan, pair[1]))
+        return _sorted(plan, rows) if plan.sort_here else rows
 
     # --- several streams ---
 
-    def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Row]:
+    def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """One stream after another, with the first pages of the following ones under way.
 
         The window opens as the consumer goes on: one that stops after the first stream has not
@@ -58,18 +70,15 @@ class Execution:
                 waiting.append(stream)
             if not waiting:
                 return
-            for _, row in waiting.popleft():
-                yield row
+            yield from waiting.popleft()
             width = min(2 * width, self._requests.concurrency)
 
-    def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Row]:
+    def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Streams that are sorted alike, merged; each keeps one page at a time."""
         opened = list(streams)
         for stream in opened:
             stream.start()
-        reverse = plan.sort is not None and plan.sort.descending
-        for _, row in heapq.merge(*opened, key=lambda pair: pair[0], reverse=reverse):
-            yield row
+        yield from heapq.merge(*opened, key=itemgetter(0), reverse=_descending(plan))
 
     def _streams(self, plan: Plan) -> Iterator[Stream]:
         for place in self._places(plan):
@@ -108,7 +117,7 @@ class Execution:
 
     def _afford(self, plan: Plan, places: int) -> None:
         # With a LIMIT the scan is likely to stop early; the running count still holds.
-        if plan.limit is None:
+        if plan.stop_after is None:
             self._requests.afford(places * len(plan.queries))
 
     def has_issues(self, workspace: str, repository: str | None) -> bool:
@@ -131,6 +140,32 @@ class Execution:
                 raise stream.missing()
             return bool(found[0]["has_issues"])
         return any(row["has_issues"] for row in self.rows(planned))
+
+
+def _sorted(plan: Plan, rows: Iterator[Keyed]) -> Iterator[Keyed]:
+    """Rows put in order here: held all at once, or as many of them as a LIMIT asks for."""
+    key, descending = itemgetter(0), _descending(plan)
+    if plan.enough is None:
+        yield from sorted(rows, key=key, reverse=descending)
+    else:
+        first = heapq.nlargest if descending else heapq.nsmallest
+        yield from first(plan.enough, rows, key=key)
+
+
+def _descending(plan: Plan) -> bool:
+    return plan.sort is not None and plan.sort.descending
+
+
+def _meets(plan: Plan, row: Row) -> bool:
+    try:
+        return meets(row, plan.checks)
+    except ValueError as error:
+        raise BadResponse(
+            f"GET {plan.path} was answered with unexpected JSON",
+            method="GET",
+            path=plan.path,
+            detail=f"The value of {error}.",
+        ) from None
 
 
 def _place(plan: Plan, row: Row) -> Place | None:

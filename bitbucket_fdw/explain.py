@@ -25,6 +25,8 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
         result.append(f"For each row: GET {plan.hydrate}")
     if plan.local:
         result.append(f"Filtered locally: {', '.join(plan.local)}")
+    if plan.sort_here and plan.sort:
+        result.append(f"Sorted locally: {plan.sort.column}{' DESC' * plan.sort.descending}")
     result.append(f"Estimated requests: {estimate.requests(plan, guess)}")
     return result
 

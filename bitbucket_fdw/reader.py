@@ -1,63 +1,96 @@
-"""Answers a request of PostgreSQL's, reading wider where Bitbucket refuses what was asked."""
+"""Answers a request of PostgreSQL's, reading wider where Bitbucket refuses what was asked.
+
+Which fields ``q`` and ``sort`` take is documented for few endpoints. What Bitbucket refuses (400)
+is done without: PostgreSQL checks every condition again, and where it has left the order or the
+counting of rows to the wrapper, these are made up for here. From the next statement on it is
+planned so.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import ClassVar
 
 from .api import Client, ScanContext
-from .errors import Rejected
 from .execution import Execution
-from .pushdown.planner import plan
-from .pushdown.request import Request
-from .streams import Row, Sizes
+from .pushdown import Refusals, Request, plan
+from .pushdown.plan import Plan
+from .streams import ListingRefused, Row, Sizes
+from .tables.base import Filter
+
+# "does not support filtering" is Bitbucket's own wording; of the others not much is known.
+_ABOUT_FILTERS = re.compile(r"filter|quer|operator|field", re.IGNORECASE)
+_ABOUT_ORDER = re.compile(r"sort|order", re.IGNORECASE)
+
+_remembered: dict[str, Refusals] = {}
+
+
+def known_refusals(client: Client) -> Refusals:
+    """What the client's API was seen to refuse, in this backend."""
+    return _remembered.get(client.settings.base_url, Refusals())
 
 
 class Reader:
-    """Answers a request of PostgreSQL: plans it, runs it, and reads wider where it has to.
-
-    Which fields ``q`` takes is documented for few endpoints. Since PostgreSQL rechecks every
-    condition, one that Bitbucket refuses is simply left out: the first answer of 400 to a request
-    with ``q`` has it asked again without, and the backend remembers.
-    """
-
-    _refused: ClassVar[dict[tuple[str, str], frozenset[str]]] = {}
+    """Plans a request and runs the plan, without what Bitbucket refuses in its course."""
 
     def __init__(
         self, client: Client, scan: ScanContext, sizes: Sizes, warn: Callable[[str], None]
     ) -> None:
         self._client = client
-        self._scan = scan
-        self._sizes = sizes
+        self._execution = Execution(client, scan, sizes)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:
         """The rows that answer ``request``, lazily."""
-        table = request.table
-        key = (self._client.settings.base_url, table.name)
-        request = replace(request, refused=self._refused.get(key, frozenset()))
-        began = False
-        try:
-            for row in Execution(self._client, self._scan, self._sizes).rows(plan(request)):
-                began = True
-                yield row
-        except Rejected as error:
-            shipped = _filtered_columns(request)
-            if began or error.status != 400 or not shipped:
-                raise
-            self._refused[key] = request.refused | shipped
-            self._warn(
-                f"{table.name}: Bitbucket refused to filter by {', '.join(sorted(shipped))}; "
-                f"reading without ({error.detail or error.message})"
-            )
-            retried = replace(request, refused=self._refused[key])
-            yield from Execution(self._client, self._scan, self._sizes).rows(plan(retried))
+        while True:
+            began = False
+            try:
+                for row in self._execution.rows(plan(request)):
+                    began = True
+                    yield row
+                return
+            except ListingRefused as error:
+                refused = self._learn(error)
+                # Rows that have gone up cannot be taken back, and must not come twice.
+                if began:
+                    raise
+                self._warn(_told(error, refused))
+                request = replace(request, refused=request.refused | refused)
+
+    def _learn(self, error: ListingRefused) -> Refusals:
+        """What is to be blamed; remembered where the answer says that it is about that.
+
+        An answer without a reason may have been a proxy's, or a bad day's.
+        """
+        refused, certain = _blamed(error.plan, error.detail or "")
+        if certain:
+            base_url = self._client.settings.base_url
+            _remembered[base_url] = known_refusals(self._client) | refused
+            error.hint = "Run the statement again: it will be read without."
+        return refused
 
 
-def _filtered_columns(request: Request) -> frozenset[str]:
-    """Columns of the request whose conditions went into ``q``."""
-    if not request.table.collection.q:
-        return frozenset()
-    tried = {c.column.name for c in request.conditions if c.column.filter}
-    return frozenset(tried - request.refused)
+def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
+    """What an answer of 400 is about, never nothing, and whether its text says so."""
+    table = plan.table
+    if plan.sort and not plan.sort_here:
+        about_order = bool(_ABOUT_ORDER.search(said))
+        if about_order or not plan.filtered:
+            return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), about_order
+    named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
+    columns = frozenset((table.name, name) for name in named or plan.filtered)
+    return Refusals(columns), bool(named or _ABOUT_FILTERS.search(said))
+
+
+def _names(said: str, test: Filter | None) -> bool:
+    """Whether a text names a field of ``q``, and not one that it is a part of."""
+    field = re.escape(test.field) if test else "$^"
+    return re.search(rf"(?<![\w.]){field}(?!\w|\.\w)", said) is not None
+
+
+def _told(error: ListingRefused, refused: Refusals) -> str:
+    columns = ", ".join(sorted(column for _, column in refused.filters | refused.sorts))
+    what = f"filter by {columns}; reading" if refused.filters else f"sort by {columns}; asking"
+    reason = error.detail or error.message
+    return f"{error.plan.table.name}: Bitbucket refused to {what} without ({reason})"

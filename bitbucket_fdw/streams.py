@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .api import Answer, Client, Pages, ScanContext
-from .errors import BadResponse, NotFound
+from .errors import BadResponse, NotFound, Rejected
 from .paths import fill
 from .pushdown.plan import Kind, Plan, Query
 from .tables.base import Column, Table
@@ -80,6 +80,21 @@ class Requests:
         self._sizes.learn(table, path, size)
 
 
+class ListingRefused(Rejected):
+    """400 to a listing that was asked for a filter or an order: that of ``plan``."""
+
+    def __init__(self, error: Rejected, plan: Plan) -> None:
+        super().__init__(
+            error.message,
+            method=error.method,
+            path=error.path,
+            status=error.status,
+            detail=error.detail,
+            hint=error.hint,
+        )
+        self.plan = plan
+
+
 class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
@@ -132,6 +147,11 @@ class Stream:
         else:
             raise error
 
+    def _refused(self, error: Rejected) -> Rejected:
+        """The error, with what may have been refused if anything was asked for."""
+        asked = self._query.q or (self._plan.sort and not self._plan.sort_here)
+        return ListingRefused(error, self._plan) if asked and error.status == 400 else error
+
     def _probe(self, template: str, parameters: dict[str, str]) -> None:
         """Raise the error of an endpoint that does not answer."""
         url = self._requests.url(fill(template, parameters), Query((("fields", "next"),)))
@@ -152,7 +172,7 @@ class CollectionStream(Stream):
     def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
         super().__init__(requests, plan, place, query)
         self._pages = requests.pages(
-            self._path, query, plan.table.collection.lossy_next, plan.enough
+            self._path, query, plan.table.collection.lossy_next, plan.stop_after
         )
 
     def start(self) -> None:
@@ -182,6 +202,8 @@ class CollectionStream(Stream):
             if not first:
                 raise
             self._accept_missing(error)
+        except Rejected as error:
+            raise (self._refused(error) if first else error) from None
 
     def _hydrated(self, items: list[Any]) -> list[Any]:
         """Each item with what only its own endpoint tells."""
@@ -253,6 +275,8 @@ class CountStream(SingleStream):
         except NotFound as error:
             self._accept_missing(error)
             return
+        except Rejected as error:
+            raise self._refused(error) from None
         self.size = envelope.get("size") if isinstance(envelope, dict) else None
         constants = {name: carried_value(value) for name, value in self._plan.constants}
         row = {**constants, **self._place.carried}

@@ -36,7 +36,7 @@ from .execution import Execution, Row, Sizes
 from .modify import Modifier
 from .pushdown import Qual, plan
 from .pushdown.request import Request
-from .reader import Reader
+from .reader import Reader, known_refusals
 from .scans import SCANS
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
@@ -128,7 +128,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
         # Only one key can be sent, and only a leading one is of use.
-        return [key for key in sortkeys[:1] if self.binding.sort(key.attname, key.is_reversed)]
+        refused = known_refusals(self.client)
+        return [k for k in sortkeys[:1] if self.binding.sort(k.attname, k.is_reversed, refused)]
 
     def can_limit(self, limit: int | None, offset: int | None) -> bool:
         # Asked only where no condition remains: rows are counted off here.
@@ -199,6 +200,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             [(key.attname, key.is_reversed) for key in sortkeys or ()],
             limit,
             offset or 0,
+            known_refusals(self.client),
         )
 
     # --- writing ---

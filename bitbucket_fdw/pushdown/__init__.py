@@ -3,6 +3,16 @@
 from .conditions import Condition, Qual, conditions_of
 from .plan import Binding, Plan, Query
 from .planner import plan
-from .request import Request
+from .request import Refusals, Request
 
-__all__ = ["Binding", "Condition", "Plan", "Qual", "Query", "Request", "conditions_of", "plan"]
+__all__ = [
+    "Binding",
+    "Condition",
+    "Plan",
+    "Qual",
+    "Query",
+    "Refusals",
+    "Request",
+    "conditions_of",
+    "plan",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..tables.base import Table
+from .conditions import Condition
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -79,6 +80,9 @@ class Plan:
         its single parameter is the row's key.
     :param pagelen: items per page, for estimates.
     :param at_most: how many items of one collection have the keys that the conditions name.
+    :param filtered: columns whose conditions went into ``q``.
+    :param checks: conditions to check on the rows before they are counted off.
+    :param sort_here: the rows come in any order, and ``sort`` is done here.
     :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
     :param exact: whether every row brought meets all of the conditions.
     :param reason: why nothing can match, for ``Kind.NOTHING``.
@@ -101,6 +105,9 @@ class Plan:
     pagelen: int | None = None
     selectivity: float = 1.0
     at_most: int | None = None
+    filtered: tuple[str, ...] = ()
+    checks: tuple[Condition, ...] = ()
+    sort_here: bool = False
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     exact: bool = False
@@ -120,6 +127,11 @@ class Plan:
     def enough(self) -> int | None:
         """How many rows, those passed over by OFFSET among them, are all that is wanted."""
         return None if self.limit is None else self.offset + self.limit
+
+    @property
+    def stop_after(self) -> int | None:
+        """How many rows of one listing are enough, if that can be told before they are read."""
+        return None if self.checks or self.sort_here else self.enough
 
     @property
     def combinations(self) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..tables.base import Collection, Column, Item, Table, path_parameters
 from . import bbql
+from .checks import checks_of
 from .conditions import Condition
 from .describe import selectivity, texts
 from .parameters import EQUALITY, bindings_of, contradiction, values_of
-from .plan import Binding, Kind, Plan, Query, Supply
+from .plan import Binding, Kind, Plan, Query, Sort, Supply
 from .request import Request
 from .shippable import Shipment
 from .terms import MAX_LIST, query_parameters, shipments_of, spread_over_requests
@@ -22,7 +23,8 @@ MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection i
 def plan(request: Request) -> Plan:
     """The fewest requests that answer ``request``."""
     table = request.table
-    needed = tuple(c.name for c in table.columns if c.name in request.columns)
+    checked = {c.column.name for c in request.conditions} if request.counted_off else set()
+    needed = tuple(c.name for c in table.columns if c.name in request.columns | checked)
     base = Plan(
         table,
         Kind.NOTHING,
@@ -57,13 +59,14 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
         values = values_of(request, key)
         if values is None or len(values) > MAX_ITEMS:
             continue
-        if len(values) > 1 and key.filter and request.table.collection.q and _small(values):
+        if len(values) > 1 and request.may_filter(key) and _small(values):
             continue  # one request with q … IN is cheaper
         own = tuple(b for b in bindings if b.parameter in path_parameters(item.path))
         if not any(b.parameter == item.parameter for b in own):
             own = (*own, Binding(item.parameter, key.name, values))
         paths = _paths(request, _needed(request, base))
         rest = [c for c in request.conditions if not _fixed_by_path(c, own)]
+        exact = not rest and not request.unread
         return replace(
             base,
             kind=Kind.ITEM,
@@ -73,7 +76,8 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             selectivity=1.0,
             shipped=(f"{key.name} in path",),
             local=base.local + texts(rest),
-            exact=not rest and not request.unread,
+            checks=checks_of(request, exact, rest),
+            exact=exact,
         )
     return None
 
@@ -105,6 +109,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     shipped = [(c, s) for c, s in shipments if s is not None]
     selected, by_query = query_parameters(c for c, s in shipments if s is None)
     terms = spread_over_requests(shipped) if collection.q else [()]
+    exact = not request.unread and all(s is not None and s.exact for _, s in shipments)
     result = replace(
         base,
         kind=Kind.COLLECTION,
@@ -112,15 +117,18 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         bindings=own,
         parent=parent,
         supplies=supplies,
-        pagelen=_pagelen(request, collection),
         selectivity=selectivity([c for c, _ in shipped] + by_query),
         at_most=_at_most(request.table, [c for c, _ in shipped]),
+        filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),
+        checks=checks_of(request, exact, rest),
+        sort_here=_is_refused(request, base.sort),
         shipped=texts(
             [c for c in request.conditions if c not in rest] + [c for c, _ in shipped] + by_query
         ),
         local=base.local + texts(c for c, s in shipments if s is None and c not in by_query),
-        exact=not request.unread and all(s is not None and s.exact for _, s in shipments),
+        exact=exact,
     )
+    result = replace(result, pagelen=_pagelen(collection, result.stop_after))
     constants = _countable(request, result, shipments)
     if constants is not None and len(terms) == 1:
         counted = [_query(collection, terms[0], selected, (("fields", "size"),))]
@@ -181,7 +189,7 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
         envelope += ["page", "pagelen"]
     fields = [*envelope, *(prefix + path for path in paths)]
     parameters = [("fields", ",".join(fields))]
-    if request.sort:
+    if request.sort and not result.sort_here:
         field_name = request.table.column(request.sort.column).sort
         parameters.append(("sort", f"{'-' if request.sort.descending else ''}{field_name}"))
     if result.pagelen is not None:
@@ -189,10 +197,14 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
     return tuple(parameters)
 
 
-def _pagelen(request: Request, collection: Collection) -> int | None:
-    if collection.pagelen is None or request.limit is None:
+def _pagelen(collection: Collection, enough: int | None) -> int | None:
+    if collection.pagelen is None or enough is None:
         return collection.pagelen
-    return max(1, min(collection.pagelen, request.limit + request.offset))
+    return max(1, min(collection.pagelen, enough))
+
+
+def _is_refused(request: Request, sort: Sort | None) -> bool:
+    return sort is not None and (request.table.name, sort.column) in request.refused.sorts
 
 
 def _needed(request: Request, result: Plan) -> Iterator[Column]:
@@ -291,6 +303,7 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
     columns = {supply.supplier for supply in supplies}
     if parent.where:
         columns.add(parent.where)
-    return plan(Request(parent.table, bound, tuple(conditions), (), frozenset(columns))), tuple(
-        supplies
+    narrowed = Request(
+        parent.table, bound, tuple(conditions), (), frozenset(columns), refused=request.refused
     )
+    return plan(narrowed), tuple(supplies)

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..tables.base import Table
+from ..tables.base import Column, Table
 from .conditions import Condition
 from .plan import Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What Bitbucket was seen to refuse: columns, each beside its table's name."""
+
+    filters: frozenset[tuple[str, str]] = frozenset()
+    sorts: frozenset[tuple[str, str]] = frozenset()
+
+    def __or__(self, more: Refusals) -> Refusals:
+        return Refusals(self.filters | more.filters, self.sorts | more.sorts)
+
+
+NONE_REFUSED = Refusals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +34,7 @@ class Request:
     :param columns: names of the columns needed, those of conditions among them.
     :param sort: an order that :func:`sort_column` has agreed to.
     :param limit: rows wanted after ``offset``, only given when no row will be dropped later.
-    :param refused: columns whose filter Bitbucket was seen to refuse.
+    :param refused: what not to ask of Bitbucket, of this table or those that lead to it.
     """
 
     table: type[Table]
@@ -31,4 +45,14 @@ class Request:
     sort: Sort | None = None
     limit: int | None = None
     offset: int = 0
-    refused: frozenset[str] = frozenset()
+    refused: Refusals = NONE_REFUSED
+
+    @property
+    def counted_off(self) -> bool:
+        """Whether the rows are counted before PostgreSQL checks the conditions again."""
+        return self.limit is not None or self.offset > 0
+
+    def may_filter(self, column: Column) -> bool:
+        """Whether a condition on the column may go into ``q``."""
+        takes_q = self.table.collection.q and column.filter is not None
+        return takes_q and (self.table.name, column.name) not in self.refused.filters

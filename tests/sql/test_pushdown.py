@@ -399,30 +399,3 @@ def test_pipelines_are_not_selected_by_what_may_be_ignored(sql):
     where = "state_result_name = 'SUCCESSFUL' AND creator_nickname = 'ada'"
     for one in asked(sql.query(f"SELECT build_number FROM pipelines WHERE {where}")):
         assert {name for name, _ in one.parameters} <= {"fields", "pagelen", "page"}
-
-
-# --- what Bitbucket refuses after all ---
-
-
-def test_a_filter_that_bitbucket_refuses_is_left_out(fresh, refusals_expected):
-    fresh.db.emulator.fault("*/pullrequests", kind="status", status=400, query="*q=*", count=None)
-    where = "author_nickname = 'ada'"
-    result = fresh.query(f"SELECT id FROM pull_requests WHERE {where}")
-    assert result.rows
-    first, *rest = asked(result)
-    assert (first.status, first.q) == (400, 'author.nickname = "ada"')
-    assert {(one.status, one.q) for one in rest} == {(200, None)}
-    [notice] = result.notices
-    assert "author_nickname" in notice
-    assert "WARNING" in notice
-
-    again = fresh.query(f"SELECT id FROM pull_requests WHERE {where}")
-    assert {(one.status, one.q) for one in asked(again)} == {(200, None)}, "not remembered"
-    assert again.notices == []
-
-
-def test_a_refusal_without_a_filter_is_an_error(sql, refusals_expected):
-    sql.db.emulator.fault("*/issues", kind="status", status=400, count=None)
-    with pytest.raises(Exception, match="400"):
-        sql.run("SELECT id FROM issues", on="website")
-    assert len(sql.db.emulator.requests()) == 1

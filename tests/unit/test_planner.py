@@ -2,8 +2,10 @@
 
 import pytest
 
+from bitbucket_fdw.errors import BitbucketError
 from bitbucket_fdw.estimate import requests, rows
-from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
+from bitbucket_fdw.pushdown import Qual, Refusals, Request, conditions_of, plan
+from bitbucket_fdw.pushdown.checks import meets
 from bitbucket_fdw.pushdown.plan import Kind, Sort
 from bitbucket_fdw.tables import BY_NAME
 
@@ -240,7 +242,9 @@ def test_columns_the_listing_lacks_are_read_item_by_item():
 
 def test_a_refused_filter_is_left_out():
     result = planned(
-        "branches", ("target_commit_hash", "=", "x"), refused=frozenset(["target_commit_hash"])
+        "branches",
+        ("target_commit_hash", "=", "x"),
+        refused=Refusals(frozenset({("branches", "target_commit_hash")})),
     )
     assert result.queries[0].q is None
 
@@ -265,3 +269,81 @@ def test_a_key_that_is_null_asks_nothing():
     assert planned("issues", ("id", "=", None)).kind is Kind.NOTHING
     assert planned("issue_comments", ("issue_id", "=", None)).kind is Kind.NOTHING
     assert planned("issues", ("assignee_nickname", "=", None)).kind is Kind.COLLECTION
+
+
+REFUSES_DRAFT = Refusals(frozenset({("pull_requests", "draft")}))
+
+
+def test_a_refused_filter_is_checked_before_rows_are_counted_off():
+    result = planned(
+        "pull_requests",
+        ("draft", "=", "t"),
+        ("state", "=", "OPEN"),
+        columns=["title"],
+        limit=5,
+        refused=REFUSES_DRAFT,
+    )
+    assert parameters(result)["pagelen"] == "50", "more may have to be read than is wanted"
+    draft, state = result.checks
+    assert "draft" in result.columns
+    row = {"draft": True, "state": "OPEN", "title": "x"}
+    assert meets(row, (draft, state))
+    assert not meets({**row, "draft": False}, (draft, state))
+    assert not meets({**row, "state": None}, (draft, state))
+    with pytest.raises(ValueError, match="draft"):
+        meets({**row, "draft": "perhaps"}, (draft, state))
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "kept"),
+    [
+        ("=", 2, [2]),
+        ("<>", 2, [1, 3]),
+        ("<", 2, [1]),
+        ("<=", 2, [1, 2]),
+        (">", 2, [3]),
+        (">=", 2, [2, 3]),
+        (("=", True), [1, 3], [1, 3]),
+    ],
+)
+def test_numbers_are_checked_here_as_postgresql_compares_them(operator, value, kept):
+    refused = Refusals(frozenset({("repositories", "size")}))
+    result = planned(
+        "repositories", ("size", operator, value), bound=ALL, offset=1, refused=refused
+    )
+    assert [n for n in (1, 2, 3, None) if meets({"size": n}, result.checks)] == kept
+
+
+def test_uuids_are_checked_here_however_they_are_written():
+    refused = Refusals(frozenset({("repositories", "uuid")}))
+    result = planned("repositories", ("uuid", "=", UUID), bound=ALL, limit=1, refused=refused)
+    assert meets({"uuid": f"{UUID.upper()}"}, result.checks)
+    assert not meets({"uuid": UUID.replace("1", "2")}, result.checks)
+
+
+@pytest.mark.parametrize(
+    "qual",
+    [("title", "=", "x"), ("title", "~~", "x%"), ("created_on", ">", "2024-01-01 00:00:00+00")],
+)
+def test_what_cannot_be_checked_here_for_certain_is_never_counted_off(qual):
+    with pytest.raises(BitbucketError, match="LIMIT"):
+        planned("pull_requests", qual, limit=5)
+
+
+def test_an_order_that_is_refused_is_not_sent():
+    refused = Refusals(sorts=frozenset({("pull_requests", "created_on")}))
+    sort = Sort("created_on", True)
+    result = planned("pull_requests", columns=["id"], sort=sort, limit=5, refused=refused)
+    assert result.sort_here
+    assert "sort" not in parameters(result)
+    assert parameters(result)["pagelen"] == "50"
+    assert "values.created_on" in parameters(result)["fields"]
+
+
+def test_what_a_parent_refuses_is_left_out_of_its_own_request():
+    refused = Refusals(frozenset({("pull_requests", "id")}))
+    quals = (("pull_request_id", ("=", True), [3, 4]), ("state", "=", "RESOLVED"))
+    result = planned("pull_request_tasks", *quals, bound=ALL, refused=refused)
+    assert [query.q for query in result.queries] == ['state = "RESOLVED"']
+    assert result.parent is not None
+    assert {query.q for query in result.parent.queries} == {None}

@@ -1,0 +1,66 @@
+"""Conditions checked on rows here, before LIMIT and OFFSET count them.
+
+PostgreSQL leaves counting to the wrapper only where every condition is applied exactly, by
+Bitbucket. Should Bitbucket turn out to refuse one, it has to be applied here instead, just as
+exactly.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import BitbucketError
+from .conditions import Condition, read
+from .request import Request
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, wanted: value in wanted,
+}
+
+
+def checks_of(request: Request, exact: bool, rest: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Of the conditions that the path leaves open, those to check before rows are counted.
+
+    Raises :class:`BitbucketError` where that cannot be done as PostgreSQL would do it. A host that
+    asks ``exact_quals`` first does not get there.
+    """
+    if exact or not request.counted_off:
+        return ()
+    conditions = tuple(rest)
+    if request.unread or not all(map(_is_certain, conditions)):
+        raise BitbucketError(
+            "LIMIT or OFFSET was left to this scan, and its conditions cannot be checked before",
+            hint="Plan the statement again: DISCARD PLANS, or a new session.",
+        )
+    return conditions
+
+
+def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
+    """Whether a row meets conditions; :class:`ValueError` for a value not of its column's type."""
+    return all(_holds(row[condition.column.name], condition) for condition in conditions)
+
+
+def _is_certain(condition: Condition) -> bool:
+    """Whether the comparison means here what it means in PostgreSQL, whatever the collation."""
+    column, equality = condition.column, condition.op in ("=", "in")
+    if column.type in ("bigint", "integer"):
+        return condition.op in _COMPARISONS
+    closed_set = column.filter is not None and bool(column.filter.values)
+    return equality and (column.type in ("boolean", "uuid") or closed_set)
+
+
+def _holds(value: Any, condition: Condition) -> bool:
+    if value is None:
+        return False
+    typed = read(condition.column.type, value)
+    if typed is None:
+        raise ValueError(f"{condition.column.name} is not of type {condition.column.type}")
+    return _COMPARISONS[condition.op](typed, condition.value)
