@@ -9,8 +9,10 @@ therefore never be taken for one from after it, in any session.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,12 @@ class AnswerCache:
             )
         except OSError as error:
             raise self._failure(error) from None
+
+    def prune(self, session: requests.Session) -> None:
+        """Remove what has expired: nobody will ask for it again. The file's pages are used anew."""
+        # Whoever holds the file at this moment goes first; the next session removes it then.
+        with contextlib.suppress(sqlite3.Error):
+            session.cache.delete(expired=True, vacuum=False)  # type: ignore[attr-defined]
 
     def outdate(self) -> None:
         """Make every answer kept so far count as old, for all credentials and sessions."""

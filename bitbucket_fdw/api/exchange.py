@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from .failures import failure
 from .transport import Transport, as_sent, origin, why_no_answer
 
 _REDIRECTS = 5
+_PRUNE_EVERY = 60.0  # seconds between two removals of expired answers by one session
 _RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
 _SUCCESS = {
     "GET": (200,),
@@ -103,6 +105,7 @@ class Exchange:
         session = self._cache.session() if self._cache else None
         self._session = transport.session(settings.concurrency, session=session)
         self._session.auth = credential.auth
+        self._prune_at = 0.0
 
     def path(self, url: str) -> str:
         """The path of an address, which has to be one of this API's.
@@ -129,6 +132,11 @@ class Exchange:
             detail=f"{what} Credentials are only sent to {self._origin}.",
         )
 
+    def _prune(self) -> None:
+        if self._cache is not None and time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + _PRUNE_EVERY
+            self._cache.prune(self._session)
+
     def outdate_answers(self) -> None:
         """Make what the cache holds count as old, for all sessions."""
         if self._cache is not None:
@@ -137,6 +145,7 @@ class Exchange:
     def attempt(self, outgoing: Outgoing) -> Answer | Failed:
         """Send a request once, following redirects within the API and renewing a token."""
         method, path = outgoing.method, self.path(outgoing.url)
+        self._prune()
         try:
             response = self._renewing(outgoing)
         except RequestError as error:

@@ -1,5 +1,9 @@
 """Server option cache_ttl: answers shared by all sessions, never between credentials."""
 
+import sqlite3
+import time
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -77,3 +81,22 @@ def test_only_the_servers_user_can_read_it_and_no_secret_is_in_it(cached):
         content = file.read_bytes()
         assert b"emulator-token" not in content
         assert b"Basic " not in content
+
+
+def test_what_has_expired_is_removed(cached):
+    cached.execute("ALTER SERVER bitbucket OPTIONS (SET cache_ttl '1')")
+    cached.rows("SELECT count(priority) FROM web.issues")  # which no other test asks for
+    [file] = (Path(cached.value("SHOW data_directory")) / "bitbucket_fdw" / "cache").glob(
+        f"{sha256(cached.emulator.base_url.encode()).hexdigest()[:32]}.sqlite"
+    )
+
+    def kept() -> list[int]:
+        with closing(sqlite3.connect(file)) as content:
+            return [expires for (expires,) in content.execute("SELECT expires FROM responses")]
+
+    short = min(kept())  # the others are of other tests, with more time
+    assert short <= time.time() + 2
+    time.sleep(max(0, short - time.time()) + 1.1)
+    with cached.connect() as other:
+        other.execute("SELECT count(name) FROM web.tags")
+    assert min(kept()) > short
