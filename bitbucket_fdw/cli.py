@@ -53,14 +53,26 @@ _dsn = click.option(
 @main.command(short_help="Log in to Bitbucket for your user mapping.")
 @click.argument("server")
 @_dsn
-@click.option("--port", default=logins.PORT, show_default=True, help="Port to come back to.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=logins.PORT,
+    show_default=True,
+    help="Port to come back to.",
+)
 @click.option("--headless", is_flag=True, help="Open no browser: show the address, ask for a code.")
 @click.option(
     "--callback-url",
     metavar="URL",
     help="With --headless: address to come back to  [default: http://localhost:PORT/]",
 )
-@click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the browser.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 86400),
+    default=300,
+    show_default=True,
+    help="Seconds to wait for the browser.",
+)
 def login(
     server: str, dsn: str, port: int, headless: bool, callback_url: str | None, timeout: int
 ) -> None:

@@ -33,7 +33,11 @@ def code_from(answer: str, state: str) -> str:
         if not answer:
             raise LoginFailed("nothing was pasted")
         return answer  # its state is not there to see; PostgreSQL goes by its own
-    return code_of(_parameters(answer), state)
+    try:
+        parameters = _parameters(answer)
+    except ValueError:
+        raise LoginFailed("what was pasted is not an address") from None
+    return code_of(parameters, state)
 
 
 def code_of(parameters: Mapping[str, str], state: str) -> str:

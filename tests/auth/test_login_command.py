@@ -270,3 +270,24 @@ def test_what_comes_back_is_not_shown_on_the_page(listener):
 
 def test_the_listener_is_for_this_machine_only(listener):
     assert listener._server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--port", "99999"), "65535"),
+        (("--port", "-1"), "65535"),
+        (("--timeout", "-1"), "86400"),
+        (("--timeout", "99999999999999"), "86400"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(unlogged, arguments, says):
+    done = run(unlogged, "login", "bitbucket", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_a_paste_that_is_no_address_is_said_to_be_none(unlogged):
+    done = run(unlogged, "login", "bitbucket", "--headless", answer="http://[bad/?code=1&state=2\n")
+    assert done.returncode == 1
+    assert "not an address" in done.stderr

@@ -92,6 +92,16 @@ def test_a_workspace_can_be_named(imported):
     assert not [name for name in checks if "acme" in name]
 
 
+def test_an_access_token_without_a_workspace_is_not_called_a_bad_one(mapped):
+    """Bitbucket answers 401 to tokens that are bad, and to good ones where they are of no use."""
+    use(mapped, "workspace")
+    mapped.database.emulator.fault("/2.0/user", kind="status", status=401, count=None)
+    credential = verify(mapped)["credential"]
+    assert credential.status == "no_resources"
+    assert "Name its workspace" in credential.what_to_do
+    assert verify(mapped, "acme")["credential"].status == "ok"
+
+
 @pytest.mark.parametrize(
     ("name", "todo"), [("expired", "Make a new API token"), ("revoked", "Make a new access token")]
 )
