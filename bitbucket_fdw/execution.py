@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -34,8 +34,14 @@ __all__ = ["Execution", "Row", "Sizes", "exploded"]
 class Execution:
     """Executes plans for one scan."""
 
-    def __init__(self, client: Client, scan: ScanContext, sizes: Sizes) -> None:
-        self._requests = Requests(client, scan, sizes)
+    def __init__(
+        self,
+        client: Client,
+        scan: ScanContext,
+        sizes: Sizes,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._requests = Requests(client, scan, sizes, warn)
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
@@ -113,7 +119,7 @@ class Execution:
                 found = True
                 yield row
             if not found and parent.kind is Kind.ITEM:
-                raise stream.missing()
+                stream.accept_no_item()
 
     def _afford(self, plan: Plan, places: int) -> None:
         # With a LIMIT the scan is likely to stop early; the running count still holds.

@@ -32,13 +32,22 @@ def known_refusals(client: Client) -> Refusals:
 
 
 class Reader:
-    """Plans a request and runs the plan, without what Bitbucket refuses in its course."""
+    """Plans a request and runs the plan, without what Bitbucket refuses in its course.
+
+    :param warn: told what was refused.
+    :param missing: told of what a query names and is not there.
+    """
 
     def __init__(
-        self, client: Client, scan: ScanContext, sizes: Sizes, warn: Callable[[str], None]
+        self,
+        client: Client,
+        scan: ScanContext,
+        sizes: Sizes,
+        warn: Callable[[str], None],
+        missing: Callable[[str], None],
     ) -> None:
         self._client = client
-        self._execution = Execution(client, scan, sizes)
+        self._execution = Execution(client, scan, sizes, missing)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:

@@ -17,8 +17,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 # What stands in quotes, dollar quotes and comments.
 _SKIPPED = re.compile(
@@ -56,6 +59,36 @@ def transaction_start() -> int:
         return 0
     function.restype = ctypes.c_int64
     return int(function())
+
+
+def start() -> int:
+    """When the client's statement began, as PostgreSQL counts time; 0 outside of a backend.
+
+    What a function runs belongs to the statement that calls it. A procedure that commits begins
+    anew, and so does a cursor or a client that fetches the rest of its rows later.
+    """
+    try:
+        function = ctypes.CDLL(None).GetCurrentStatementStartTimestamp
+    except AttributeError:
+        return 0
+    function.restype = ctypes.c_int64
+    return int(function())
+
+
+class PerStatement(Generic[T]):
+    """A value that is made anew for each statement of the client, and in each transaction."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._value = make()
+        self._of = (0, 0)
+
+    def current(self) -> T:
+        """The value of the statement that is running."""
+        running = (start(), transaction_start())
+        if running != self._of:
+            self._of, self._value = running, self._make()
+        return self._value
 
 
 # A nested loop scans again for each outer row, under one and the same text.

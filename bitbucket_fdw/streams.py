@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .api import Answer, Client, Pages, ScanContext
 from .errors import BadResponse, NotFound, Rejected
@@ -29,6 +29,14 @@ class Place:
 class Sizes:
     """Sizes of collections seen so far in this backend, for the planner's estimates."""
 
+    _known: ClassVar[dict[tuple[str, str], Sizes]] = {}
+
+    @classmethod
+    def of(cls, client: Client) -> Sizes:
+        """Those of a client: estimates must not tell one user what another one can see."""
+        key = (client.settings.base_url, client.credential.identity)
+        return cls._known.setdefault(key, cls())
+
     def __init__(self) -> None:
         self._seen: dict[tuple[str, ...], int] = {}
 
@@ -46,12 +54,19 @@ class Sizes:
 
 
 class Requests:
-    """The requests of one scan, made on worker threads."""
+    """The requests of one scan, made on worker threads.
 
-    def __init__(self, client: Client, scan: ScanContext, sizes: Sizes) -> None:
+    :param warn: told of what a query names and is not there.
+    """
+
+    def __init__(
+        self, client: Client, scan: ScanContext, sizes: Sizes, warn: Callable[[str], None]
+    ) -> None:
         self._client = client
         self._scan = scan
         self._sizes = sizes
+        self._warn = warn
+        self._answering: set[str] = set()
 
     @property
     def concurrency(self) -> int:
@@ -75,6 +90,16 @@ class Requests:
         self, path: str, query: Query, lossy_next: bool = False, enough: int | None = None
     ) -> Pages:
         return Pages(self._client, self._scan, path, query.pairs(), lossy_next, enough)
+
+    def probe(self, path: str) -> None:
+        """Raise the error of an endpoint that does not answer; one that did is not asked again."""
+        if path not in self._answering:
+            self.wait(self.submit(self.url(path, Query((("fields", "next"),)))))
+            self._answering.add(path)
+
+    def missing(self, what: str, slug: str) -> None:
+        """Let it be known that something a query names is not there."""
+        self._warn(f'{what} "{slug}" is not there, or not visible to the credential: no rows')
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         self._sizes.learn(table, path, size)
@@ -128,24 +153,55 @@ class Stream:
             "credential may not see.",
         )
 
-    def _accept_missing(self, error: NotFound) -> None:
-        """Take a 404 as no rows, if the item that the rows belong to is not there.
+    def accept_no_item(self) -> None:
+        """Take the item of a plan that is one item as not there; or raise as below."""
+        table = self._plan.table
+        item = next(item for item in table.items if item.path == self._plan.path)
+        if item.parameter in self._plan.bound:
+            raise self.missing()
+        self._accept_absent(table, item.parameter)
+
+    def _accept_missing(self, error: NotFound, table: type[Table] | None = None) -> None:
+        """Take a 404 of a table's listing as no rows, if what it belongs to is not there.
 
         Comments of a pull request that does not exist are no rows, as they are in a scan of all
-        comments. A repository that is not there, or shows no such listing, is an error.
+        comments. So is what belongs to a repository or a workspace that is not there, where the
+        query names it: the name may come of a join, whose rows must not depend on the way that
+        PostgreSQL takes. What the table's own options name has to be there, and so has a listing
+        of something that is there.
         """
-        parent = self._plan.table.parent
-        if parent is None or parent.table.level != "repository":
+        table = table or self._plan.table
+        parent = table.parent
+        if parent is None:
             raise error
         supplied = {supplier: parameter for parameter, supplier in parent.supplies}
         item = next(item for item in parent.table.items if item.key in supplied)
-        key = self._place.parameters[supplied[item.key]]
+        parameter = supplied[item.key]
+        if parameter in self._plan.bound:
+            raise error
+        key = self._place.parameters[parameter]
         try:
             self._probe(item.path, {**self._place.parameters, item.parameter: key})
         except NotFound:
-            self._probe(parent.table.collection.path, self._place.parameters)
+            self._accept_absent(parent.table, parameter)
         else:
             raise error
+
+    def _accept_absent(self, table: type[Table], parameter: str) -> None:
+        """Take an item of a table as not there, if the table's listing is, or is absent likewise.
+
+        For Bitbucket also answers 404 where a whole repository or workspace is not visible.
+        """
+        try:
+            self._probe(table.collection.path, self._place.parameters)
+        except NotFound as error:
+            self._accept_missing(error, table)
+            return
+        names = [name for name in ("workspace", "repository") if name in self._place.parameters]
+        if parameter in names:
+            names = names[: names.index(parameter) + 1]
+            slug = "/".join(self._place.parameters[name] for name in names)
+            self._requests.missing(parameter, slug)
 
     def _refused(self, error: Rejected) -> Rejected:
         """The error, with what may have been refused if anything was asked for."""
@@ -154,8 +210,7 @@ class Stream:
 
     def _probe(self, template: str, parameters: dict[str, str]) -> None:
         """Raise the error of an endpoint that does not answer."""
-        url = self._requests.url(fill(template, parameters), Query((("fields", "next"),)))
-        self._requests.wait(self._requests.submit(url))
+        self._requests.probe(fill(template, parameters))
 
     def _columns(self) -> list[Column]:
         carried = self._place.carried

@@ -28,9 +28,10 @@ from . import (
     statement,
 )
 from .advice import advised
-from .api import Client, ScanContext, Settings, client_for, end_renewals
+from .api import ScanContext, client_for, end_renewals
 from .api.scan import Workers
 from .binding import TableBinding
+from .connection import client_of, settings_of
 from .errors import BitbucketError, OptionError, ReadOnly, RowUnknown
 from .execution import Execution, Row, Sizes
 from .modify import Modifier
@@ -38,6 +39,7 @@ from .pushdown import Qual, plan
 from .pushdown.request import Request
 from .reader import Reader, known_refusals
 from .scans import SCANS
+from .statement import PerStatement
 from .tables import Table
 from .transactions import JOURNAL, Aftermath
 from .wording import sayable
@@ -96,8 +98,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             {name: (c.options or {}, c.type_name) for name, c in fdw_columns.items()},
         )
         self.table: type[Table] = self.binding.table
-        self.client = _client(values)
-        self.sizes = _sizes_of(self.client)
+        self.client = client_of(values)
+        self.sizes = Sizes.of(self.client)
+        self._missing: PerStatement[set[str]] = PerStatement(set)
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
         self._write_mode: str = values["write_mode"]
@@ -172,7 +175,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
             request, remember = self._modifier.watch(request)
-            reader = Reader(self.client, scan, self.sizes, _warn)
+            reader = Reader(self.client, scan, self.sizes, self._warn, self._warn_of_missing)
             for row in SCANS.track(self.table, reader.rows(request)):
                 if remember is not None:
                     remember(row)
@@ -183,6 +186,16 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             # Reached also when the host drops the iterator early. Hook end_scan would not do:
             # it does not say which of several scans of the table has ended.
             scan.stop()
+
+    def _warn(self, message: str) -> None:
+        log_to_postgres(sayable(message), WARNING)
+
+    def _warn_of_missing(self, message: str) -> None:
+        """Of the first one in a statement: a join may come upon many."""
+        said = self._missing.current()
+        if not said:
+            said.add(message)
+            self._warn(f"{self.table.name}: {message}")
 
     def _request(
         self,
@@ -391,7 +404,7 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 f"service {self._service} takes one argument",
                 hint="It is meant to be used by the functions of schema bitbucket.",
             )
-        settings = _settings(self._values)
+        settings = settings_of(self._values)
         workers = Workers(1)
         scan = ScanContext(workers, settings.max_requests, interrupts.pending)
         call = services.Call(self._values, functools.partial(client_for, settings), scan)
@@ -403,28 +416,6 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return [{"argument": given[0], "result": result} for result in results]
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
-    return Settings(
-        base_url=values["base_url"],
-        timeout=values["timeout"],
-        retry_limit=values["retry_limit"],
-        concurrency=values["concurrency"],
-        max_requests=values["max_requests"],
-        ca_bundle=values["ca_bundle"],
-        proxy=values["proxy"],
-        cache_ttl=values["cache_ttl"],
-    )
-
-
-def _client(values: Mapping[str, Any]) -> Client:
-    return client_for(_settings(values), sign_in.SignIn.of(values).credential())
-
-
-def _sizes_of(client: Client) -> Sizes:
-    """What is known of sizes; estimates must not tell one user what another one can see."""
-    return _sizes.setdefault((client.settings.base_url, client.credential.identity), Sizes())
-
-
 def _import(
     schema: str,
     srv_options: Mapping[str, str],
@@ -433,14 +424,14 @@ def _import(
     restricts: list[str],
 ) -> list[Any]:
     values = options.parse(import_options, options.IMPORT)
-    client = _client(options.parse(srv_options, options.SERVER, options.MAPPING))
+    client = client_of(options.parse(srv_options, options.SERVER, options.MAPPING))
     workspace, repository = foreign_schema.parse_schema(schema)
     _warn_of_unknown_tables(schema, restricts, repository, values["names"])
     wanted = foreign_schema.restriction(restriction_type, restricts)
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
         scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
-        sizes = _sizes_of(client)
+        sizes = Sizes.of(client)
         issues = Execution(client, scan, sizes).has_issues(workspace, repository)
     tables = foreign_schema.foreign_tables(
         workspace,
@@ -490,7 +481,3 @@ def _tell(aftermath: Aftermath) -> None:
     """Warn of changes that a rollback could not take back."""
     if aftermath.message:
         log_to_postgres(sayable(aftermath.message), WARNING, detail=sayable(aftermath.detail))
-
-
-def _warn(message: str) -> None:
-    log_to_postgres(sayable(message), WARNING)

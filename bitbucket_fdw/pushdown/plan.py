@@ -74,6 +74,7 @@ class Plan:
     :param columns: SQL columns the rows must hold, in declaration order.
     :param path: template; its parameters come from ``bindings`` (all combinations) or from the
         rows of ``parent``, through ``supplies``.
+    :param bound: path parameters that the table's options fix.
     :param queries: one request per combination and query; together they cover the answer once.
     :param constants: column values known from the conditions, for rows that are only counted.
     :param hydrate: template of a request per row for columns that the listing lacks, if needed;
@@ -93,6 +94,7 @@ class Plan:
     columns: tuple[str, ...] = ()
     path: str = ""
     bindings: tuple[Binding, ...] = ()
+    bound: frozenset[str] = frozenset()
     parent: Plan | None = None
     supplies: tuple[Supply, ...] = ()
     queries: tuple[Query, ...] = ()

@@ -29,6 +29,7 @@ def plan(request: Request) -> Plan:
         table,
         Kind.NOTHING,
         columns=needed,
+        bound=frozenset(request.bound),
         sort=request.sort,
         limit=request.limit,
         offset=request.offset,

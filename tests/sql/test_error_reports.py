@@ -135,8 +135,12 @@ def test_a_credential_that_has_run_out(emulator, db_factory, credentials):
     assert "ALTER USER MAPPING" in diagnostic.message_hint
 
 
-def test_a_repository_that_is_not_there(sql):
-    diagnostic = failing(sql.db, "SELECT name FROM acme.branches WHERE repository = 'nowhere'")
+def test_a_repository_that_is_not_there(db):
+    db.execute(
+        "CREATE FOREIGN TABLE t (name text) SERVER bitbucket "
+        "OPTIONS (table 'branches', workspace 'acme', repository 'nowhere')"
+    )
+    diagnostic = failing(db, "SELECT name FROM t")
     assert diagnostic.message_primary == (
         "branches: GET /repositories/acme/nowhere/refs/branches was answered 404 Not Found"
     )
@@ -158,11 +162,6 @@ def test_a_repository_without_a_tracker(sql):
     [
         ("issue_comments", "issue_id = 3", "/repositories/acme/mobile-app/issues "),
         ("issue_comments", "issue_id = 3 AND id = 1", "/repositories/acme/mobile-app/issues "),
-        (
-            "pull_request_comments",
-            "pull_request_id = 3",
-            "/repositories/acme/nowhere/pullrequests ",
-        ),
     ],
 )
 def test_a_parent_is_only_missing_if_its_own_listing_answers(sql, table, where, found):

@@ -38,6 +38,7 @@ ARROWS: dict[str, set[str] | str] = {
     "secrets": {"errors"},
     "options": {"errors", "secrets"},
     "sign_in": {"api", "options", "secrets", "errors"},
+    "connection": {"api", "sign_in"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
     "catalog": {"tables", "pushdown", "sign_in", "foreign_schema", "writes", "errors"},

@@ -1,0 +1,28 @@
+"""From parsed options to the client of a server and a credential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .api import Client, Settings, client_for
+from .sign_in import SignIn
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """How to talk to the API, from the server's options."""
+    return Settings(
+        base_url=values["base_url"],
+        timeout=values["timeout"],
+        retry_limit=values["retry_limit"],
+        concurrency=values["concurrency"],
+        max_requests=values["max_requests"],
+        ca_bundle=values["ca_bundle"],
+        proxy=values["proxy"],
+        cache_ttl=values["cache_ttl"],
+    )
+
+
+def client_of(values: Mapping[str, Any]) -> Client:
+    """The backend's client, from the options of server and user mapping."""
+    return client_for(settings_of(values), SignIn.of(values).credential())
