@@ -200,7 +200,7 @@ class Verification:
             )
         self._scopes = seen.headers.get("X-OAuth-Scopes") or self._scopes
         if seen.code == 401 and scheme == "access_token" and not self._workspaces:
-            # So is a good one answered, too: "invalid, expired, or not supported for this endpoint".
+            # A good one gets the same: "invalid, expired, or not supported for this endpoint".
             found = "an access token shows whether it is good only where it belongs"
             todo = "Name its workspace: bitbucket.verify(server, workspace)."
             return self._check(name, seen, NO_RESOURCES, found, todo)

@@ -94,6 +94,7 @@ def test_a_workspace_can_be_named(imported):
 
 def test_an_access_token_without_a_workspace_is_not_called_a_bad_one(mapped):
     """Bitbucket answers 401 to tokens that are bad, and to good ones where they are of no use."""
+    mapped.database.execute("DROP FOREIGN TABLE repositories")
     use(mapped, "workspace")
     mapped.database.emulator.fault("/2.0/user", kind="status", status=401, count=None)
     credential = verify(mapped)["credential"]
