@@ -114,7 +114,7 @@ class Execution:
         for stream in self._streams(parent):
             found = False
             for _, row in stream:
-                if not found and stream.size is not None:
+                if not found and stream.size is not None and _leads_each(plan, parent):
                     self._afford(plan, stream.size)
                 found = True
                 yield row
@@ -146,6 +146,15 @@ class Execution:
                 raise stream.missing()
             return bool(found[0]["has_issues"])
         return any(row["has_issues"] for row in self.rows(planned))
+
+
+def _leads_each(plan: Plan, parent: Plan) -> bool:
+    """Whether each of the parent's rows leads to a request, so that they can be counted ahead."""
+    return (
+        parent.exact
+        and (plan.table.parent is None or plan.table.parent.where is None)
+        and all(supply.supplier in parent.table.primary_key for supply in plan.supplies)
+    )
 
 
 def _sorted(plan: Plan, rows: Iterator[Keyed]) -> Iterator[Keyed]:

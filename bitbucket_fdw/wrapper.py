@@ -28,7 +28,7 @@ from . import (
     statement,
 )
 from .advice import advised
-from .api import ScanContext, client_for, end_renewals
+from .api import Budget, ScanContext, client_for, end_renewals
 from .api.scan import Workers
 from .binding import TableBinding
 from .connection import client_of, settings_of
@@ -100,6 +100,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.table: type[Table] = self.binding.table
         self.client = client_of(values)
         self.sizes = Sizes.of(self.client)
+        self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._missing: PerStatement[set[str]] = PerStatement(set)
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
@@ -168,7 +169,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     ) -> Iterator[Row]:
         scan = ScanContext(
             self.client.workers,
-            self.client.settings.max_requests,
+            self._budget(quals, columns),
             interrupts.pending,
             fresh=self._modifier.changing or statement.may_write(statement.text()),
         )
@@ -186,6 +187,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             # Reached also when the host drops the iterator early. Hook end_scan would not do:
             # it does not say which of several scans of the table has ended.
             scan.stop()
+
+    def _budget(self, quals: list[Any], columns: Iterable[str]) -> Budget:
+        """One for all scans of a statement that ask the same but for the values.
+
+        These are a join's or a subquery's for each row of another table: the host does not say so.
+        """
+        asked = (frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals))
+        fresh = Budget(self.client.settings.max_requests)
+        return self._budgets.current().setdefault(asked, fresh)
 
     def _warn(self, message: str) -> None:
         log_to_postgres(sayable(message), WARNING)

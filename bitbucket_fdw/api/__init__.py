@@ -5,10 +5,11 @@ from .credentials import Credential
 from .exchange import Answer, Settings
 from .oauth_tokens import end_renewals
 from .paging import Pages
-from .scan import ScanContext
+from .scan import Budget, ScanContext
 
 __all__ = [
     "Answer",
+    "Budget",
     "Client",
     "Credential",
     "Pages",

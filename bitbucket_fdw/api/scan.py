@@ -56,10 +56,46 @@ class Workers:
             self._pool = None
 
 
+class Budget:
+    """How many requests may be made; shared by scans that are one in the eyes of a statement.
+
+    A join or a subquery may scan a table once for each row of another. ``scans`` tells how often.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.spent = 0
+        self.scans = 0
+        self._lock = threading.Lock()
+
+    def spend(self, count: int) -> None:
+        """Count requests about to be made; :class:`TooManyRequests` beyond the limit."""
+        with self._lock:
+            self.spent += count
+            if self.spent > self.limit:
+                raise self._too_many(f"more than {self.limit}")
+
+    def afford(self, count: int) -> None:
+        """:class:`TooManyRequests` if that many more requests would pass the limit."""
+        if self.spent + count > self.limit:
+            raise self._too_many(f"about {self.spent + count}")
+
+    def _too_many(self, needed: str) -> TooManyRequests:
+        return TooManyRequests(
+            f"this scan would take {needed} requests, and max_requests is {self.limit}",
+            detail=f"A join or a subquery has run it {self.scans} times so far, once for each row "
+            "of another table; all of them count."
+            if self.scans > 1
+            else None,
+            hint="Narrow it down in WHERE, or raise the limit: ALTER SERVER … OPTIONS (ADD "
+            "max_requests '…'), or SET where it is set already.",
+        )
+
+
 class ScanContext:
     """One scan's budget, workers and stop signal.
 
-    :param max_requests: how many requests the scan may make.
+    :param budget: how many requests the scan may make, or a budget that it shares.
     :param interrupted: called on the main thread every :data:`SLICE` seconds while it waits; true
         once the statement should stop.
     :param fresh: answers must not come from the cache.
@@ -68,16 +104,15 @@ class ScanContext:
     def __init__(
         self,
         workers: Workers,
-        max_requests: int,
+        budget: int | Budget,
         interrupted: Callable[[], bool] = lambda: False,
         fresh: bool = False,
     ) -> None:
         self._workers = workers
         self._interrupted = interrupted
-        self._lock = threading.Lock()
-        self.max_requests = max_requests
+        self._budget = budget if isinstance(budget, Budget) else Budget(budget)
+        self._budget.scans += 1
         self.fresh = fresh
-        self.requests = 0
         self.stopped = threading.Event()
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
@@ -103,23 +138,14 @@ class ScanContext:
         self.stopped.set()
 
     def spend(self, count: int = 1) -> None:
-        """Count requests about to be made; :class:`TooManyRequests` beyond the limit."""
-        with self._lock:
-            self.requests += count
-            if self.requests > self.max_requests:
-                raise too_many(self.max_requests, None)
+        """As :meth:`Budget.spend`."""
+        self._budget.spend(count)
 
     def afford(self, count: int) -> None:
-        """:class:`TooManyRequests` if that many more requests would pass the limit."""
-        if self.requests + count > self.max_requests:
-            raise too_many(self.max_requests, self.requests + count)
+        """As :meth:`Budget.afford`."""
+        self._budget.afford(count)
 
-
-def too_many(limit: int, needed: int | None) -> TooManyRequests:
-    """The error for a scan that is too large; ``needed`` is the number it would take, if known."""
-    takes = f"about {needed}" if needed else f"more than {limit}"
-    return TooManyRequests(
-        f"this scan would take {takes} requests, and max_requests is {limit}",
-        hint="Narrow it down in WHERE, or raise the limit: ALTER SERVER … OPTIONS (ADD "
-        "max_requests '…'), or SET where it is set already.",
-    )
+    @property
+    def requests(self) -> int:
+        """How many of the budget's requests have been made."""
+        return self._budget.spent

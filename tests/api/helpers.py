@@ -22,11 +22,10 @@ def page(*values: Any, **envelope: Any) -> Answer:
     return Answer({"values": list(values), **envelope})
 
 
-def scan_of(client: Client, **arguments: Any) -> ScanContext:
-    """A scan of a client; ``max_requests`` and ``interrupted`` as for :class:`ScanContext`."""
-    return ScanContext(
-        client.workers, **{"max_requests": client.settings.max_requests, **arguments}
-    )
+def scan_of(client: Client, *, max_requests: int | None = None, **arguments: Any) -> ScanContext:
+    """A scan of a client, with the client's budget or another; ``interrupted`` as for the scan."""
+    budget = client.settings.max_requests if max_requests is None else max_requests
+    return ScanContext(client.workers, budget, **arguments)
 
 
 def fetch(
