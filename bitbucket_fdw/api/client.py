@@ -6,12 +6,13 @@ Bitbucket's own status for a server-side time-out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
 from ..errors import (
@@ -28,6 +29,7 @@ from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .scan import ScanContext, Workers
 
 RETRIED = frozenset({429, 500, 502, 503, 504, 555})
+_SECONDS = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 LONGEST_WAIT = 120  # seconds of Retry-After that a statement is kept waiting for
 
 
@@ -145,18 +147,34 @@ def _again(retry: Retry, outgoing: Outgoing, failed: Failed) -> Retry:
 def _pause(retry: Retry, failed: Failed, scan: ScanContext) -> None:
     """Wait as long as Bitbucket asks, or as the retry says; not beyond the scan's end."""
     response, error = failed.response, failed.error
-    asked = retry.get_retry_after(_raw(response)) if response is not None else None
+    asked = _asked_to_wait(retry, response) if response is not None else None
     if asked is not None and asked > LONGEST_WAIT:
         raise RateLimited(
             error.message,
             method=error.method,
             path=error.path,
             status=error.status,
-            detail=f"Bitbucket asks to wait for {asked:.0f} seconds.",
+            detail=f"Bitbucket asks to wait for {min(asked, 1e9):.0f} seconds.",
             hint=error.hint,
         )
     if scan.stopped.wait(retry.get_backoff_time() if asked is None else asked):
         raise Cancelled("the scan has ended")
+
+
+def _asked_to_wait(retry: Retry, response: requests.Response) -> float | None:
+    """The seconds of Retry-After; ``None`` without one, or with one that says nothing.
+
+    Whole seconds or a date, by RFC 9110 (10.2.3); a fraction is taken for what it plainly means.
+    """
+    said = response.headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    if _SECONDS.fullmatch(said):
+        return float(said)
+    try:
+        return retry.parse_retry_after(said)
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
 
 
 def _raw(response: requests.Response) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,6 +117,34 @@ def test_retry_after_is_honoured(client_factory, emulator):
     began = time.monotonic()
     fetch(client_factory(retry_limit=1), WEBSITE)
     assert time.monotonic() - began >= 1
+
+
+def refusing_once(retry_after: str) -> Callable[[str], Answer]:
+    """A server that is busy at first, and says for how long."""
+    answers = iter([Answer(b"", status=429, headers={"Retry-After": retry_after})])
+    return lambda _: next(answers, Answer({"ok": True}))
+
+
+def test_half_a_second_of_retry_after_is_honoured(scripted):
+    began = time.monotonic()
+    fetch(client_of(scripted(refusing_once("0.5")), retry_limit=1), "/things")
+    assert time.monotonic() - began >= 0.5
+
+
+@pytest.mark.parametrize(
+    "said", ["soon", "-1", "nan", "inf", "1_0", "Mon, 99 Xyz 99999 99:99:99", "1e9", ""]
+)
+def test_a_retry_after_that_says_nothing_is_no_retry_after(scripted, said):
+    client = client_of(scripted(refusing_once(said)), retry_limit=1)
+    assert fetch(client, "/things") == {"ok": True}
+
+
+@pytest.mark.parametrize("said", ["9" * 400, "9" * 5000, "99999.5"])
+def test_a_wait_without_end_is_an_error_at_once(scripted, said):
+    server = scripted(refusing_once(said))
+    with pytest.raises(RateLimited, match="wait"):
+        fetch(client_of(server, retry_limit=1), "/things")
+    assert len(server.received) == 1
 
 
 def test_without_retry_after_the_pauses_grow(scripted):
