@@ -212,13 +212,22 @@ class Stream:
         """Raise the error of an endpoint that does not answer."""
         self._requests.probe(fill(template, parameters))
 
-    def _columns(self) -> list[Column]:
+    def _extractor(self) -> Callable[[Any], Row]:
+        """A function from an item's JSON to the columns that the place does not tell."""
         carried = self._place.carried
-        return [
+        extract = extractor(
             column
             for column in self._plan.table.columns
             if column.name in self._plan.columns and column.name not in carried
-        ]
+        )
+
+        def row(item: Any) -> Row:
+            try:
+                return extract(item)
+            except RecursionError:  # nested too deeply to be written again
+                raise _bad(self._path) from None
+
+        return row
 
 
 class CollectionStream(Stream):
@@ -235,7 +244,7 @@ class CollectionStream(Stream):
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         plan, carried = self._plan, self._place.carried
-        extract = extractor(self._columns())
+        extract = self._extractor()
         unwrap = plan.table.collection.unwrap
         for values in self._existing_pages():
             items = [item.get(unwrap) or {} if unwrap else item for item in values]
@@ -307,7 +316,7 @@ class ItemStream(SingleStream):
             return
         if not isinstance(item, dict):
             raise _bad(self._path)
-        extract = extractor(self._columns())
+        extract = self._extractor()
         for row in exploded(plan.table, [item]):
             yield sort_key(row, self._sorted_by), {**extract(row), **self._place.carried}
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from .tables.base import Column
+from .wording import whole_characters
 
 _FRACTION = re.compile(r"\.(\d+)")
 _ZONE = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
@@ -59,7 +60,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         return _json(value)
     # PostgreSQL has no character zero.
-    return value.replace("\x00", "\ufffd")
+    return whole_characters(value.replace("\x00", "\ufffd"))
 
 
 def _presence(value: Any) -> bool:
@@ -72,17 +73,19 @@ def _as_is(value: Any) -> Any:
 
 def _timestamp(value: Any) -> str:
     # Some times come without a zone; the API's are UTC, the session's may be another.
-    text = str(value)
+    text = _text(value)
     return text if _ZONE.search(text) else f"{text}+00:00"
 
 
 def _uuid(value: Any) -> str:
-    return str(value).strip("{}")
+    return _text(value).strip("{}")
 
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return json.dumps(_without_nul(value), ensure_ascii=False) if "\\u0000" in text else text
+    if "\\u0000" in text:
+        text = json.dumps(_without_nul(value), ensure_ascii=False)
+    return whole_characters(text)
 
 
 def _without_nul(value: Any) -> Any:

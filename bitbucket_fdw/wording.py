@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 from typing import overload
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @functools.cache
@@ -31,7 +34,18 @@ def sayable(text: None) -> None: ...
 
 def sayable(text: str | None) -> str | None:
     """The text as it is, or in ASCII with escapes if the database is in another encoding."""
-    return text if text is None or _is_utf8() else to_ascii(text)
+    if text is None:
+        return None
+    return whole_characters(text) if _is_utf8() else to_ascii(text)
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for lone surrogates: halves of characters, which JSON can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def to_ascii(text: str) -> str:

@@ -165,7 +165,7 @@ class Exchange:
             return Answer(None, 0, response.status_code, location)
         try:
             parsed = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):  # lists within lists within lists
             return Failed(self._about(self._not_json(response, method, path)), response)
         size = len(response.content)
         return Answer(parsed, size, response.status_code, headers=response.headers)

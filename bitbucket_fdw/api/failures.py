@@ -90,7 +90,7 @@ def _said(response: requests.Response) -> str | None:
     """What Bitbucket said, from a JSON error body; ``None`` from any other."""
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):

@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str] | str] = {
     "interrupts": set(),
     "tables": set(),
     "paths": set(),
-    "values": {"tables"},
+    "values": {"tables", "wording"},
     "pushdown": {"tables", "errors"},
     "statement": set(),
     "wording": set(),
