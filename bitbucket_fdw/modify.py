@@ -8,35 +8,36 @@ until it ends, and a row whose columns are not among that is read again.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from . import interrupts
 from .api import Client, ScanContext
 from .binding import TableBinding
+from .changes import changed as changes
+from .changes import typed, typed_row
 from .errors import (
-    AlreadyExists,
     BitbucketError,
-    MissingValue,
     OutcomeUnknown,
     Rejected,
     RequestError,
     RowUnknown,
     TooManyRequests,
 )
-from .execution import Execution, Sizes, exploded
-from .pushdown.conditions import Condition
-from .pushdown.planner import plan
+from .execution import Sizes, exploded
+from .lookups import Lookups
+from .overwriting import not_overwriting
 from .pushdown.request import Request
 from .scans import SCANS
-from .seen import SeenRows
-from .tables.base import Column, Unique
-from .tables.repositories import Repositories
+from .seen import SeenRow, Statement, Statements
+from .tables.base import Column
 from .transactions import JOURNAL
 from .values import extractor
-from .writes import WriteRequest, delete, insert, require, typed, undo, update, verbs
+from .verdicts import Verdicts
+from .writes import WriteRequest, delete, insert, require, undo, update, verbs
 
 _POLL = 1.0  # seconds between two looks at an answer that comes later
 
@@ -49,8 +50,8 @@ class Modifier:
     :param mode: ``immediate`` or ``commit``.
     :param undo_wanted: whether a rollback takes back what was sent.
 
-    ``changing`` is whether a statement that may change rows has begun, ``admitted`` whether its
-    clauses have been looked at, ``level`` how deep in subtransactions it runs.
+    ``statements`` are those that have begun, ``level`` is how deep in subtransactions the present
+    one runs.
     """
 
     def __init__(
@@ -64,15 +65,35 @@ class Modifier:
         self._binding = binding
         self._table = binding.table
         self._client = client
-        self._sizes = sizes
         self._mode = mode
         # What was sent at COMMIT is always taken back if something else fails.
         self._undo_wanted = undo_wanted or mode == "commit"
-        self._seen = SeenRows(self._table.primary_key)
-        self._rows = 0  # that the statement has changed, the present one among them
-        self.changing = False
-        self.admitted = False
+        self._lookups = Lookups(binding, client, sizes)
+        self._verdicts: Verdicts | None = None
+        if self._table.writes.own:
+            self._verdicts = Verdicts(self._lookups, self._undo_wanted)
+        self.statements = Statements(self._table)
         self.level = 1
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self._client.settings.base_url, self._client.credential.identity
+
+    @property
+    def changing(self) -> bool:
+        """Whether a statement that may change rows has begun."""
+        return bool(self.statements)
+
+    def begin(self, depth: int) -> None:
+        """A statement that may change rows begins, so many triggers deep, or is planned."""
+        self.statements.begin(depth, self.level, JOURNAL.position)
+
+    @property
+    def _statement(self) -> Statement:
+        if self.statements.current is None:
+            self.begin(0)  # a host that has not asked for the row's column before
+        assert self.statements.current is not None
+        return self.statements.current
 
     # --- which row ---
 
@@ -105,9 +126,12 @@ class Modifier:
     def watch(self, request: Request) -> tuple[Request, Callable[[Row], None] | None]:
         """What to read for a scan, and what to call with each row; ``None`` if no change follows.
 
-        A row that may change is asked for its key, whatever else the statement needs of it.
+        A row that may change is asked for its key, whatever else the statement needs of it. It is
+        completed to what earlier statements, whose changes wait for COMMIT, will make of it: the
+        host hands back the columns that it does not change, and new values may be made from old.
         """
-        if not self.changing or not {"UPDATE", "DELETE"} & set(verbs(self._table)):
+        statement = self.statements.current
+        if statement is None or not {"UPDATE", "DELETE"} & set(verbs(self._table)):
             return request, None
         try:
             rowid = self.rowid
@@ -115,21 +139,23 @@ class Modifier:
             return request, None
         if rowid.name not in request.columns:
             return request, None
-        only = self._table.writes.only
-        needed = (*self._table.primary_key, *(only[:1] if only else ()))
+        needed = (*self._table.primary_key, *self._table.writes.kept)
         request = replace(request, columns=request.columns.union(needed))
-        return request, lambda row: self._seen.add(typed(rowid, row.get(rowid.name)), row)
+
+        def remember(row: Row) -> None:
+            found = typed_row(self._table, row)
+            if self._mode == "commit":
+                waiting = self._as_queued(found, statement.since) or {}
+                waiting = {n: v for n, v in waiting.items() if n in row and v != found[n]}
+                row.update({name: _shown(value) for name, value in waiting.items()})
+                found.update(waiting)
+            statement.seen.add(found.get(rowid.name), found)
+
+        return request, remember
 
     def _identity(self, row: Row) -> tuple[Any, ...]:
-        row = {**row, **self._bound_values()}
+        row = {**row, **self._lookups.bound_values()}
         return tuple(typed(self._table.column(n), row.get(n)) for n in self._table.primary_key)
-
-    def forget(self) -> None:
-        """The statement has ended: what was read may be stale."""
-        self._seen.clear()
-        self._rows = 0
-        self.changing = False
-        self.admitted = False
 
     # --- the verbs ---
 
@@ -138,66 +164,76 @@ class Modifier:
         with self._row_of_statement():
             requests = insert(self._table, self._binding.bound, self._typed(values))
             requests = [self._not_overwriting(request) for request in requests]
-            return self._write(requests, {**values, **self._bound_values()})
+            return self._write(requests, {**values, **self._lookups.bound_values()})
 
     def update(self, rowid: Any, values: Row) -> Row:
         """Update the row told by ``rowid`` to ``values``; returns it as it is now."""
         with self._row_of_statement():
             require(self._table, "UPDATE")
             key, new = typed(self.rowid, rowid), self._typed(values)
-            old = self._as_queued(self._old_row(key, new))
-            if old is None:
+            old, changed = self._old_row(key, new)
+            now = self._as_queued(old)
+            if now is None:
                 raise RowUnknown("the row was deleted earlier in this transaction")
-            requests = update(self._table, self._binding.bound, old, new)
-            if requests and self._table.writes.own:
-                self._require_own(old, self._table.writes.own)
-            changed = self._write(requests, values)
-            for request in requests:  # a join may give the row again, as the scan found it
-                old = {**old, **request.values}
-            self._seen.add(key, old)
-            return changed
+            requests = update(self._table, self._binding.bound, now, changed)
+            if requests and self._verdicts:
+                self._verdicts.require_own(now)
+            written = self._write(requests, values)
+            if changed:  # a join may give the row again, as the scan found it
+                self._statement.seen.replace(key, {**old, **changed})
+            return written
 
     def delete(self, rowid: Any) -> None:
-        """Delete the row told by ``rowid``; nothing happens if this transaction has done so."""
+        """Delete the row told by ``rowid``; nothing happens if this statement has done so."""
         with self._row_of_statement():
             require(self._table, "DELETE")
             key = typed(self.rowid, rowid)
-            if self._seen.deleted(key):
+            if self._statement.seen.deleted(key):
                 return
             old = self._as_queued(self._row_to_delete(key))
             if old is not None:
                 requests = delete(self._table, self._binding.bound, old)
                 if self._undo_wanted and self._table.writes.recreate:
-                    full = self._settable(self._read(old))
+                    full = self._settable(self._lookups.read(old))
                     [again] = insert(self._table, self._binding.bound, full)
                     requests = [replace(request, undo=again) for request in requests]
                 self._write(requests, {})
-            self._seen.delete(key)
+            self._statement.seen.delete(key)
 
     @contextlib.contextmanager
     def _row_of_statement(self) -> Iterator[None]:
         """An error in here says which row it was, and what went through before it."""
-        self._rows += 1
+        statement = self._statement
+        statement.rows += 1
         try:
             if self._mode == "immediate":
                 SCANS.settle(self._table)
             yield
         except BitbucketError as error:
-            which = f"Row {self._rows} of the statement." if self._rows > 1 else ""
+            which = f"Row {statement.rows} of the statement." if statement.rows > 1 else ""
             said = (error.detail, which, JOURNAL.sent_before())
             error.detail = " ".join(filter(None, said)) or None
             raise
 
-    def _as_queued(self, row: Row) -> Row | None:
-        """A row as what waits for COMMIT will leave it; ``None`` if that deletes it."""
+    def _as_queued(self, row: Row, until: int | None = None) -> Row | None:
+        """A row as what waits for COMMIT will leave it; ``None`` if that deletes it.
+
+        :param until: the journal's position that a statement began at, to leave out its changes.
+        """
+        if self._mode != "commit":
+            return row
         found: Row | None = row
         key = tuple(map(str, self._identity(row)))
-        for request in JOURNAL.queued(self._table, key) if self._mode == "commit" else ():
+        for request in JOURNAL.queued_for(self.place, self._table, key, until):
             if request.verb == "DELETE":
                 found = None
             else:
                 found = {**(found or request.identity), **request.values}
         return found
+
+    def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
+        waiting = JOURNAL.queued(self.place, self._table)
+        return not_overwriting(request, self._lookups, waiting)
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
@@ -211,20 +247,24 @@ class Modifier:
 
     # --- sending, for the journal ---
 
-    def send(self, request: WriteRequest, undoing: bool) -> Any:
-        if self._mode == "commit" and not undoing:
+    def send(self, request: WriteRequest) -> tuple[Any, WriteRequest | None]:
+        if self._mode == "commit":
             request = self._not_overwriting(request)  # looked for again: time has passed
-        scan = self._scan(undoing)
-        answer = scan.wait(
-            scan.submit(
-                self._client.send,
-                request.method,
-                request.path,
-                request.body,
-                request.repeatable,
-                scan,
-            )
-        )
+        if self._verdicts:
+            return self._verdicts.send(request, self._transmit)
+        answer = self._transmit(request)
+        row = {**request.identity, **self._typed(self._row(request, answer))}
+        return answer, undo(request, row, self._binding.bound)
+
+    def take_back(self, request: WriteRequest) -> None:
+        self._transmit(request, undoing=True)
+
+    def _transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
+        """Send a request; the answer's JSON."""
+        if request.method == "PUT" and self._table.writes.upserts:
+            self._lookups.read(request.identity, undoing)  # it must not be made again
+        scan = self._lookups.scan(undoing)
+        answer = self._lookups.send(request, scan)
         if answer.status == 202 and answer.location:
             return self._outcome(request, answer.location, scan)
         return answer.json
@@ -247,16 +287,6 @@ class Modifier:
             raise  # it was refused in the end
         except (RequestError, TooManyRequests) as error:
             raise _outcome_unknown(request, str(error)) from None
-
-    def inverse(self, request: WriteRequest, answer: Any) -> WriteRequest | None:
-        row = {**request.identity, **self._typed(self._row(request, answer))}
-        return undo(request, row, self._binding.bound)
-
-    def _scan(self, undoing: bool = False) -> ScanContext:
-        interrupted = interrupts.cancelled if undoing else interrupts.pending
-        return ScanContext(
-            self._client.workers, self._client.settings.max_requests, interrupted, fresh=True
-        )
 
     def _row(self, request: WriteRequest, answer: Any) -> Row:
         """The row, or the part of it, that an answer shows."""
@@ -282,44 +312,57 @@ class Modifier:
 
     # --- reading what a change needs ---
 
-    def _old_row(self, rowid: Any, new: Row) -> Row:
-        """The row to change as it was read; ``new`` has a value for every column that is shown."""
-        seen = [self._typed(row) for row in self._seen.candidates(rowid)]
+    def _old_row(self, rowid: Any, new: Row) -> tuple[Row, Row]:
+        """The row to change as it was, and the columns that are to change.
+
+        ``new`` has a value for every column that is shown. Where the statement has read more rows
+        than are kept whole, what is left of one tells the changes; its values before them are only
+        read again where they may have to come back.
+        """
+        seen = self.statements.candidates(rowid)
         named = {name: new[name] for name in self._table.primary_key if name in new}
-        matching = [row for row in seen if all(row[n] == value for n, value in named.items())]
+        matching = [row for row in seen if self._is(row, named)]
         if len(matching) > 1:
             raise RowUnknown(f"{self.rowid.name} {rowid} stands for several rows")
-        if matching and new.keys() <= matching[0].keys():
-            return matching[0]
         if matching or not seen:
-            known = matching[0] if matching else {}
-            row = self._read({**self._bound_values(), **known, **named})
+            known = matching[0].known(self._table) if matching else {}
+            changed = matching[0].changed(self._table, new) if matching else None
+            if changed is not None and (matching[0].whole or not changed):
+                return known, changed
+            if changed is not None and not self._undo_wanted:
+                same = {name: value for name, value in new.items() if name not in changed}
+                return {**same, **known}, changed
+            row = self._lookups.read({**self._lookups.bound_values(), **known, **named})
             if row[self.rowid.name] == rowid:
-                return row
+                return row, changes(self._table, row, new) if changed is None else changed
         raise RowUnknown(
             f"a row cannot change its key ({', '.join(self._table.primary_key)})",
             hint="Insert a new row and delete the old one instead.",
         )
 
+    def _is(self, row: SeenRow, named: Row) -> bool:
+        known = row.known(self._table)
+        return all(known[name] == value for name, value in named.items())
+
     def _row_to_delete(self, rowid: Any) -> Row:
-        candidates = self._seen.candidates(rowid)
+        candidates = self.statements.candidates(rowid)
         if len(candidates) > 1:
             raise RowUnknown(
                 f"{self.rowid.name} {rowid} stands for several rows",
                 hint=f"Delete them one by one: … WHERE {self._places()}.",
             )
         if candidates:
-            row = self._typed(candidates[0])
+            row = candidates[0].known(self._table)
         elif self._key_is_enough():
-            row = {**self._bound_values(), self.rowid.name: rowid}
+            row = {**self._lookups.bound_values(), self.rowid.name: rowid}
         else:
             raise RowUnknown(
                 f"which row {self.rowid.name} {rowid} is cannot be told",
                 hint=f"Delete them one by one: … WHERE {self._places()}.",
             )
-        if self._table.writes.own:
-            row = self._read(row)
-            self._require_own(row, self._table.writes.own)
+        if self._verdicts:
+            row = self._lookups.read(row)
+            self._verdicts.require_own(row)
         return row
 
     def _places(self) -> str:
@@ -330,112 +373,10 @@ class Modifier:
             if self._table.column(name).param not in self._binding.bound
         )
 
-    def _read(self, identity: Row) -> Row:
-        """The row with that key as it is now."""
-        table = self._table
-        key = {
-            name: typed(table.column(name), identity[name])
-            for name in table.primary_key
-            if identity.get(name) is not None
-        }
-        for row in self._found(key, frozenset(column.name for column in table.columns)):
-            return row
-        raise RowUnknown(
-            "the row to change is not there any more",
-            detail=", ".join(f"{name} {value}" for name, value in key.items()),
-        )
-
-    def _require_own(self, row: Row, column: str) -> None:
-        scan = self._scan()
-        url = self._client.url("/user", (("fields", "uuid"),))
-        user = scan.wait(scan.submit(self._client.get, url, scan)).json
-        mine = typed(self._table.column(column), str(user.get("uuid")).strip("{}"))
-        if row.get(column) != mine:
-            raise RowUnknown(
-                "the row is another account's",
-                hint=f"Only rows with {column} {mine} can be written with this credential.",
-            )
-
-    def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
-        """The request with what Bitbucket fills in; :class:`AlreadyExists` if Bitbucket would take
-        the new row for an old one.
-        """
-        table, unique = self._table, self._table.writes.unique
-        if unique is None or request.verb != "INSERT":
-            return request
-        new = {**request.identity, **self._bound_values()}
-        if unique.default and new.get(unique.default[0]) is None:
-            new[unique.default[0]] = self._of_repository(new, unique.default[1])
-        place = {name: new[name] for name in table.primary_key[:-1]}
-        for waiting in JOURNAL.queued(table):
-            if waiting.verb == "INSERT" and self._collides(unique, place, new, waiting.identity):
-                raise AlreadyExists("the transaction inserts such a row already")
-        tests = {**place, **{name: new[name] for name in unique.columns}}
-        if unique.where:
-            tests[unique.where[0]] = unique.where[1]
-        columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
-        for row in self._found(tests, columns):
-            if self._collides(unique, place, new, row):
-                raise self._already_exists(unique, new, row)
-        return replace(request, identity=new)
-
-    def _collides(self, unique: Unique, place: Row, new: Row, old: Row) -> bool:
-        """Whether Bitbucket would take a new row for an old one."""
-        if unique.origin and _origin(unique.origin, new) != _origin(unique.origin, old):
-            return False
-        return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
-
-    def _already_exists(self, unique: Unique, new: Row, old: Row) -> AlreadyExists:
-        key = self._table.primary_key[-1]
-        same = ", ".join(f"{name} {new[name]!r}" for name in unique.columns if name != key)
-        state = f" is {unique.where[1]}" if unique.where else ""
-        return AlreadyExists(
-            f"{key} {old[key]!r}{state or ' exists already'}" + (f" with {same}" if same else ""),
-            detail="Bitbucket would overwrite it.",
-            hint=f"UPDATE it: … WHERE {key} = {old[key]!r}.",
-        )
-
-    def _found(self, tests: Row, columns: frozenset[str]) -> Iterator[Row]:
-        """The rows whose columns have the values of ``tests``, read now."""
-        table = self._table
-        conditions = tuple(
-            Condition(table.column(name), "=", value)
-            for name, value in tests.items()
-            if table.column(name).param not in self._binding.bound
-        )
-        request = Request(table, self._binding.bound, conditions, (), columns)
-        execution = Execution(self._client, self._scan(), self._sizes)
-        for row in execution.rows(plan(request)):
-            row = {**self._bound_values(), **self._typed(row)}
-            if all(row.get(name) == value for name, value in tests.items()):
-                yield row
-
-    def _of_repository(self, known: Row, column: str) -> Any:
-        conditions = (Condition(Repositories.column("slug"), "=", known.get("repository")),)
-        bound = {"workspace": known.get("workspace") or ""}
-        request = Request(Repositories, bound, conditions, (), frozenset({"slug", column}))
-        execution = Execution(self._client, self._scan(), self._sizes)
-        for row in execution.rows(plan(request)):
-            if row[column] is not None:
-                return row[column]
-        raise MissingValue(
-            "the repository has no default branch to merge into",
-            hint="Name the destination branch.",
-        )
-
     # --- values ---
 
-    def _typed(self, values: Mapping[str, Any]) -> Row:
-        return {name: typed(self._table.column(name), value) for name, value in values.items()}
-
-    def _bound_values(self) -> Row:
-        """The bound path parameters under their columns' names."""
-        found = {}
-        for parameter, value in self._binding.bound.items():
-            column = self._table.column_of(parameter)
-            if column is not None:
-                found[column.name] = value
-        return found
+    def _typed(self, values: Row) -> Row:
+        return typed_row(self._table, values)
 
     def _settable(self, row: Row) -> Row:
         write = self._table.writes.insert
@@ -447,10 +388,11 @@ class Modifier:
         }
 
 
-def _origin(column: str, row: Row) -> str:
-    """The full name of the repository a row comes from, its own where it names none."""
-    named = row.get(column) or f"{row.get('workspace')}/{row.get('repository')}"
-    return str(named).lower()
+def _shown(value: Any) -> Any:
+    """A typed value as rows have them that were read: hosts take UUIDs and JSON as text."""
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
 def _outcome_unknown(request: WriteRequest, why: str) -> OutcomeUnknown:

@@ -91,6 +91,20 @@ class PerStatement(Generic[T]):
         return self._value
 
 
+def trigger_depth() -> int:
+    """How many triggers deep the present statement runs; 0 outside of a backend.
+
+    ``pg_trigger_depth`` is the SQL function of that name; it takes nothing from its argument.
+    """
+    try:
+        function = ctypes.CDLL(None).pg_trigger_depth
+    except AttributeError:
+        return 0
+    function.argtypes = [ctypes.c_void_p]
+    function.restype = ctypes.c_int32
+    return int(function(None))
+
+
 # A nested loop scans again for each outer row, under one and the same text.
 @functools.lru_cache(maxsize=4)
 def may_use_whole_rows(statement: str) -> bool:

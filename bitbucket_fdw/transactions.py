@@ -8,7 +8,7 @@ once per foreign table; all but the first call find nothing left to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,14 +26,28 @@ from .writes import WriteRequest
 _LISTED = 20  # changes that an error names; the warning after a rollback names all
 
 
+Place = tuple[str, str]
+Key = tuple[str, ...]
+
+
 class Sender(Protocol):
     """Sends requests for one foreign table."""
 
-    def send(self, request: WriteRequest, undoing: bool) -> Any:
-        """Send it and return the answer's JSON; raises a ``RequestError``."""
+    @property
+    def place(self) -> Place:
+        """Which Bitbucket it is, and who writes: base URL and the credential's identity.
 
-    def inverse(self, request: WriteRequest, answer: Any) -> WriteRequest | None:
-        """The request that takes it back, if there is one."""
+        Rows of two places are different ones, whatever their keys.
+        """
+
+    def send(self, request: WriteRequest) -> tuple[Any, WriteRequest | None]:
+        """Send it; the answer's JSON, and the request that takes it back, if there is one.
+
+        Raises a :class:`BitbucketError`.
+        """
+
+    def take_back(self, request: WriteRequest) -> None:
+        """Send a request that takes back another one."""
 
 
 @dataclass
@@ -52,19 +66,20 @@ class Entry:
     label: str = ""
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> Key:
         """The row's; of one that was inserted it is known from the request that deletes it."""
         request = self.undo if self.request.verb == "INSERT" and self.undo else self.request
-        return (request.table.name, *request.key)
+        return _key(self.sender.place, request)
 
 
 @dataclass
 class Pending:
-    """A request that waits for COMMIT."""
+    """A request that waits for COMMIT; ``number`` counts all that ever did."""
 
     request: WriteRequest
     sender: Sender
     level: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,8 @@ class Journal:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._queue: list[Pending] = []
-        self._queued_by_key: dict[tuple[str, ...], list[WriteRequest]] = {}
+        self._queued_by_key: dict[Key, list[Pending]] = {}
+        self.position = 0  # how many requests have ever waited
         self._failing: Entry | None = None
         self._transaction = 0
 
@@ -124,7 +140,7 @@ class Journal:
         self._entries.append(entry)
         self._failing = entry
         try:
-            answer = sender.send(request, False)
+            answer, undo = sender.send(request)
         except BitbucketError as error:
             if not _may_be_applied(error):
                 self._entries.remove(entry)
@@ -132,26 +148,40 @@ class Journal:
         self._failing = None
         entry.known = True
         entry.label = _label(request, answer)
-        entry.undo = sender.inverse(request, answer)
+        entry.undo = undo
         return answer
 
     def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
         """Keep for COMMIT."""
-        self._queue.append(Pending(request, sender, level))
-        self._queued_by_key.setdefault((request.table.name, *request.key), []).append(request)
+        self.position += 1
+        self._keep(Pending(request, sender, level, self.position))
 
-    def queued(
-        self, table: type[Table], key: tuple[str, ...] | None = None
-    ) -> Sequence[WriteRequest]:
-        """What waits for COMMIT, in order: of one row by its primary key, or of the table."""
-        if key is not None:
-            return self._queued_by_key.get((table.name, *key), ())
-        return [p.request for p in self._queue if p.request.table is table]
+    def queued(self, place: Place, table: type[Table]) -> Iterator[WriteRequest]:
+        """What waits for COMMIT, in order: of a table."""
+        for pending in self._queue:
+            if pending.request.table is table and pending.sender.place == place:
+                yield pending.request
+
+    def queued_for(
+        self, place: Place, table: type[Table], key: Key, until: int | None = None
+    ) -> Iterator[WriteRequest]:
+        """What waits for COMMIT, in order: of one row by its primary key.
+
+        :param until: a ``position``; what was queued after it is left out.
+        """
+        for pending in self._queued_by_key.get((*place, table.name, *key), ()):
+            if until is None or pending.number <= until:
+                yield pending.request
+
+    def _keep(self, pending: Pending) -> None:
+        self._queue.append(pending)
+        key = _key(pending.sender.place, pending.request)
+        self._queued_by_key.setdefault(key, []).append(pending)
 
     def _keep_queued(self, queue: list[Pending]) -> None:
         self._queue, self._queued_by_key = [], {}
         for pending in queue:
-            self.enqueue(pending.request, pending.sender, pending.level)
+            self._keep(pending)
 
     def sent_before(self) -> str:
         """For the error of a change that failed: which ones went through before it."""
@@ -205,7 +235,8 @@ class Journal:
 def _taken_back(lost: list[Entry]) -> Aftermath:
     """Undo from the last to the first what is to be undone."""
     outcomes: dict[int, str | None] = {}  # why each stays; None: it does not
-    deleted: dict[tuple[str, ...], list[int]] = {}  # rows that stay deleted, and what led there
+    deleted: dict[Key, list[int]] = {}  # rows that stay deleted, and what led there
+    short_lived = _short_lived(lost)
     given_up: str | None = None
     for n, entry in reversed(list(enumerate(lost))):
         since = deleted.get(entry.key) if entry.known and entry.undo_wanted else None
@@ -213,21 +244,39 @@ def _taken_back(lost: list[Entry]) -> Aftermath:
             # Inserted and deleted: nothing of it is left.
             outcomes.update(dict.fromkeys((n, *deleted.pop(entry.key))))
             continue
+        back = False
         if since is not None and entry.request.verb == "UPDATE":
             why: str | None = "the row was deleted"  # and a PUT might make it anew
             since.append(n)
+        elif n in short_lived:
+            why = ""  # until its INSERT is come to
         else:
             why = _why_it_stays(entry)
             if why is None:
-                why, given_up = (given_up, given_up) if given_up else _take_back(entry)
+                back, why, given_up = _take_back(entry, given_up)
         outcomes[n] = why
-        if entry.request.verb == "DELETE" and why is not None:
+        if entry.request.verb == "DELETE" and not back:
             deleted[entry.key] = [n]
     labels = [(entry.label, outcomes[n]) for n, entry in enumerate(lost)]
     return Aftermath(
         tuple(label for label, why in labels if why is None),
         tuple(f"{label} ({why})" if why else label for label, why in labels if why is not None),
     )
+
+
+def _short_lived(lost: list[Entry]) -> set[int]:
+    """Which entries delete a row that an earlier one inserted: it need not be made again."""
+    inserted: set[Key] = set()
+    found = set()
+    for n, entry in enumerate(lost):
+        if not (entry.known and entry.undo_wanted):
+            continue
+        if entry.request.verb == "INSERT" and entry.undo is not None:
+            inserted.add(entry.key)
+        elif entry.request.verb == "DELETE" and entry.key in inserted:
+            inserted.discard(entry.key)
+            found.add(n)
+    return found
 
 
 def _why_it_stays(entry: Entry) -> str | None:
@@ -242,23 +291,37 @@ def _why_it_stays(entry: Entry) -> str | None:
 _UNKNOWN = "it is not known whether it was applied"
 
 
-def _take_back(entry: Entry) -> tuple[str | None, str | None]:
-    """Undo one request: why it stays all the same, and why others need not be tried."""
+def _take_back(entry: Entry, given_up: str | None) -> tuple[bool, str | None, str | None]:
+    """Undo one request.
+
+    :param given_up: why it is not even tried.
+
+    Returns whether it was undone, what there is to say of it, and why others need not be tried.
+    """
     assert entry.undo is not None
+    if given_up:
+        return False, given_up, given_up
+    writes = entry.request.table.writes
     try:
-        entry.sender.send(entry.undo, True)
+        entry.sender.take_back(entry.undo)
     except NotFound as error:
         if entry.undo.method == "DELETE":
-            return None, None  # it is not there any more
-        return f"taking it back failed: {error.message}", None
+            return True, None, None  # it is not there any more
+        return False, f"taking it back failed: {error.message}", None
     except BitbucketError as error:
         # A rollback cannot fail, and it should not take minutes for each of many changes.
         hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))
         skipped = f"not taken back after that failed for another: {error.message}"
-        return f"taking it back failed: {error.message}", skipped if hopeless else None
-    if entry.request.verb == "INSERT" and entry.undo.write is entry.request.table.writes.withdraw:
-        return "withdrawn, since it cannot be deleted", None
-    return None, None
+        return False, f"taking it back failed: {error.message}", skipped if hopeless else None
+    if entry.request.verb == "INSERT" and entry.undo.write is writes.withdraw:
+        return True, "withdrawn, since it cannot be deleted", None
+    if entry.request.verb == "DELETE" and writes.anew:
+        return True, f"made anew: {writes.anew}", None
+    return True, None, None
+
+
+def _key(place: Place, request: WriteRequest) -> Key:
+    return (*place, request.table.name, *request.key)
 
 
 def _may_be_applied(error: BitbucketError) -> bool:

@@ -237,8 +237,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._require_updatable()
         # Hosts ask when a change is planned and when it begins: what is read from now on is
         # remembered.
-        self._modifier.changing = True
-        self._modifier.admitted = False
+        self._modifier.begin(statement.trigger_depth())
         try:
             return self.binding.spelled(self._modifier.rowid.name)
         except RowUnknown:
@@ -263,26 +262,26 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.delete(rowid)
 
     def end_modify(self) -> None:
-        self._modifier.forget()
+        self._modifier.statements.end(statement.trigger_depth())
 
     @reporting
     def begin_modify(self, operation: str, returning: bool, on_conflict: bool) -> None:
         """Refuse what cannot be honoured; on a host that tells these clauses."""
         self._require_updatable()
         check_clauses(operation, returning, on_conflict, self._write_mode)
-        self._modifier.admitted = True
+        self._modifier.statements.admit()
 
     def _admit(self, operation: str) -> None:
         """The same on other hosts, from the statement's text; once, since it may be long."""
         _enter_transaction()
         self._require_updatable()
-        if self._modifier.admitted:
+        if self._modifier.statements.admitted:
             return
         text, names = statement.text(), (self.table.name, self.table.flat_name())
         returning = statement.has_returning(text, names)
         on_conflict = statement.has_on_conflict(text, names)
         check_clauses(operation, returning, on_conflict, self._write_mode)
-        self._modifier.admitted = True
+        self._modifier.statements.admit()
 
     def _written(self, row: Row) -> Row:
         shown = {column.name for column in self.binding.shown.values()}
@@ -309,7 +308,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def sub_rollback(self, level: int) -> None:
         self._modifier.level = level - 1
-        self._modifier.forget()
+        self._modifier.statements.rolled_back(level)
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not statement.is_rollback(statement.text()):
             _enter_transaction()
@@ -322,12 +321,12 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def commit(self) -> None:
         JOURNAL.commit()
-        self._modifier.forget()
+        self._modifier.statements.rolled_back(1)
 
     def rollback(self) -> None:
         _enter_transaction()
         _tell(JOURNAL.rollback(1))
-        self._modifier.forget()
+        self._modifier.statements.rolled_back(1)
 
     # --- declaring ---
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
 from typing import Any
 
 from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
 from .paths import fill, path_text
-from .pushdown.conditions import read
-from .tables.base import Column, Field, Table, Transition, Write, path_parameters
-from .values import instant
+from .tables.base import Field, Table, Transition, Write, path_parameters
 
 Row = Mapping[str, Any]
 
-_ROUNDING = timedelta(seconds=1)  # ``typed`` drops the API's fraction, which has up to nine digits
 _REPEATABLE = ("PUT", "DELETE")
 
 
@@ -78,17 +73,13 @@ def insert(table: type[Table], bound: Row, values: Row) -> list[WriteRequest]:
     raise _refused(table, "INSERT")
 
 
-def update(table: type[Table], bound: Row, old: Row, new: Row) -> list[WriteRequest]:
-    """The requests that turn ``old`` into ``new``, none if nothing differs.
+def update(table: type[Table], bound: Row, old: Row, changed: Row) -> list[WriteRequest]:
+    """The requests that set a row's columns to ``changed``, none if that is empty.
 
-    Only columns that differ are sent. Raises a :class:`WriteError` for what Bitbucket does not
-    take.
+    :param old: the row as it is, when the requests are sent: it is what they are taken back to.
+
+    Raises a :class:`WriteError` for what Bitbucket does not take.
     """
-    changed = {
-        name: value
-        for name, value in new.items()
-        if not _same(table.column(name), old.get(name), value)
-    }
     if not changed:
         return []
     writes = table.writes
@@ -115,13 +106,32 @@ def update(table: type[Table], bound: Row, old: Row, new: Row) -> list[WriteRequ
 
 def delete(table: type[Table], bound: Row, old: Row) -> list[WriteRequest]:
     """The request that deletes a row of which at least the path parameters are known."""
-    write = table.writes.delete
     for transition in table.writes.withdrawals:
-        if old.get(transition.column) == transition.value:
-            write = transition.write
+        given = old.get(transition.column)
+        if given == transition.value:
+            request = _request(table, "DELETE", transition.write, bound, old, {})
+            return [replace(request, undo=verdict(table, bound, old, None, given))]
+    write = table.writes.delete
     if write is None:
         raise _refused(table, "DELETE")
     return [_request(table, "DELETE", write, bound, old, {})]
+
+
+def verdict(
+    table: type[Table], bound: Row, row: Row, present: Any, wanted: Any
+) -> WriteRequest | None:
+    """The request that changes the value of a table's withdrawals back; ``None`` if none does.
+
+    :param present: the value that it has now; ``None``: it was withdrawn.
+    :param wanted: the value that it is to have; ``None``: it is to be withdrawn.
+    """
+    writes = table.writes
+    steps = writes.withdrawals if wanted is None else writes.transitions
+    value = present if wanted is None else wanted
+    for step in steps:
+        if step.value == value:
+            return _request(table, "UPDATE", step.write, bound, row, {})
+    return None
 
 
 def require(table: type[Table], verb: str) -> None:
@@ -155,7 +165,7 @@ def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
     if request.undo is not None or request.verb != "INSERT":
         return request.undo
     writes = request.table.writes
-    if writes.delete is not None or writes.withdrawals:
+    if writes.delete is not None:
         return delete(request.table, bound, row)[0]
     if writes.withdraw is not None:
         return _request(request.table, "DELETE", writes.withdraw, bound, row, {})
@@ -189,61 +199,6 @@ def verbs(table: type[Table]) -> tuple[str, ...]:
     return tuple(verb for verb, can in able.items() if can)
 
 
-# --- values ---
-
-
-def typed(column: Column, value: Any) -> Any:
-    """A value from the host, or of a row that was read, as what is compared and sent."""
-    if value is None:
-        return None
-    if column.type == "jsonb":
-        return _document(column, value) if isinstance(value, str) else value
-    if column.type == "timestamptz":
-        return _time(value)
-    if column.type == "text" and isinstance(value, int):
-        return str(value)  # the foreign table was made with another type
-    if column.type == "boolean" and isinstance(value, str):
-        return _BOOLEANS.get(value.lower(), value)
-    known = read(column.type, value)
-    return value if known is None else known
-
-
-_BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
-
-
-def _time(value: Any) -> Any:
-    """A time as the API or the host writes it; text where its form is another."""
-    if isinstance(value, date) and getattr(value, "tzinfo", None) is None:
-        return str(value)  # of a foreign table made with a type that has no zone
-    known = read("timestamptz", value)
-    if known is None and isinstance(value, str):
-        try:
-            return instant(value)[0]
-        except ValueError:
-            return value
-    return known or value
-
-
-def _document(column: Column, value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise InvalidValue(f"{column.name} is no JSON") from None
-
-
-def _same(column: Column, old: Any, new: Any) -> bool:
-    """Whether a value is the one that was read.
-
-    PostgreSQL rounds the API's times, and hosts show them in the session's DateStyle: one that
-    cannot be read is taken to be unchanged.
-    """
-    if column.type != "timestamptz" or old is None or new is None:
-        return bool(old == new)
-    if not (isinstance(old, datetime) and isinstance(new, datetime)):
-        return True
-    return abs(old - new) < _ROUNDING
-
-
 # --- building requests ---
 
 
@@ -261,7 +216,9 @@ def _request(
             )
         known[column] = value
         parameters[parameter] = path_text(value)
-    body = _body(table, write.fields, values) if write.fields else None
+    always = {field.column: known.get(field.column) for field in write.always}
+    fields = (*write.always, *write.fields)
+    body = _body(table, fields, {**always, **values}) if fields else None
     path = fill(write.path, parameters)
     return WriteRequest(table, verb, write.method, path, known, dict(values), body, write)
 
@@ -282,6 +239,9 @@ def _transition(
     given = {f.column: changed[f.column] for f in transition.write.fields if f.column in changed}
     request = _request(table, "UPDATE", transition.write, bound, old, given)
     request = replace(request, values={**given, transition.column: transition.value})
+    if table.writes.withdrawals:
+        back = verdict(table, bound, old, transition.value, old.get(transition.column))
+        return replace(request, undo=back)
     for other in table.writes.transitions:
         if transition.undo is not None and other.value == transition.undo:
             back = _request(table, "UPDATE", other.write, bound, old, {})
@@ -308,9 +268,9 @@ def _transitions(table: type[Table], changed: Row) -> list[Transition]:
 
 def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    for field in fields:
-        if field.column not in values:
-            continue
+    given = [field for field in fields if field.column in values]
+    # NULLs first: an account has two columns, and clearing one must not undo setting the other.
+    for field in sorted(given, key=lambda field: values[field.column] is not None):
         value = values[field.column]
         path = field.path or table.column(field.column).path or field.column
         if value is None:

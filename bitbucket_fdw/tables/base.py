@@ -158,14 +158,16 @@ class Field:
 class Write:
     """The request of one verb; the path's parameters come from the row.
 
-    :param fields: what goes into the body; with none there is no body.
+    :param fields: what goes into the body, if it is given or changed; with none there is no body.
     :param answers: the member of the item that the answer stands for, where it is not the item.
+    :param always: what goes into the body with its present value, changed or not.
     """
 
     method: str
     path: str
     fields: tuple[Field, ...] = ()
     answers: str | None = None
+    always: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,9 @@ class Writes:
     :param withdrawals: how DELETE takes back a row, by the value of a column.
     :param own: the column of the account that acts; rows of others cannot be written.
     :param withdraw: how a row that was inserted is taken back, where DELETE is not possible.
-    :param recreate: whether a deleted row can be made again just as it was.
+    :param recreate: whether a deleted row can be made again.
+    :param anew: what is different about a row that was made again; empty: nothing.
+    :param upserts: PUT makes a row that is not there, so that it has to be looked for first.
     :param unique: what a new row must not share with an existing one: Bitbucket would overwrite
         that one without a word.
     :param disturbs: other tables whose listings may change, or come in another order, after a
@@ -225,8 +229,16 @@ class Writes:
     own: str | None = None
     withdraw: Write | None = None
     recreate: bool = False
+    anew: str = ""
+    upserts: bool = False
     unique: Unique | None = None
     disturbs: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns, beside the key, that any UPDATE has to know the present value of."""
+        always = self.update.always if self.update else ()
+        return (*(self.only[:1] if self.only else ()), *(field.column for field in always))
 
     def refusal(self, verb: str) -> str | None:
         """Why a verb is refused, if the declaration says."""

@@ -59,7 +59,13 @@ class CommitStatuses(Table):
                 *_FIELDS,
             ),
         ),
-        update=Write("PUT", _STATUS, (Field("state", values=_STATES), Field("url"), *_FIELDS)),
+        update=Write(
+            "PUT",
+            _STATUS,
+            (Field("state", values=_STATES), Field("url"), *_FIELDS),
+            # The body's schema, commitstatus, requires both, and nothing says that PUT does not.
+            always=(Field("key"), Field("state")),
+        ),
         refusals=(("DELETE", "Bitbucket deletes no build statuses: UPDATE their state instead."),),
         unique=Unique(("commit_hash", "key")),
     )

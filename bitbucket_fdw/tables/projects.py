@@ -55,5 +55,6 @@ class Projects(Table):
         ),
         update=Write("PUT", _PROJECT, (Field("name"), Field("description"), Field("is_private"))),
         delete=Write("DELETE", _PROJECT),
+        upserts=True,
     )
     examples = ("SELECT key, name, is_private FROM projects",)

@@ -22,7 +22,7 @@ from .repositories import OF_REPOSITORY
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 
 
-def _writes(collection: str, fields: tuple[Field, ...] = ()) -> Writes:
+def _writes(collection: str, fields: tuple[Field, ...] = (), anew: str = "") -> Writes:
     """A ref can be made and deleted; moving one takes both."""
     return Writes(
         insert=Write(
@@ -37,6 +37,7 @@ def _writes(collection: str, fields: tuple[Field, ...] = ()) -> Writes:
         delete=Write("DELETE", f"{collection}/{{name}}"),
         refusals=(("UPDATE", "Bitbucket cannot change a ref: delete it and make a new one."),),
         recreate=True,
+        anew=anew,
     )
 
 
@@ -129,5 +130,10 @@ class Tags(Table):
         *_target(),
         html_link(),
     )
-    writes = _writes("/repositories/{workspace}/{repository}/refs/tags", (Field("message"),))
+    writes = _writes(
+        "/repositories/{workspace}/{repository}/refs/tags",
+        (Field("message"),),
+        # Stated: the endpoint makes annotated tags, and gives one without a message its own.
+        anew="an annotated tag of this account's, with today's date",
+    )
     examples = ("SELECT name, target_commit_hash FROM tags WHERE name LIKE 'v%'",)

@@ -27,12 +27,19 @@ ARROWS: dict[str, set[str] | str] = {
     "statement": set(),
     "wording": set(),
     "scans": {"tables"},
-    "seen": set(),
-    "writes": {"tables", "pushdown", "paths", "values", "errors"},
+    "changes": {"tables", "pushdown", "values", "errors"},
+    "seen": {"changes", "tables"},
+    "writes": {"tables", "paths", "values", "errors"},
+    "lookups": {
+        *("api", "binding", "changes", "execution", "interrupts", "pushdown", "tables", "writes"),
+        "errors",
+    },
+    "overwriting": {"lookups", "tables", "writes", "errors"},
+    "verdicts": {"changes", "lookups", "writes", "errors"},
     "transactions": {"tables", "writes", "errors"},
     "modify": {
-        *("api", "binding", "execution", "tables", "pushdown", "transactions", "values"),
-        *("writes", "scans", "seen", "interrupts", "errors"),
+        *("api", "binding", "changes", "execution", "lookups", "overwriting", "pushdown", "scans"),
+        *("seen", "tables", "transactions", "values", "verdicts", "writes", "errors"),
     },
     "api": {"errors"},
     "secrets": {"errors"},
@@ -68,8 +75,8 @@ IMPURE = {
     *("filelock", "oauthlib", "requests_oauthlib", "multicorn"),
 }
 PURE = (
-    *("errors", "tables", "pushdown", "writes", "foreign_schema", "estimate", "explain"),
-    "advice",
+    *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
+    *("explain", "advice"),
 )
 
 # Third-party packages, and the only rooms that may know them.

@@ -8,6 +8,7 @@ undone      ``on_rollback 'undo'``
 queued      ``write_mode 'commit'``
 hasty       gives up after a second, and repeats a request once
 reader      a credential without write scopes
+token       an access token, which cannot tell whose it is; likewise token_undone, token_queued
 flat        as ``website``, with flat names
 acme        as ``website``, spanning the repositories; likewise acme_undone, acme_queued
 ==========  ================================================================================
@@ -26,11 +27,15 @@ from tests.support.database import Database, drop_database
 from tests.support.fixtures import DatabaseFactory
 from tests.writes.writing import Session
 
+TOKEN = "workspace-write"
 SERVERS: dict[str, tuple[str, dict[str, str]]] = {
     "undone": (READ_WRITE, {"on_rollback": "undo"}),
     "queued": (READ_WRITE, {"write_mode": "commit"}),
     "hasty": (READ_WRITE, {"timeout": "1", "retry_limit": "1"}),
     "reader": (READ, {}),
+    "token": (TOKEN, {}),
+    "token_undone": (TOKEN, {"on_rollback": "undo"}),
+    "token_queued": (TOKEN, {"write_mode": "commit"}),
 }
 MODES = ("website", "undone", "queued")
 

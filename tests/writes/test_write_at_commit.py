@@ -3,7 +3,8 @@
 import pytest
 from devkit.tree import BUNDLED
 
-from tests.writes.writing import R, document, insert, once_sent, project, titles
+from tests.support.credentials import READ_WRITE, mapping_options
+from tests.writes.writing import R, document, insert, once_sent, project, sent, titles, user_id
 
 ISSUES = f"{R}/issues"
 
@@ -165,6 +166,138 @@ def test_rows_of_one_transaction_build_on_each_other(queued, emulator):
     done = queued.run("COMMIT")
     assert [method for method, _, _ in done.sent] == ["DELETE", "POST", "DELETE"]
     assert document(emulator, "branches", "release/8") is None
+
+
+def test_a_second_update_leaves_what_the_first_one_changes(queued, emulator):
+    queued.run("BEGIN")
+    queued.run("UPDATE issues SET title = 'new' WHERE id = 2")
+    queued.run("UPDATE issues SET priority = 'blocker' WHERE id = 2")
+    done = queued.run("COMMIT")
+    assert done.sent == [
+        ("PUT", f"{ISSUES}/2", {"title": "new"}),
+        ("PUT", f"{ISSUES}/2", {"priority": "blocker"}),
+    ]
+
+
+def test_a_pull_request_is_merged_under_its_new_title(queued, emulator):
+    queued.run("BEGIN")
+    queued.run("UPDATE pull_requests SET title = 'new' WHERE id = 6")
+    queued.run("UPDATE pull_requests SET state = 'MERGED' WHERE id = 6")
+    done = queued.run("COMMIT")
+    assert [(method, body) for method, _, body in done.sent] == [
+        ("PUT", {"title": "new"}),
+        ("POST", {}),
+    ]
+    assert document(emulator, "pull_requests", 6)["title"] == "new"
+
+
+def test_updates_start_from_what_waits(queued, emulator):
+    ben = user_id(emulator, "ben")
+    queued.run("BEGIN")
+    queued.run("UPDATE issues SET title = 'a', assignee_uuid = %s WHERE id = 2", (ben,))
+    queued.run("UPDATE issues SET title = title || '!' WHERE id = 2 AND title = 'a'")
+    assert queued.run("UPDATE issues SET title = 'lost' WHERE title LIKE 'b%'").sent == []
+    queued.run("UPDATE issues SET title = title || '!', kind = 'task' WHERE id = 2")
+    done = queued.run("COMMIT")
+    assert [body["title"] for _, _, body in done.sent] == ["a", "a!", "a!!"]
+    assert [len(body) for _, _, body in done.sent] == [2, 1, 2]
+
+
+def test_a_statement_does_not_start_from_its_own_changes(queued, emulator):
+    before = titles(emulator)
+    queued.run("BEGIN")
+    queued.run(
+        "UPDATE issues a SET title = b.title FROM issues b "
+        "WHERE b.id = a.id - 1 AND a.id IN (2, 3, 4) AND b.id IN (1, 2, 3)"
+    )
+    queued.run("COMMIT")
+    after = titles(emulator)
+    assert [after[n] for n in (2, 3, 4)] == [before[n] for n in (1, 2, 3)]
+
+
+def test_a_failure_at_commit_takes_back_every_update_of_a_row(queued, emulator):
+    before = document(emulator, "issues", 2)
+    queued.run("BEGIN")
+    queued.run("UPDATE issues SET title = 'a' WHERE id = 2")
+    queued.run("UPDATE issues SET title = 'b', kind = 'task', assignee_uuid = NULL WHERE id = 2")
+    queued.run("INSERT INTO issues (title, component) VALUES ('three', 'no such')")
+    with queued.failing("HV000") as failed:
+        queued.run("COMMIT")
+    assert [body.get("title") for method, _, body in failed.done.sent if method == "PUT"] == [
+        "a",
+        "b",
+        "a",
+        before["title"],
+    ]
+    after = document(emulator, "issues", 2)
+    names = ("title", "kind", "assignee")
+    assert [after[name] for name in names] == [before[name] for name in names]
+
+
+# --- several servers ---
+
+
+@pytest.fixture
+def elsewhere(writes_db, queued, emulator_factory):
+    """Another Bitbucket with the same rows; its tables in the schemas ``elsewhere…``."""
+    other = emulator_factory()
+    modes = {"elsewhere": {"write_mode": "commit"}, "elsewhere_undone": {"on_rollback": "undo"}}
+    for name, options in modes.items():
+        writes_db.create_server(
+            name,
+            credentials=mapping_options(other, READ_WRITE),
+            **{"base_url": other.base_url, **options},
+        )
+        writes_db.execute(
+            f"CREATE SCHEMA {name}; "
+            f'IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER {name} INTO {name}'
+        )
+    yield other
+    for name in modes:
+        writes_db.execute(f"DROP SERVER {name} CASCADE; DROP SCHEMA {name} CASCADE")
+
+
+def test_changes_of_two_servers_wait_side_by_side(queued, emulator, elsewhere):
+    head = document(emulator, "branches", "main")["target"]["hash"]
+    statements = (
+        "UPDATE {}.issues SET title = 'a' WHERE id = 1",
+        "DELETE FROM {}.issues WHERE id = 2",
+        "INSERT INTO {}.commit_statuses (commit_hash, key, state, url) "
+        f"VALUES ('{head}', 'k', 'FAILED', 'https://ci.example/1')",
+    )
+    queued.run("BEGIN")
+    for statement in statements:
+        for schema in ("queued", "elsewhere"):
+            queued.run(statement.format(schema))
+    here = queued.run("COMMIT").sent
+    there = [sent(request) for request in elsewhere.requests() if request.method != "GET"]
+    assert len(here) == 3
+    assert there == here
+
+
+def test_a_rollback_tells_rows_of_two_servers_apart(queued, emulator, elsewhere):
+    queued.run("BEGIN")
+    for schema in ("elsewhere_undone", "undone"):
+        queued.run(f"INSERT INTO {schema}.issues (title) VALUES ('t')")
+    queued.run("DELETE FROM elsewhere_undone.issues WHERE id = 46")
+    queued.run("ROLLBACK")
+    assert document(emulator, "issues", 46) is None
+    assert document(elsewhere, "issues", 46) is None
+
+
+def test_changes_with_two_credentials_wait_side_by_side(queued, emulator):
+    queued.run("BEGIN")
+    for schema in ("queued", "token_queued"):
+        queued.run(
+            f"INSERT INTO {schema}.pull_request_participants (pull_request_id, state) "
+            "VALUES (44, 'approved')"
+        )
+        queued.run(f"UPDATE {schema}.pull_requests SET title = 'a' WHERE id = 6")
+    done = queued.run("COMMIT")
+    assert [(method, body) for method, _, body in done.sent] == [
+        ("POST", None),
+        ("PUT", {"title": "a"}),
+    ] * 2
 
 
 def test_a_merge_waits_and_later_changes_know_it(queued):

@@ -135,9 +135,14 @@ def test_a_build_status(sql, emulator, head):
         f"UPDATE commit_statuses SET state = 'SUCCESSFUL', description = 'ok' {where} "
         "RETURNING state, description, url"
     )
-    body = {"state": "SUCCESSFUL", "description": "ok"}
+    body = {"key": "ci/linux x", "state": "SUCCESSFUL", "description": "ok"}
     assert done.sent == [("PUT", f"{statuses}/ci/linux x", body)]
     assert done.row == ("SUCCESSFUL", "ok", "https://ci.example/1")
+    # Key and state go along, changed or not: the API's schema requires both.
+    done = sql.run(f"UPDATE commit_statuses SET name = 'CI 2' {where}")
+    body = {"key": "ci/linux x", "state": "SUCCESSFUL", "name": "CI 2"}
+    assert done.sent == [("PUT", f"{statuses}/ci/linux x", body)]
+    assert sql.run(f"UPDATE commit_statuses SET name = 'CI 2' {where}").sent == []
     with sql.failing("0A000", match="takes no DELETE") as failed:
         sql.run(f"DELETE FROM commit_statuses {where}")
     assert "UPDATE their state" in failed.hint

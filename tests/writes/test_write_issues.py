@@ -187,3 +187,19 @@ def test_comments_of_several_issues_change_at_once(sql, emulator):
     assert len(done.sent) == len(expected)
     for issue in (4, 8):
         assert documents(emulator, "issue_comments", issue_id=issue) == []
+
+
+@pytest.mark.parametrize("columns", ["assignee_uuid, assignee_account_id", None])
+def test_null_does_not_undo_what_another_column_sets(sql, emulator, columns):
+    ben, ada = account(emulator, "ben"), account(emulator, "ada")
+    sql.run("UPDATE issues SET assignee_uuid = %s WHERE id = 3", (ada["uuid"],))
+    if columns:
+        change = ("assignee_uuid = %s, assignee_account_id = NULL", ben["uuid"])
+    else:
+        change = ("assignee_uuid = NULL, assignee_account_id = %s", ben["account_id"])
+    done = sql.run(
+        f"UPDATE issues SET {change[0]} WHERE id = 3 RETURNING assignee_nickname", change[1:]
+    )
+    key = "uuid" if columns else "account_id"
+    assert done.sent == [("PUT", f"{ISSUES}/3", {"assignee": {key: ben[key]}})]
+    assert done.row == ("ben",)

@@ -17,12 +17,13 @@ texts = st.sampled_from(["x", "y"])
 names = st.sampled_from(["b1", "b2"])
 keys = st.sampled_from(["P1", "P2"])
 fields = st.fixed_dictionaries(
-    {"title": texts},
+    {},
     optional={
+        "title": texts,
         "kind": st.sampled_from(["bug", "task"]),
         "component": st.sampled_from(["UI", "API", None]),
     },
-)
+).filter(bool)
 
 
 def steps(kind, *arguments):
@@ -62,9 +63,14 @@ PARTS = st.tuples(
     st.sampled_from(["rollback to", "rollback to", "release", None]),
 ).map(lambda p: [("savepoint", p[0]), *p[1], *([(p[2], p[0])] if p[2] else [])])
 CONTROL = st.tuples(st.sampled_from(["savepoint", "rollback to", "release"]), savepoints)
+# One row, changed twice: neither change may take back the other's columns.
+TWICE = st.tuples(picks, fields, fields).map(
+    lambda p: [("update issue", p[0], p[1]), ("update issue", p[0], p[2])]
+)
 BODIES = st.lists(
     weighted(
         (5, CHANGES.map(lambda step: [step])),
+        (2, TWICE),
         (3, PARTS),
         (1, CONTROL.map(lambda step: [step])),
     ),

@@ -205,3 +205,81 @@ def test_a_closed_pull_request_takes_no_verdict(sql, emulator):
             f"VALUES ({closed}, 'approved')"
         )
     assert "already closed" in failed.detail
+
+
+# --- verdicts of an access token, which cannot ask whose it is ---
+
+
+def people(emulator, pull):
+    found = document(emulator, "pull_requests", pull)["participants"]
+    return {p["user"]["nickname"]: p["state"] for p in found if p["state"]}
+
+
+@pytest.fixture(params=["token", "token_queued"])
+def token(request, session_in):
+    """A session that signs in by a workspace's access token."""
+    return session_in(request.param)
+
+
+def own(emulator):
+    bot = user_id_of_token(emulator)
+    return f"pull_request_participants WHERE user_uuid = '{bot}' AND pull_request_id ="
+
+
+def user_id_of_token(emulator):
+    for pull in documents(emulator, "pull_requests"):
+        for person in pull["participants"]:
+            if person["user"]["nickname"] == "acme-token":
+                return person["user"]["uuid"].strip("{}")
+    raise LookupError("the token has no verdict")
+
+
+@pytest.mark.parametrize("pull", [NO_VERDICT, VERDICT])
+def test_an_access_token_changes_and_withdraws_its_verdict(token, emulator, pull):
+    before = people(emulator, pull)
+    token.run(
+        "INSERT INTO pull_request_participants (pull_request_id, state) "
+        f"VALUES ({pull}, 'approved')"
+    )
+    assert people(emulator, pull) == {**before, "acme-token": "approved"}
+    change = own(emulator).replace(" WHERE", " SET state = 'changes_requested' WHERE")
+    token.run(f"UPDATE {change} {pull}")
+    assert people(emulator, pull) == {**before, "acme-token": "changes_requested"}
+    token.run(f"DELETE FROM {own(emulator)} {pull}")
+    assert people(emulator, pull) == before
+
+
+@pytest.mark.parametrize("mine", ["approved", "changes_requested", None])
+@pytest.mark.parametrize("verb", ["UPDATE", "DELETE"])
+def test_an_access_token_leaves_the_verdicts_of_others(token, emulator, verb, mine):
+    ada = user_id(emulator, "ada")
+    if mine:
+        token.run(
+            "INSERT INTO pull_request_participants (pull_request_id, state) "
+            f"VALUES ({VERDICT}, '{mine}')"
+        )
+    before = people(emulator, VERDICT)
+    assert before["ada"] == "approved"
+    where = f"WHERE pull_request_id = {VERDICT} AND user_uuid = '{ada}'"
+    statement = {
+        "UPDATE": f"UPDATE pull_request_participants SET state = 'changes_requested' {where}",
+        "DELETE": f"DELETE FROM pull_request_participants {where}",
+    }[verb]
+    with token.failing("HV000", match="the row is another account's"):
+        token.run(statement)
+    assert people(emulator, VERDICT) == before
+
+
+def test_a_verdict_that_cannot_be_put_back_is_told_of(session_in, emulator):
+    token = session_in("token")
+    token.run(
+        "INSERT INTO pull_request_participants (pull_request_id, state) "
+        f"VALUES ({VERDICT}, 'approved')"
+    )
+    emulator.fault("*/approve", method="POST", kind="status", status=400)
+    with token.failing("HV000", match="the row is another account's") as failed:
+        token.run(
+            "DELETE FROM pull_request_participants "
+            f"WHERE pull_request_id = {VERDICT} AND user_uuid = '{user_id(emulator, 'ada')}'"
+        )
+    assert "its own was withdrawn" in failed.detail

@@ -1,0 +1,109 @@
+"""Rows as they are now at Bitbucket: what has to be known of them before a change is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import interrupts
+from .api import Answer, Client, ScanContext
+from .binding import TableBinding
+from .changes import typed, typed_row
+from .errors import MissingValue, RowUnknown
+from .execution import Execution, Sizes
+from .pushdown.conditions import Condition
+from .pushdown.planner import plan
+from .pushdown.request import Request
+from .tables.base import Table
+from .tables.repositories import Repositories
+from .writes import WriteRequest
+
+Row = dict[str, Any]
+
+
+class Lookups:
+    """Reads rows of one foreign table, and sends what changes them.
+
+    Nothing comes from the cache. What is read or sent to take something back can be cancelled, but
+    does not end by itself because the statement was.
+    """
+
+    def __init__(self, binding: TableBinding, client: Client, sizes: Sizes) -> None:
+        self.binding = binding
+        self.client = client
+        self._sizes = sizes
+
+    @property
+    def table(self) -> type[Table]:
+        return self.binding.table
+
+    def scan(self, undoing: bool = False) -> ScanContext:
+        """Waiting for answers, until the statement is cancelled."""
+        interrupted = interrupts.cancelled if undoing else interrupts.pending
+        settings = self.client.settings
+        return ScanContext(self.client.workers, settings.max_requests, interrupted, fresh=True)
+
+    def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
+        """Send a change and wait for its answer; raises a ``RequestError``."""
+        return scan.wait(
+            scan.submit(
+                self.client.send,
+                request.method,
+                request.path,
+                request.body,
+                request.repeatable,
+                scan,
+            )
+        )
+
+    def read(self, identity: Row, undoing: bool = False) -> Row:
+        """The row with that key; :class:`RowUnknown` if it is not there."""
+        key = {
+            name: typed(self.table.column(name), identity[name])
+            for name in self.table.primary_key
+            if identity.get(name) is not None
+        }
+        columns = frozenset(column.name for column in self.table.columns)
+        for row in self.found(key, columns, undoing):
+            return row
+        raise RowUnknown(
+            "the row to change is not there any more",
+            detail=", ".join(f"{name} {value}" for name, value in key.items()),
+        )
+
+    def found(self, tests: Row, columns: frozenset[str], undoing: bool = False) -> Iterator[Row]:
+        """The rows whose columns have the values of ``tests``."""
+        conditions = tuple(
+            Condition(self.table.column(name), "=", value)
+            for name, value in tests.items()
+            if self.table.column(name).param not in self.binding.bound
+        )
+        request = Request(self.table, self.binding.bound, conditions, (), columns)
+        execution = Execution(self.client, self.scan(undoing), self._sizes)
+        for row in execution.rows(plan(request)):
+            row = {**self.bound_values(), **typed_row(self.table, row)}
+            if all(row.get(name) == value for name, value in tests.items()):
+                yield row
+
+    def of_repository(self, known: Row, column: str) -> Any:
+        """A column of the repository that a row is of; it names the default branch."""
+        conditions = (Condition(Repositories.column("slug"), "=", known.get("repository")),)
+        bound = {"workspace": known.get("workspace") or ""}
+        request = Request(Repositories, bound, conditions, (), frozenset({"slug", column}))
+        execution = Execution(self.client, self.scan(), self._sizes)
+        for row in execution.rows(plan(request)):
+            if row[column] is not None:
+                return row[column]
+        raise MissingValue(
+            "the repository has no default branch to merge into",
+            hint="Name the destination branch.",
+        )
+
+    def bound_values(self) -> Row:
+        """The bound path parameters under their columns' names."""
+        found = {}
+        for parameter, value in self.binding.bound.items():
+            column = self.table.column_of(parameter)
+            if column is not None:
+                found[column.name] = value
+        return found
