@@ -5,6 +5,7 @@ Some things that hosts do not tell can only be read there:
 - whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
   there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
 - whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
+- whether it compares texts by another type or collation, which Multicorn2 does not tell either;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that they would come out as NULLs.
 
@@ -39,6 +40,7 @@ _WHOLE_ROWS = re.compile(
     r"\b(?:row_to_json|to_jsonb?|jsonb?_agg|array_agg|hstore|jsonb?_populate_record)\s*\(",
     re.IGNORECASE,
 )
+_LOOSE = re.compile(r"\b(?:citext|collate|bpchar|char(?:acter)?)\b", re.IGNORECASE)
 _ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
 
 
@@ -113,6 +115,12 @@ def may_use_whole_rows(statement: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=4)
+def may_compare_loosely(statement: str) -> bool:
+    """Whether texts may be compared so that different ones are equal; for hosts that do not tell."""
+    return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
+
+
 def may_write(statement: str) -> bool:
     """Whether a statement may change rows: then what it reads must not come from a cache.
 

@@ -217,8 +217,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     ) -> Request:
         if statement.may_use_whole_rows(statement.text()):
             columns = self.binding.shown
+        plain = None if statement.may_compare_loosely(statement.text()) else True
         return self.binding.request(
-            [Qual(qual.field_name, qual.operator, qual.value) for qual in quals],
+            [Qual(q.field_name, q.operator, q.value, getattr(q, "plain", plain)) for q in quals],
             columns,
             [(key.attname, key.is_reversed) for key in sortkeys or ()],
             limit,

@@ -48,11 +48,16 @@ _TIMESTAMP = re.compile(
 class Qual(NamedTuple):
     """A condition as the host gives it: ``operator`` is a name, or a pair of a name and whether
     any (rather than every) element of the list value has to match.
+
+    ``plain`` is whether the comparison is what the operator's name says, and not that of another
+    type (``citext``) or collation to which texts are equal that differ; ``None`` if the host cannot
+    tell and the statement gives reason for doubt.
     """
 
     field_name: str
     operator: Operator
     value: Any
+    plain: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,19 @@ def conditions_of(
     left: list[Qual] = []
     for qual in quals:
         column = columns.get(qual.field_name)
-        condition = _condition(column, qual) if column else None
+        condition = _condition(column, qual) if column and _is_plain(column, qual) else None
         if condition is None:
             left.append(qual)
         else:
             typed.append(condition)
     return tuple(typed), tuple(left)
+
+
+def _is_plain(column: Column, qual: Qual) -> bool:
+    if qual.plain is None:
+        # In addresses Bitbucket takes any letter case, and without these a scan reads everything.
+        return column.type != "text" or column.name in ("workspace", "repository")
+    return qual.plain
 
 
 def _condition(column: Column, qual: Qual) -> Condition | None:

@@ -27,9 +27,15 @@ member_is_column(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel,
  * Add the other side of a join clause to those that a column is compared with.
  */
 static List *
-add_join_clause(List *sides, RelOptInfo *rel, RestrictInfo *clause)
+add_join_clause(List *sides, RelOptInfo *rel, RestrictInfo *clause, AttrNumber attno)
 {
-	if (!join_clause_is_movable_to(clause, rel))
+	OpExpr	   *comparison = castNode(OpExpr, clause->clause);
+	Node	   *column = linitial(comparison->args);
+
+	if (!is_column(column, rel->relid, attno))
+		column = lsecond(comparison->args);
+	if (!join_clause_is_movable_to(clause, rel) ||
+		!is_plain(column, comparison->opno, comparison->inputcollid))
 		return sides;
 	return lappend(sides, bms_del_member(bms_copy(clause->clause_relids), rel->relid));
 }
@@ -47,7 +53,7 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 	{
 		ScanQual   *qual = clause_to_qual(rel->relid, lfirst_node(RestrictInfo, lc)->clause);
 
-		if (qual != NULL && qual->attno == attno && !qual->is_array && qual->strict &&
+		if (qual != NULL && qual->attno == attno && !qual->is_array && qual->strict && qual->plain &&
 			strcmp(qual->operator, "=") == 0)
 			sides = lappend(sides, NULL);
 	}
@@ -55,7 +61,7 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 	{
 		foreach(lc, generate_implied_equalities_for_column(root, rel, member_is_column, &attno,
 														   rel->lateral_referencers))
-			sides = add_join_clause(sides, rel, lfirst_node(RestrictInfo, lc));
+			sides = add_join_clause(sides, rel, lfirst_node(RestrictInfo, lc), attno);
 	}
 	foreach(lc, rel->joininfo)
 	{
@@ -69,7 +75,7 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 			 !bms_is_member(rel->relid, clause->right_relids)) ||
 			(is_column(lsecond(comparison->args), rel->relid, attno) &&
 			 !bms_is_member(rel->relid, clause->left_relids)))
-			sides = add_join_clause(sides, rel, clause);
+			sides = add_join_clause(sides, rel, clause, attno);
 	}
 	return sides;
 }

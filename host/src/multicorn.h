@@ -141,11 +141,13 @@ typedef struct ScanQual
 	bool		is_array;		/* of ANY or ALL, */
 	bool		use_or;			/* namely ANY */
 	bool		strict;			/* a NULL value makes it NULL */
+	bool		plain;			/* see is_plain() */
 	Expr	   *value;
 	ExprState  *state;			/* of "value"; the scan's */
 } ScanQual;
 
 extern Var *column_of(Index relid, Node *node);
+extern bool is_plain(Node *column, Oid operator, Oid collation);
 extern ScanQual *clause_to_qual(Index relid, Expr *clause);
 extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);

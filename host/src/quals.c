@@ -5,6 +5,7 @@
  */
 #include "multicorn.h"
 
+#include "access/transam.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -44,6 +45,24 @@ is_scan_constant(Node *node)
 }
 
 /*
+ * Whether a comparison means what its operator's name says: not that of an extension's type, such
+ * as citext, nor of char(n), which ignores trailing spaces, to which a column was relabelled; nor
+ * by a collation under which different texts are equal.
+ */
+bool
+is_plain(Node *column, Oid operator, Oid collation)
+{
+	Node	   *bare = column;
+
+	while (IsA(bare, RelabelType))
+		bare = (Node *) ((RelabelType *) bare)->arg;
+	if (exprType(column) == BPCHAROID && exprType(bare) != BPCHAROID)
+		return false;
+	return operator < FirstNormalObjectId &&
+		(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+}
+
+/*
  * NULL if there is no column.
  */
 static ScanQual *
@@ -57,6 +76,7 @@ make_qual(Var *column, char *operator, void *value)
 	qual->attno = column->varattno;
 	qual->operator = operator;
 	qual->value = value;
+	qual->plain = true;
 	return qual;
 }
 
@@ -89,6 +109,8 @@ operator_to_qual(Index relid, OpExpr *clause)
 		return NULL;
 	qual = make_qual(column, name, right);
 	qual->strict = op_strict(operator);
+	qual->plain = is_plain(right == lsecond(clause->args) ? left : lsecond(clause->args),
+						   operator, clause->inputcollid);
 	return qual;
 }
 
@@ -104,6 +126,7 @@ array_operator_to_qual(Index relid, ScalarArrayOpExpr *clause)
 		return NULL;
 	qual = make_qual(column, name, array);
 	qual->is_array = true;
+	qual->plain = is_plain(linitial(clause->args), clause->opno, clause->inputcollid);
 	qual->use_or = clause->useOr;
 	qual->strict = true;		/* NULL instead of an array, whatever the operator */
 	return qual;
@@ -178,5 +201,6 @@ qual_to_python(const ScanQual *qual, PyObject *value)
 
 	if (qual->is_array)
 		operator = py_own(Py_BuildValue("(OO)", operator, qual->use_or ? Py_True : Py_False));
-	return py_own(Py_BuildValue("(iOO)", qual->attno, operator, value));
+	return py_own(Py_BuildValue("(iOOO)", qual->attno, operator, value,
+								qual->plain ? Py_True : Py_False));
 }

@@ -234,3 +234,60 @@ def test_qual_objects(session: Session) -> None:
     assert session.value(f"SELECT t FROM {table} WHERE t <> 'a'") == (
         "[(t <> a, False, False, True, True)]"
     )
+
+
+@pytest.mark.beyond("tells no comparison from another of the same name")
+@pytest.mark.parametrize(
+    ("condition", "plain"),
+    [
+        ("t = 'x'", True),
+        ("t = 'x' COLLATE \"C\"", True),
+        ("v = 'x'", True),
+        ("c = 'x'", True),
+        ("t = ANY ('{x}')", True),
+        ("t = 'x' COLLATE loose", False),
+        ("'x' COLLATE loose = v", False),
+        ("t = ANY ('{x}' COLLATE loose)", False),
+        ("t::bpchar = 'x'", False),
+        ("t::bpchar IN ('x', 'y')", False),
+        ("t OPERATOR(own.=) 'x'", False),
+        ("i OPERATOR(own.=) 3", False),
+    ],
+)
+def test_whether_a_comparison_means_what_its_name_says(
+    session: Session, table: str, condition: str, plain: bool
+) -> None:
+    prepare_comparisons(session)
+    [qual] = session.quals(f"SELECT 1 FROM {table} WHERE {condition}")
+    assert (qual[4:] == []) is plain
+
+
+@pytest.mark.beyond("tells no comparison from another of the same name")
+@pytest.mark.parametrize(
+    ("condition", "keyed"),
+    [("t = o.x", True), ("t = o.x COLLATE loose", False), ("t OPERATOR(own.=) o.x", False)],
+)
+def test_a_key_takes_plain_equality(session: Session, condition: str, keyed: bool) -> None:
+    prepare_comparisons(session)
+    inner = session.table("i int, t text", path_keys="[(('t',), 1)]", size="(10**6, 100)")
+    session.execute("CREATE TEMP TABLE o AS SELECT 'x'::text AS x; ANALYZE o")
+    session.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+    plan = session.execute(f"EXPLAIN (COSTS OFF) SELECT 1 FROM o, {inner} WHERE {condition}")
+    lines = [line.strip() for (line,) in plan.fetchall()]
+    assert any(line.startswith("Filter:") for line in lines) is keyed, lines
+    assert any(line.startswith("Join Filter:") for line in lines) is not keyed, lines
+
+
+def prepare_comparisons(session: Session) -> None:
+    session.execute(
+        "CREATE COLLATION IF NOT EXISTS loose"
+        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+        "CREATE SCHEMA IF NOT EXISTS own"
+    )
+    for left, function in (("text", "texteq"), ("int", "int4eq")):
+        session.execute(
+            "DO $$ BEGIN"
+            f" CREATE OPERATOR own.= (LEFTARG = {left}, RIGHTARG = {left}, FUNCTION = {function},"
+            " COMMUTATOR = OPERATOR(own.=));"
+            " EXCEPTION WHEN duplicate_function THEN END $$"
+        )

@@ -158,3 +158,20 @@ def test_a_time_as_text_may_be_a_timestamp_misread_by_multicorn2(text, slack):
 )
 def test_a_time_that_may_be_a_date_misread_by_multicorn2_is_left(text):
     assert read("w", "<", text) is None
+
+
+def test_a_comparison_that_is_not_what_its_name_says_is_left_alone():
+    quals = [
+        Qual("t", "=", "x", False),
+        Qual("n", "=", 3, False),
+        Qual("t", ("=", True), ["x"], False),
+    ]
+    assert conditions_of(quals, COLUMNS) == ((), tuple(quals))
+
+
+def test_in_doubt_text_is_left_alone_but_for_addresses():
+    columns = {**COLUMNS, "repository": Column("repository", "text", "repository", "")}
+    quals = [Qual("t", "=", "x", None), Qual("n", "=", 3, None), Qual("repository", "=", "x", None)]
+    typed, left = conditions_of(quals, columns)
+    assert [condition.column.name for condition in typed] == ["n", "repository"]
+    assert left == (quals[0],)

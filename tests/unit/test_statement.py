@@ -94,3 +94,18 @@ def test_whole_rows_may_be_used(text):
 @pytest.mark.parametrize("text", ["SELECT count(*) FROM t", "SELECT a FROM row_to_json_log"])
 def test_most_statements_name_their_columns(text):
     assert not statement.may_use_whole_rows(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "loosely"),
+    [
+        ("SELECT 1 FROM t WHERE name::citext = 'X'", True),
+        ("SELECT 1 FROM t WHERE name = 'X' COLLATE ci", True),
+        ("SELECT 1 FROM t WHERE CAST(name AS char(3)) = 'X'", True),
+        ("SELECT 1 FROM t WHERE title = 'collate'", False),
+        ('SELECT "char" FROM t', False),
+        ("SELECT charlie FROM t -- citext", False),
+    ],
+)
+def test_a_comparison_that_may_be_loose(text, loosely):
+    assert statement.may_compare_loosely(text) is loosely

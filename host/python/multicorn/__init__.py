@@ -59,6 +59,11 @@ class Qual:
     ``IS NULL`` is ``=`` None and ``IS NOT NULL`` is ``<>`` None.
     """
 
+    #: Beyond Multicorn2: False where the operator is not PostgreSQL's own on the column's own type,
+    #: as after a cast to ``citext``, or where the collation makes different texts equal. A wrapper
+    #: that goes by the operator's name should leave such a condition to PostgreSQL.
+    plain: bool = True
+
     def __init__(self, field_name: str, operator: Operator, value: Any) -> None:
         self.field_name = field_name
         self.operator = operator

@@ -28,7 +28,7 @@ READ_ONLY = "This FDW does not support the writable API"
 MAX_BATCH_SIZE = 65535
 
 # A condition: attribute number, operator, value.
-HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any]
+HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool]
 # A column to sort by: attribute number, descending, nulls first, collation.
 HostSortKey: TypeAlias = tuple[int, int, int, str | None]
 # A column: attribute number, and the arguments of its ColumnDefinition.
@@ -208,7 +208,13 @@ class Instance(Participant):
         return {self.names[attnum] for attnum in columns if attnum in self.names}
 
     def _quals(self, quals: list[HostQual]) -> list[Qual]:
-        return [Qual(self.names[attnum], operator, value) for attnum, operator, value in quals]
+        result = []
+        for attnum, comparison, value, plain in quals:
+            qual = Qual(self.names[attnum], comparison, value)
+            if not plain:
+                qual.plain = False
+            result.append(qual)
+        return result
 
     def _sort_keys(self, keys: list[HostSortKey]) -> list[SortKey]:
         return [

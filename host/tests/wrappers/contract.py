@@ -38,7 +38,11 @@ def note(hook, **arguments):
 
 
 def describe_quals(quals):
-    return [[q.field_name, q.operator, q.value, type(q.value).__name__] for q in quals]
+    return [
+        [q.field_name, q.operator, q.value, type(q.value).__name__]
+        + ([] if getattr(q, "plain", True) else ["not plain"])
+        for q in quals
+    ]
 
 
 def describe_keys(keys):
