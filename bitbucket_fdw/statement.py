@@ -117,7 +117,7 @@ def may_use_whole_rows(statement: str) -> bool:
 @functools.lru_cache(maxsize=4)
 @functools.lru_cache(maxsize=4)
 def may_compare_loosely(statement: str) -> bool:
-    """Whether texts may be compared so that different ones are equal; for hosts that do not tell."""
+    """Whether texts may be compared such that different ones are equal."""
     return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
 
 
