@@ -97,17 +97,23 @@ CREATE FUNCTION bitbucket._repositories(
 RETURNS SETOF bitbucket._repository LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- All repositories of some workspaces, or the one named. Their slugs are read from the full name:
--- the columns repeat what was asked for, be it in capitals.
+-- the columns repeat what was asked for, be it in capitals. Each workspace is an option and not a
+-- condition, so that one that is not there is an error.
+DECLARE
+    workspace text;
 BEGIN
     PERFORM bitbucket._check_listing();
-    EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing '
-                   '(workspace text, slug text, full_name text, has_issues boolean) '
-                   'SERVER %I OPTIONS (table ''repositories'')', server);
-    RETURN QUERY EXECUTE
-        'SELECT split_part(full_name, ''/'', 1), split_part(full_name, ''/'', 2), '
-        'coalesce(has_issues, false) FROM pg_temp.bitbucket_listing WHERE workspace = ANY ($1)'
-        || CASE WHEN repository IS NULL THEN '' ELSE ' AND slug = $2' END
-        USING workspaces, repository;
-    DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+    FOR workspace IN SELECT DISTINCT unnest(workspaces) LOOP
+        EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing '
+                       '(slug text, full_name text, has_issues boolean) '
+                       'SERVER %I OPTIONS (table ''repositories'', workspace %L)',
+                       server, workspace);
+        RETURN QUERY EXECUTE
+            'SELECT split_part(full_name, ''/'', 1), split_part(full_name, ''/'', 2), '
+            'coalesce(has_issues, false) FROM pg_temp.bitbucket_listing'
+            || CASE WHEN repository IS NULL THEN '' ELSE ' WHERE slug = $1' END
+            USING repository;
+        DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+    END LOOP;
 END
 $$;
