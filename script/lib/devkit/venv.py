@@ -117,8 +117,6 @@ def _create(places: Places, venv: Venv) -> None:
     run_logged(
         [system_python(), "-m", "venv", str(venv.directory)], log, what="creating the environment"
     )
-    # setup.py is run without build isolation below, so its build back end is installed once here.
-    _pip(places, venv, "setuptools>=68", "wheel")
 
 
 def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
@@ -128,6 +126,9 @@ def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
         return
     say(f"  Installing Python packages ({purpose})")
     source = _copy_source(places)
+    # setup.py is run without build isolation, so its build back end has to be there. Not when the
+    # environment is made: a run that ends in between leaves one without, and the next takes it on.
+    _pip(places, venv, "setuptools>=68", "wheel")
     extras = ",".join(EXTRAS[purpose])
     _pip(places, venv, "--no-build-isolation", f"{source}[{extras}]")
     stamp.write_text(wanted)
