@@ -11,25 +11,12 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# The functions need the interpreter's lock, which PyDLL does not let go of.
-_backend = ctypes.PyDLL(None)
+from .backend import function, variable
 
 
 def _flag(name: str) -> Callable[[], bool]:
-    try:
-        flag = ctypes.c_int.in_dll(_backend, name)  # sig_atomic_t
-    except ValueError:  # not inside a PostgreSQL backend, or in one before this flag
-        return lambda: False
-    return lambda: bool(flag.value)
-
-
-def _function(name: str, result: Any = None, *arguments: Any) -> Callable[..., Any] | None:
-    try:
-        function = getattr(_backend, name)
-    except AttributeError:
-        return None
-    function.restype, function.argtypes = result, arguments
-    return function  # type: ignore[no-any-return]
+    value = variable(name, ctypes.c_int)  # sig_atomic_t
+    return lambda: bool(value())
 
 
 cancelled = _flag("QueryCancelPending")
@@ -40,23 +27,23 @@ _is_too_late = _flag("TransactionTimeoutPending")  # since 17
 _is_lost = _flag("ClientConnectionLost")
 _should_look_for_client = _flag("CheckClientConnectionPending")
 _is_waited_for = _flag("ProcSignalBarrierPending")
-_has_client = _function("pq_check_connection", ctypes.c_bool)
-_pass_barrier = _function("ProcessProcSignalBarrier")
-_on_exit = _function("on_proc_exit", None, ctypes.c_void_p, ctypes.c_size_t)
+_has_client = function("pq_check_connection", ctypes.c_bool, absent=True)
+_pass_barrier = function("ProcessProcSignalBarrier")
+_on_exit = function("on_proc_exit", None, ctypes.c_void_p, ctypes.c_size_t)
 
 
 def pending() -> bool:
     """Whether the statement should stop: by a cancel, a time-out, the session's end, or since
     nobody is there any more to hear its result. To be asked on the backend's main thread only.
     """
-    if _is_waited_for() and _pass_barrier is not None:
+    if _is_waited_for():
         # DROP DATABASE and the like wait until every backend has closed its files.
         _pass_barrier()
     if cancelled() or _ends() or _is_too_late() or _is_lost():
         return True
     # PostgreSQL itself looks once and sets its timer again when it gets to it; until then the flag
     # stays, and each look here is a look at the socket.
-    return _should_look_for_client() and _has_client is not None and not _has_client()
+    return _should_look_for_client() and not _has_client()
 
 
 _at_exit: list[Any] = []  # what PostgreSQL has a pointer to must never be collected
@@ -64,8 +51,6 @@ _at_exit: list[Any] = []  # what PostgreSQL has a pointer to must never be colle
 
 def before_exit(last: Callable[[], None]) -> None:
     """Have ``last`` called on the main thread when the backend ends. It must not raise."""
-    if _on_exit is None:
-        return
     called = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_size_t)(lambda *_: last())
     _at_exit.append(called)
     _on_exit(ctypes.cast(called, ctypes.c_void_p), 0)

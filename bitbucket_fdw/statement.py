@@ -22,6 +22,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from .backend import function, variable
+
 T = TypeVar("T")
 
 # What stands in quotes, dollar quotes and comments.
@@ -44,37 +46,23 @@ _LOOSE = re.compile(r"\b(?:citext|collate|bpchar|char(?:acter)?)\b", re.IGNORECA
 _ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
 
 
+_debug_query_string = variable("debug_query_string", ctypes.c_char_p)
+_trigger_depth = function("pg_trigger_depth", ctypes.c_int32, ctypes.c_void_p, absent=0)
+
+transaction_start = function("GetCurrentTransactionStartTimestamp", ctypes.c_int64, absent=0)
+"""When the transaction began, as PostgreSQL counts time; 0 outside of a backend."""
+
+start = function("GetCurrentStatementStartTimestamp", ctypes.c_int64, absent=0)
+"""When the client's statement began, as PostgreSQL counts time; 0 outside of a backend.
+
+What a function runs belongs to the statement that calls it. A procedure that commits begins
+anew, and so does a cursor or a client that fetches the rest of its rows later.
+"""
+
+
 def text() -> str:
     """The client's statement, empty outside of a backend."""
-    try:
-        pointer = ctypes.c_char_p.in_dll(ctypes.CDLL(None), "debug_query_string")
-    except ValueError:
-        return ""
-    return (pointer.value or b"").decode("utf-8", "replace")
-
-
-def transaction_start() -> int:
-    """When the transaction began, as PostgreSQL counts time; 0 outside of a backend."""
-    try:
-        function = ctypes.CDLL(None).GetCurrentTransactionStartTimestamp
-    except AttributeError:
-        return 0
-    function.restype = ctypes.c_int64
-    return int(function())
-
-
-def start() -> int:
-    """When the client's statement began, as PostgreSQL counts time; 0 outside of a backend.
-
-    What a function runs belongs to the statement that calls it. A procedure that commits begins
-    anew, and so does a cursor or a client that fetches the rest of its rows later.
-    """
-    try:
-        function = ctypes.CDLL(None).GetCurrentStatementStartTimestamp
-    except AttributeError:
-        return 0
-    function.restype = ctypes.c_int64
-    return int(function())
+    return (_debug_query_string() or b"").decode("utf-8", "replace")
 
 
 class PerStatement(Generic[T]):
@@ -98,13 +86,7 @@ def trigger_depth() -> int:
 
     ``pg_trigger_depth`` is the SQL function of that name; it takes nothing from its argument.
     """
-    try:
-        function = ctypes.CDLL(None).pg_trigger_depth
-    except AttributeError:
-        return 0
-    function.argtypes = [ctypes.c_void_p]
-    function.restype = ctypes.c_int32
-    return int(function(None))
+    return int(_trigger_depth(None))
 
 
 # A nested loop scans again for each outer row, under one and the same text.

@@ -11,16 +11,14 @@ import functools
 import re
 from typing import overload
 
+from .backend import function
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @functools.cache
 def _is_utf8() -> bool:
-    try:
-        name = ctypes.CDLL(None).GetDatabaseEncodingName  # src/include/mb/pg_wchar.h
-    except AttributeError:  # not inside a PostgreSQL backend
-        return True
-    name.restype = ctypes.c_char_p
+    name = function("GetDatabaseEncodingName", ctypes.c_char_p, absent=b"UTF8")
     return bool(name() == b"UTF8")
 
 

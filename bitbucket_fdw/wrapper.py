@@ -47,8 +47,6 @@ from .writes import check_clauses
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_sizes: dict[tuple[str, str], Sizes] = {}
-
 # Whichever table it is that has a token renewed, the end of the session waits for it.
 interrupts.before_exit(end_renewals)
 
@@ -215,9 +213,10 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Request:
-        if statement.may_use_whole_rows(statement.text()):
+        text = statement.text()
+        if statement.may_use_whole_rows(text):
             columns = self.binding.shown
-        plain = None if statement.may_compare_loosely(statement.text()) else True
+        plain = None if statement.may_compare_loosely(text) else True
         return self.binding.request(
             [Qual(q.field_name, q.operator, q.value, getattr(q, "plain", plain)) for q in quals],
             columns,

@@ -19,13 +19,14 @@ ANY = "any room but the emulator"
 # import itself and the package's version.
 ARROWS: dict[str, set[str] | str] = {
     "errors": set(),
-    "interrupts": set(),
+    "backend": set(),
+    "interrupts": {"backend"},
     "tables": set(),
     "paths": set(),
     "values": {"tables", "wording"},
     "pushdown": {"tables", "errors"},
-    "statement": set(),
-    "wording": set(),
+    "statement": {"backend"},
+    "wording": {"backend"},
     "scans": {"tables"},
     "changes": {"tables", "pushdown", "values", "errors"},
     "seen": {"changes", "tables"},
