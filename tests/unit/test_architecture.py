@@ -169,7 +169,7 @@ def test_pure_rooms_do_no_input_or_output(module, path):
 def test_the_reading_of_imports_sees_what_is_there():
     # The tests above would pass on an empty list; these are known to be imported.
     known = {
-        f"{NAME}.wrapper": ("multicorn.ForeignDataWrapper", f"{NAME}.options"),
+        f"{NAME}.wrapper.foreign_table": ("multicorn.ForeignDataWrapper", f"{NAME}.options"),
         f"{NAME}.pushdown.shippable": (f"{NAME}.tables.base.Filter", f"{NAME}.pushdown.bbql"),
         f"{NAME}.cli": (f"{NAME}.emulator.__main__.main",),
     }

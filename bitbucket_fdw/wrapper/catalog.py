@@ -1,0 +1,46 @@
+"""The foreign data wrapper behind ``bitbucket.tables`` and its kin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from multicorn import ForeignDataWrapper
+
+from .. import catalog
+from .foreign_table import BitbucketFdw
+from .reports import reporting
+
+
+class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
+    """The table declarations, for the extension's ``bitbucket.tables``; nothing is requested.
+
+    The rows come from this package and not from the extension's script, so that they are those of
+    the version in use.
+    """
+
+    @reporting
+    def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
+        super().__init__(dict(fdw_options), dict(fdw_columns))
+        self._table = fdw_options.get("table", "")
+        self._rows = catalog.rows(self._table)
+
+    @classmethod
+    def validate_options(cls, given: Mapping[str, str], level: str) -> None:
+        """Take the catalog's own tables, and whatever :class:`BitbucketFdw` takes.
+
+        A host is not told the server that a table is of, and refuses what no class takes.
+        """
+        if level != "table" or given.get("table") not in catalog.NAMES:
+            BitbucketFdw.validate_options(given, level)
+
+    def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
+        # The host's own guess, a hundred million rows, would have every query compiled by JIT.
+        return len(self._rows), 100
+
+    def execute(self, quals: list[Any], *_: Any, **__: Any) -> Iterator[Mapping[str, Any]]:
+        """Every row, whatever is asked: PostgreSQL filters them."""
+        if self._table == catalog.OPTION_CHECKS:
+            asked = {q.field_name: q.value for q in quals if q.operator == "="}
+            return catalog.option_faults(asked.get("level"), asked.get("options"))
+        return iter(self._rows)

@@ -1,0 +1,64 @@
+"""IMPORT FOREIGN SCHEMA: the foreign tables of a workspace or a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from logging import WARNING
+from typing import Any
+
+from multicorn import ColumnDefinition, TableDefinition
+from multicorn.utils import log_to_postgres
+
+from .. import foreign_schema, interrupts, options
+from ..api.scan import ScanContext
+from ..connection import client_of
+from ..execution import Execution, Sizes
+from ..wording import sayable
+
+
+def import_schema(
+    schema: str,
+    srv_options: Mapping[str, str],
+    import_options: Mapping[str, str],
+    restriction_type: str | None,
+    restricts: list[str],
+) -> list[Any]:
+    values = options.parse(import_options, options.IMPORT)
+    client = client_of(options.parse(srv_options, options.SERVER, options.MAPPING))
+    workspace, repository = foreign_schema.parse_schema(schema)
+    _warn_of_unknown_tables(schema, restricts, repository, values["names"])
+    wanted = foreign_schema.restriction(restriction_type, restricts)
+    issues = values["issues"] == "always"
+    if values["issues"] == "auto":
+        scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
+        sizes = Sizes.of(client)
+        issues = Execution(client, scan, sizes).has_issues(workspace, repository)
+    tables = foreign_schema.foreign_tables(
+        workspace,
+        repository,
+        names=values["names"],
+        wanted=lambda name: wanted(name) and (issues or not foreign_schema.is_issue_table(name)),
+    )
+    return [
+        TableDefinition(
+            table.name,
+            columns=[
+                ColumnDefinition(c.name, type_name=c.column.type, options=c.options)
+                for c in table.columns
+            ],
+            options=table.options,
+        )
+        for table in tables
+    ]
+
+
+def _warn_of_unknown_tables(
+    schema: str, listed: list[str], repository: str | None, names: str
+) -> None:
+    """No error: LIMIT TO and EXCEPT may name what is not there, as with any wrapper."""
+    for name, meant in foreign_schema.unknown_tables(listed, repository, names).items():
+        log_to_postgres(
+            sayable(f'schema "{schema}" has no table "{name}"'),
+            WARNING,
+            hint=f'Perhaps you meant "{meant}".' if meant else "See bitbucket.tables.",
+        )
