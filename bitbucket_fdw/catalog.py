@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import OptionError
 from .foreign_schema import is_issue_table
+from .options import UNSEEN
 from .pushdown.conditions import Condition
 from .pushdown.shippable import ship
 from .sign_in import check_options
@@ -132,12 +133,14 @@ def _ships(column: Column, op: str) -> bool:
 def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
     """What is wrong with the options of one object, a JSON object as text: no row, or one.
 
-    Part of the catalog since it needs no server of Bitbucket's, and nobody's user mapping.
+    A null stands for a value that is not to be looked at. Part of the catalog since it needs no
+    server of Bitbucket's, and nobody's user mapping.
     """
     if level is None or given is None:
         return
     try:
-        check_options(json.loads(given), level)
+        values = json.loads(given)
+        check_options({k: UNSEEN if v is None else v for k, v in values.items()}, level)
     except OptionError as error:
         yield {
             "level": level,

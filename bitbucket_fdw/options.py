@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from . import secrets
 from .errors import OptionError
 
+# Stands for a user mapping's value where only the option's name and place are to be checked.
+UNSEEN = "(a value that is not looked at)"
+
 SERVER = "server"
 TABLE = "foreign table"
 MAPPING = "user mapping"
@@ -347,15 +350,24 @@ def is_secret(name: str) -> bool:
 
 
 def referred(name: str, value: str) -> Any:
-    """A user mapping's option value with a reference to a secret followed, and then read."""
-    return _parse(_BY_NAME[name], secrets.resolve(name, value), followed=True)
+    """A user mapping's option value as it is used, a reference to a secret followed.
+
+    Only a secret option's is: other values are shown, in errors and as parts of addresses.
+    :class:`OptionError` if there is no such secret, or it is no value for the option.
+    """
+    option = _BY_NAME[name]
+    if not option.secret:
+        return _parse(option, value)
+    return _parse(option, secrets.resolve(name, value), followed=True)
 
 
 def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:
-    if value is None:
-        return None
+    if value is None or value is UNSEEN:
+        return value
     try:
         if option.level == MAPPING and not followed and secrets.is_reference(value):
+            if not option.secret:
+                raise ValueError("must stand here itself: only secret options refer to secrets")
             secrets.check(value)
             return value
         return option.parse(value)

@@ -3,8 +3,9 @@
 A user mapping's options stand in PostgreSQL's catalog and in its dumps. A reference keeps the
 secret itself outside: in a file of the one directory that the server's environment variable
 ``BITBUCKET_FDW_SECRETS`` names (Docker and Kubernetes mount secrets so), or in a variable of the
-server's environment whose name starts with ``BITBUCKET_``. Nothing else can be reached: whoever
-may create a user mapping must not be able to read files or variables of the server with it.
+server's environment whose name starts with ``BITBUCKET_``. Nothing else can be reached, and only
+secret options refer: whoever may create a user mapping must not be able to read files or variables
+of the server with it, in an error that shows an e-mail address, or an address with a client's id.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import options, secrets
+from . import options
 from .api.credentials import Credential, digest
 from .api.oauth1 import OAuth1, StoredSignature, signature
 from .api.oauth2 import OAuth2
@@ -177,11 +177,7 @@ class SignIn:
     def credential(self) -> Credential:
         """The credential that they describe; nothing is requested for it yet."""
         made = _CREDENTIALS[self.scheme](self)
-        hidden = (
-            value
-            for name, value in self.values.items()
-            if options.is_secret(name) or secrets.is_reference(self.given[name])
-        )
+        hidden = (value for name, value in self.values.items() if options.is_secret(name))
         return replace(
             made,
             scheme=self.scheme,

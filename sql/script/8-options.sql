@@ -13,9 +13,9 @@ CREATE FUNCTION bitbucket._given_options(catalog oid, object oid)
 RETURNS TABLE (level text, options text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
--- The options of an object, if it is one of a server of this package. Of a user mapping only the
--- way to sign in has its value: the others may be secret, and could get into a log from here. In
--- their place stands a reference, which is a good value for each of them.
+-- The options of an object, if it is one of a server of this package. Of a user mapping's values
+-- only the way to sign in and references are here: the others may be secret, and could get into a
+-- log from here. They are NULL.
 BEGIN ATOMIC
     WITH servers AS (
         SELECT oid, srvoptions FROM pg_foreign_server
@@ -24,10 +24,7 @@ BEGIN ATOMIC
         SELECT 'server', srvoptions FROM servers
         WHERE catalog = 'pg_foreign_server'::regclass AND oid = object
         UNION ALL
-        SELECT 'user_mapping', ARRAY(
-            SELECT CASE option_name WHEN 'auth' THEN 'auth=' || option_value
-                                    ELSE option_name || '=env:BITBUCKET_VALUE' END
-            FROM pg_options_to_table(umoptions))
+        SELECT 'user_mapping', umoptions
         FROM pg_user_mapping JOIN servers ON servers.oid = umserver
         WHERE catalog = 'pg_user_mapping'::regclass AND pg_user_mapping.oid = object
         UNION ALL
@@ -41,8 +38,11 @@ BEGIN ATOMIC
         JOIN servers ON servers.oid = ftserver
         WHERE catalog = 'pg_class'::regclass AND attrelid = object AND attfdwoptions IS NOT NULL
     )
-    SELECT g.level, (SELECT coalesce(jsonb_object_agg(option_name, option_value), '{}')::text
-                     FROM pg_options_to_table(g.options))
+    SELECT g.level, (
+        SELECT coalesce(jsonb_object_agg(option_name, CASE
+            WHEN g.level <> 'user_mapping' OR option_name = 'auth'
+                OR option_value ~ '^(file|env):' THEN option_value END), '{}')::text
+        FROM pg_options_to_table(g.options))
     FROM given g;
 END;
 

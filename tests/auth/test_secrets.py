@@ -116,7 +116,18 @@ def test_what_a_reference_stands_for_is_checked_like_a_value_but_never_shown(dir
     with pytest.raises(OptionError, match="without spaces") as raised:
         options.referred("token", "file:token")
     assert "two words" not in str(raised.value)
-    (directory / "email").write_text("not:an@address")
-    with pytest.raises(OptionError, match="colon") as raised:
-        options.referred("email", "file:email")
-    assert "not:an@address" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", [o.name for o in options.OPTIONS if o.level == options.MAPPING and not o.secret]
+)
+@pytest.mark.parametrize("reference", ["file:token", "env:BITBUCKET_TOKEN"])
+def test_an_option_that_is_shown_takes_no_reference(directory, name, reference):
+    for use in (
+        lambda: options.validate({name: reference}, "user_mapping"),
+        lambda: options.parse({name: reference}, options.MAPPING),
+        lambda: options.referred(name, reference),
+    ):
+        with pytest.raises(OptionError) as raised:
+            use()
+        assert "from-a-" not in str(raised.value)

@@ -265,14 +265,3 @@ def test_the_curl_commands_quote_what_the_server_is_called(imported, authorizati
     [check] = verify(imported).values()
     assert shlex.split(check.curl)[-1] == "http://127.0.0.1:1/2.0$(touch%20pwned)/user"
     assert "'http://127.0.0.1:1/2.0$(touch%20pwned)/user'" in check.curl
-
-
-def test_references_to_secrets_are_not_followed_into_what_is_shown(imported):
-    imported.set(auth="oauth2_client", client_id="env:BITBUCKET_KEY", client_secret="file:secret")
-    error = None
-    try:
-        verify(imported)
-    except Exception as raised:
-        error = str(raised)
-    assert "env:BITBUCKET_KEY" in error
-    assert "is not in the server's environment" in error

@@ -63,6 +63,7 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
         environment={
             "BITBUCKET_FDW_SECRETS": str(secrets),
             "BITBUCKET_TEST_TOKEN": "emulator-token-ada-read",
+            "BITBUCKET_TEST_HELD": "emulator-token-held/in+a=file@x",
             **(environment or {}),
         },
     )
