@@ -32,6 +32,28 @@
 #define PATH_PRIVATE(list) (list)
 #endif
 
+/*
+ * The user whose rights on a table are checked, such as the owner of the view that names it;
+ * invalid for the current one. 16 moved it from the range table's entries to a list of their own.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "parser/parse_relation.h"
+#define SCAN_CHECK_AS_USER(plan, estate) ((plan)->checkAsUser)
+#define TARGET_CHECK_AS_USER(query) \
+	(getRTEPermissionInfo((query)->rteperminfos, \
+						  rt_fetch((query)->resultRelation, (query)->rtable))->checkAsUser)
+#define RESULT_CHECK_AS_USER(rel, estate) ExecGetResultRelCheckAsUser((rel), (estate))
+#else
+#define SCAN_CHECK_AS_USER(plan, estate) \
+	(exec_rt_fetch((plan)->scan.scanrelid, (estate))->checkAsUser)
+#define TARGET_CHECK_AS_USER(query) \
+	(rt_fetch((query)->resultRelation, (query)->rtable)->checkAsUser)
+/* A partition that only gets rows routed to it has no entry of its own. */
+#define RESULT_CHECK_AS_USER(rel, estate) \
+	(exec_rt_fetch((rel)->ri_RangeTableIndex != 0 ? (rel)->ri_RangeTableIndex : \
+				   (rel)->ri_RootResultRelInfo->ri_RangeTableIndex, (estate))->checkAsUser)
+#endif
+
 /* 18 tells the direction of a sort by comparison type instead of btree strategy. */
 #if PG_VERSION_NUM >= 180000
 #define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)

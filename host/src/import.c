@@ -3,6 +3,7 @@
  */
 #include "multicorn.h"
 
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 
 static List *
@@ -21,7 +22,7 @@ import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 		foreach(lc, stmt->table_list)
 			py_append(tables, server_string_to_python(lfirst_node(RangeVar, lc)->relname));
 		list = py_call(py_host, "import_schema", "(OOOzOO)",
-					   server_to_python(GetForeignServer(serverid)),
+					   server_to_python(GetForeignServer(serverid), GetUserId()),
 					   server_string_to_python(stmt->remote_schema),
 					   options_to_python(stmt->options), restriction, tables,
 					   server_string_to_python(stmt->local_schema));

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -23,6 +24,18 @@ syscache_changed(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unuse
 				 uint32 hashvalue pg_attribute_unused())
 {
 	catalog_generation++;
+}
+
+/*
+ * A mapping that comes, goes or changes makes other promises for the role's tables (order, limit,
+ * exact conditions). PostgreSQL plans prepared statements and functions again when a server or a
+ * table changes, but does not watch user mappings.
+ */
+static void
+mapping_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	syscache_changed(arg, cacheid, hashvalue);
+	ResetPlanCache();
 }
 
 /* Columns and their options: a change to them is one to the table's relcache entry. */
@@ -37,22 +50,22 @@ instances_init(void)
 {
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, syscache_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, syscache_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, syscache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, mapping_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
 }
 
 /*
- * The options of the current user's mapping, or of the public one; empty if there is neither.
+ * The options of a user's mapping, or of the public one; empty if there is neither.
  */
 static PyObject *
-mapping_options(Oid serverid)
+mapping_options(Oid userid, Oid serverid)
 {
 	HeapTuple	tuple;
 	Datum		options;
 	bool		isnull;
 	PyObject   *result;
 
-	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
+	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
 							ObjectIdGetDatum(serverid));
 	if (!HeapTupleIsValid(tuple))
 		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
@@ -70,11 +83,11 @@ mapping_options(Oid serverid)
  * The arguments of multicorn/_instances.py's Server.
  */
 PyObject *
-server_to_python(ForeignServer *server)
+server_to_python(ForeignServer *server, Oid userid)
 {
 	return py_own(Py_BuildValue("(OOO)", server_string_to_python(server->servername),
 								options_to_python(server->options),
-								mapping_options(server->serverid)));
+								mapping_options(userid, server->serverid)));
 }
 
 static PyObject *
@@ -120,17 +133,19 @@ forget_dropped_tables(uint64 generation)
 }
 
 /*
- * The instance for a foreign table and the current user, told of the transaction; it is made again
- * if the catalogs have changed.
+ * The instance for a foreign table and a user, told of the transaction; it is made again if the
+ * catalogs have changed. The user is the one whose rights PostgreSQL checks: the owner of the view
+ * that names the table; or, where "check_as_user" is invalid, the current user.
  */
 PyObject *
-instance_get(Oid relid)
+instance_get(Oid relid, Oid check_as_user)
 {
+	Oid			userid = OidIsValid(check_as_user) ? check_as_user : GetUserId();
 	uint64		generation = catalog_generation;	/* what changes from here on is another */
 	PyObject   *instance;
 
 	transaction_take_part();
-	while ((instance = py_call(py_host, "current_instance", "(IIKii)", relid, GetUserId(),
+	while ((instance = py_call(py_host, "current_instance", "(IIKii)", relid, userid,
 							   generation, GetCurrentTransactionNestLevel(),
 							   IsolationIsSerializable() ? 1 : 0)) == Py_None)
 	{
@@ -138,8 +153,8 @@ instance_get(Oid relid)
 		ForeignServer *server = GetForeignServer(table->serverid);
 
 		forget_dropped_tables(generation);
-		py_call(py_host, "make_instance", "(IIKOOO)", relid, GetUserId(), generation,
-				server_to_python(server), options_to_python(table->options),
+		py_call(py_host, "make_instance", "(IIKOOO)", relid, userid, generation,
+				server_to_python(server, userid), options_to_python(table->options),
 				columns_to_python(relid));
 	}
 	return instance;

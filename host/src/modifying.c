@@ -8,6 +8,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/appendinfo.h"
+#include "parser/parsetree.h"
 #include "utils/rel.h"
 
 /* The junk column of old rows, as PostgreSQL itself names it. */
@@ -46,9 +47,12 @@ add_foreign_update_targets(PlannerInfo *root, Index rtindex,
 						   RangeTblEntry *target_rte pg_attribute_unused(),
 						   Relation target_relation)
 {
+	/* Also of a partition: rights are those of the table that the statement names. */
+	Oid			user = TARGET_CHECK_AS_USER(root->parse);
+
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(RelationGetRelid(target_relation));
+		PyObject   *instance = instance_get(RelationGetRelid(target_relation), user);
 		AttrNumber	attno = PyLong_AsLong(py_call(instance, "rowid_attnum", "()"));
 		Form_pg_attribute rowid = TupleDescAttr(RelationGetDescr(target_relation), attno - 1);
 
@@ -85,12 +89,13 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;	/* none for COPY FROM */
 	bool		returning = plan ? plan->returningLists != NIL : rel->ri_returningList != NIL;
 	bool		on_conflict = plan != NULL && plan->onConflictAction != ONCONFLICT_NONE;
+	Oid			user = RESULT_CHECK_AS_USER(rel, mtstate->ps.state);
 
 	modification->users = 1;
 	py_holder_init(&modification->instance, CurrentMemoryContext);
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(RelationGetRelid(relation));
+		PyObject   *instance = instance_get(RelationGetRelid(relation), user);
 		PyObject   *start;
 		AttrNumber	rowid;
 

@@ -124,8 +124,8 @@ extern PyObject *slot_to_python(RowConverter *converter, TupleTableSlot *slot);
 /* instances.c */
 
 extern void instances_init(void);
-extern PyObject *instance_get(Oid relid);
-extern PyObject *server_to_python(ForeignServer *server);
+extern PyObject *instance_get(Oid relid, Oid check_as_user);
+extern PyObject *server_to_python(ForeignServer *server, Oid userid);
 
 /* transactions.c */
 
@@ -158,6 +158,7 @@ extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool is
 typedef struct PlannedTable
 {
 	Oid			relid;
+	Oid			check_as_user;	/* as instance_get() takes it */
 	RelOptInfo *rel;
 	Cost		startup_cost;
 	int			width;

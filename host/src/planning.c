@@ -70,17 +70,25 @@ constant_quals(RelOptInfo *rel, bool *complete)
  * Estimates: the wrapper's get_rel_size() and _startup_cost.
  */
 static void
-get_foreign_rel_size(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel, Oid relid)
+get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	PlannedTable *table = palloc0(sizeof(PlannedTable));
 
 	table->relid = relid;
+	table->check_as_user = rel->userid;
 	table->rel = rel;
 	rel->fdw_private = table;
 
+	/*
+	 * What the instance of one role promises (order, limit, exact conditions), that of another
+	 * may not keep. Where a view's owner is asked instead, the role does not matter.
+	 */
+	if (!OidIsValid(rel->userid))
+		root->glob->dependsOnRole = true;
+
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(relid);
+		PyObject   *instance = instance_get(relid, rel->userid);
 		PyObject   *size;
 		bool		complete;
 		double		rows;
@@ -139,7 +147,7 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(relid);
+		PyObject   *instance = instance_get(relid, rel->userid);
 
 		find_sort_order(root, table, instance);
 		add_scan_paths(root, table, rel->rows, NULL);
@@ -168,7 +176,7 @@ wrapper_can_limit(const PlannedTable *table, Const *limit, Const *offset)
 
 	PY_BEGIN();
 	{
-		PyObject   *instance = instance_get(table->relid);
+		PyObject   *instance = instance_get(table->relid, table->check_as_user);
 		bool		complete;
 		PyObject   *quals = constant_quals(table->rel, &complete);
 

@@ -42,7 +42,8 @@ begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 
 	PY_BEGIN();
 	{
-		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation)));
+		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation),
+													   SCAN_CHECK_AS_USER(plan, node->ss.ps.state)));
 		scan->converter = row_converter(relation, columns);
 	}
 	PY_END();
