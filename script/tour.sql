@@ -40,4 +40,4 @@ LIMIT 5;
 EXPLAIN (VERBOSE, COSTS OFF)
 SELECT id, title
 FROM :repository.pull_requests
-WHERE state = 'OPEN' AND title ILIKE '%fix%' AND length(title) < 60;
+WHERE state = 'OPEN' AND title ILIKE '%date%' AND length(title) < 60;

@@ -19,6 +19,11 @@ TIME_SLACK = timedelta(milliseconds=1)
 
 _EQUALITY = ("=", "in")
 
+# ILIKE compares small letters. Of all letters beyond ASCII these alone have a small form within it,
+# or the other way round: the Kelvin sign (U+212A), and in some locales the i with and without a dot
+# (U+0130, U+0131). How Bitbucket folds them is not documented.
+_FOLDED_BEYOND_ASCII = frozenset("iIkK")
+
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
@@ -121,9 +126,10 @@ def literal_piece(pattern: str, *, ascii_only: bool) -> str | None:
     """The longest stretch of a LIKE pattern that every match contains.
 
     ``~`` asks for it letter case aside, which is as wide as LIKE or wider. For ILIKE only ASCII
-    is used, since how other letters fold depends on the database's locale. Quotes and backslashes
-    end a stretch, because BBQL has no documented way to write them, and so does a capital sigma,
-    whose small letter depends on what follows it.
+    is used, since how other letters fold depends on the database's locale, and of ASCII not the
+    letters that one beyond it may fold to. Quotes and backslashes end a stretch, because BBQL has
+    no documented way to write them, and so does a capital sigma, whose small letter depends on
+    what follows it.
     """
     pieces = [""]
     characters = iter(pattern)
@@ -137,7 +143,7 @@ def literal_piece(pattern: str, *, ascii_only: bool) -> str | None:
             special
             or character in '"\\\u03a3'
             or ord(character) < 32
-            or (ascii_only and not character.isascii())
+            or (ascii_only and (not character.isascii() or character in _FOLDED_BEYOND_ASCII))
         ):
             pieces.append("")
         else:
