@@ -4,35 +4,51 @@
 #include "multicorn.h"
 
 #include "access/stratnum.h"
-#include "catalog/pg_collation.h"
+#include "catalog/pg_am.h"
+#include "commands/defrem.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/paths.h"
 #include "utils/lsyscache.h"
 
 /*
- * The column of this table that a path key sorts by, and its collation if that is not the default.
+ * Whether an operator family orders an expression, which is a column with or without a relabelling,
+ * the way ORDER BY of the column alone does. A relabelling keeps the value but not its order: of a
+ * text as citext or char(n), of an integer as oid. One is accepted only if it is the planner's own,
+ * to the type that the column's default operators take, as of varchar to text. For an array, that
+ * type is any array's, and the order the elements': of int4[] as oid[] it is another.
+ */
+static bool
+is_own_order(Node *expr, const Var *column, Oid opfamily)
+{
+	Oid			opclass = GetDefaultOpClass(column->vartype, BTREE_AM_OID);
+
+	return OidIsValid(opclass) && get_opclass_family(opclass) == opfamily &&
+		(IsA(expr, Var) || get_opclass_input_type(opclass) == exprType(expr));
+}
+
+/*
+ * The column of this table that a path key sorts by, and its collation if that is not the column's
+ * own.
  */
 static Var *
 pathkey_column(PathKey *pathkey, RelOptInfo *rel, Oid *collation)
 {
+	EquivalenceClass *class = pathkey->pk_eclass;
 	ListCell   *lc;
 
-	*collation = InvalidOid;
-	foreach(lc, pathkey->pk_eclass->ec_members)
+	foreach(lc, class->ec_members)
 	{
 		EquivalenceMember *member = lfirst_node(EquivalenceMember, lc);
 		Node	   *expr = (Node *) member->em_expr;
+		Var		   *column = column_of(rel->relid, expr);
 
-		if (!bms_equal(member->em_relids, rel->relids))
+		/* The relids are others if an outer join may make the column NULL. */
+		if (column == NULL || column->varattno < 0 ||
+			!bms_equal(member->em_relids, rel->relids) ||
+			!is_own_order(expr, column, pathkey->pk_opfamily))
 			continue;
-		if (IsA(expr, RelabelType))
-		{
-			if (((RelabelType *) expr)->resultcollid != DEFAULT_COLLATION_OID)
-				*collation = ((RelabelType *) expr)->resultcollid;
-			expr = (Node *) ((RelabelType *) expr)->arg;
-		}
-		if (IsA(expr, Var) && ((Var *) expr)->varattno > 0)
-			return (Var *) expr;
-		return NULL;
+		*collation = class->ec_collation == column->varcollid ? InvalidOid : class->ec_collation;
+		return column;
 	}
 	return NULL;
 }
