@@ -3,28 +3,32 @@
  */
 #include "multicorn.h"
 
+#include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/appendinfo.h"
 #include "parser/parsetree.h"
 #include "utils/rel.h"
 
-/* The junk column of old rows, as PostgreSQL itself names it. */
+/* The junk columns of old rows and of their ctid, as PostgreSQL itself names them. */
 #define WHOLE_ROW "wholerow"
+#define CTID "ctid"
 
 typedef struct Modification
 {
 	PyHolder	instance;
 	RowConverter *converter;
 	int			batch_size;
-	int			users;			/* of one state, where rows are also routed to the table */
+	bool		with_ctid;		/* RETURNING wants the rows' ctid */
 
 	/* of UPDATE and DELETE */
 	Oid			rowid_type;
 	AttrNumber	rowid_attno;	/* in the plan's rows */
 	AttrNumber	old_row_attno;	/* likewise; invalid if the old row is not needed */
+	AttrNumber	ctid_attno;		/* likewise; invalid if the wrapper gives none */
 } Modification;
 
 /*
@@ -38,9 +42,9 @@ rowid_junk_name(Oid type)
 }
 
 /*
- * Have the plan give the row identifier; and for RETURNING of a DELETE, the old row, as a record,
- * like PostgreSQL's own of this name, so that tables of other row types may share it. An UPDATE
- * gets that one anyway.
+ * Have the plan give the row identifier, and the ctid if the wrapper has one, which tells rows that
+ * a join gives twice. And for RETURNING of a DELETE, the old row, as a record, like PostgreSQL's own
+ * of this name, so that tables of other row types may share it. An UPDATE gets that one anyway.
  */
 static void
 add_foreign_update_targets(PlannerInfo *root, Index rtindex,
@@ -60,6 +64,11 @@ add_foreign_update_targets(PlannerInfo *root, Index rtindex,
 							 makeVar(rtindex, attno, rowid->atttypid, rowid->atttypmod,
 									 rowid->attcollation, 0),
 							 rtindex, rowid_junk_name(rowid->atttypid));
+		if (py_call(instance, "has_ctid", "()") == Py_True)
+			add_row_identity_var(root,
+								 makeVar(rtindex, SelfItemPointerAttributeNumber, TIDOID, -1,
+										 InvalidOid, 0),
+								 rtindex, CTID);
 		if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL)
 			add_row_identity_var(root,
 								 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
@@ -81,6 +90,21 @@ can_batch(ResultRelInfo *rel)
 		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row));
 }
 
+/*
+ * Whether a RETURNING clause mentions its table's ctid. Columns of joined tables have a special
+ * varno there.
+ */
+static bool
+mentions_ctid(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varattno == SelfItemPointerAttributeNumber &&
+			!IS_SPECIAL_VARNO(((Var *) node)->varno);
+	return expression_tree_walker(node, mentions_ctid, context);
+}
+
 static Modification *
 start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operation)
 {
@@ -91,7 +115,8 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 	bool		on_conflict = plan != NULL && plan->onConflictAction != ONCONFLICT_NONE;
 	Oid			user = RESULT_CHECK_AS_USER(rel, mtstate->ps.state);
 
-	modification->users = 1;
+	modification->with_ctid = mentions_ctid((Node *) (plan ? plan->returningLists :
+													  rel->ri_returningList), NULL);
 	py_holder_init(&modification->instance, CurrentMemoryContext);
 	PY_BEGIN();
 	{
@@ -100,11 +125,12 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 		AttrNumber	rowid;
 
 		py_holder_set(&modification->instance, instance);
-		modification->converter = row_converter(relation, NULL);
-		start = py_call(instance, "start_modify", "(siii)",
+		modification->converter = row_converter(relation, NULL, modification->with_ctid);
+		start = py_call(instance, "start_modify", "(siiii)",
 						operation == CMD_UPDATE ? "update" :
 						operation == CMD_DELETE ? "delete" : "insert",
-						returning, on_conflict, !returning && can_batch(rel));
+						returning, modification->with_ctid, on_conflict,
+						!returning && can_batch(rel));
 		if (!PyArg_ParseTuple(start, "hi", &rowid, &modification->batch_size))
 			py_throw();
 		if (operation != CMD_INSERT)
@@ -135,22 +161,26 @@ begin_foreign_modify(ModifyTableState *mtstate, ResultRelInfo *rel,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("The rowid_column could not be identified")));
 		modification->old_row_attno = ExecFindJunkAttributeInTlist(targets, WHOLE_ROW);
+		modification->ctid_attno = ExecFindJunkAttributeInTlist(targets, CTID);
 	}
 	rel->ri_FdwState = modification;
 }
 
 /*
- * COPY FROM, or rows routed to a partition; which an UPDATE of the same table may also do.
+ * COPY FROM, or rows routed to a partition. Where an UPDATE of the partitioned table also updates
+ * the partition itself, it might come upon a row that it has just moved there, and update it again.
+ * PostgreSQL's own wrapper refuses that with the same words.
  */
 static void
 begin_foreign_insert(ModifyTableState *mtstate, ResultRelInfo *rel)
 {
-	Modification *modification = rel->ri_FdwState;
-
-	if (modification != NULL)
-		modification->users++;
-	else
-		rel->ri_FdwState = start_modification(mtstate, rel, CMD_INSERT);
+	if (rel->ri_FdwState != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot route tuples into foreign table to be updated \"%s\"",
+						RelationGetRelationName(rel->ri_RelationDesc)),
+				 errhint("Have the UPDATE's condition leave out the rows of that partition.")));
+	rel->ri_FdwState = start_modification(mtstate, rel, CMD_INSERT);
 }
 
 static void
@@ -158,7 +188,7 @@ end_foreign_modify(EState *estate pg_attribute_unused(), ResultRelInfo *rel)
 {
 	Modification *modification = rel->ri_FdwState;
 
-	if (modification == NULL || --modification->users > 0)
+	if (modification == NULL)
 		return;
 	PY_BEGIN();
 	{
@@ -178,13 +208,20 @@ get_foreign_modify_batch_size(ResultRelInfo *rel)
 }
 
 /*
- * Where the wrapper returned the row as it became, that is what RETURNING and triggers see.
+ * Where the wrapper returned the row as it became, that is what RETURNING and triggers see. The old
+ * ctid, NULL for none, holds unless the row has a new one.
  */
 static void
-store_result(Modification *modification, PyObject *result, TupleTableSlot *slot)
+store_result(Modification *modification, ResultRelInfo *rel, PyObject *result, ItemPointer ctid,
+			 TupleTableSlot *slot)
 {
+	ItemPointerSetInvalid(&slot->tts_tid);
 	if (result != Py_None)
 		row_to_slot(modification->converter, result, slot);
+	if (ctid != NULL && !ItemPointerIsValid(&slot->tts_tid))
+		ItemPointerCopy(ctid, &slot->tts_tid);
+	if (modification->with_ctid && !ItemPointerIsValid(&slot->tts_tid))
+		throw_no_ctid(rel->ri_RelationDesc);
 }
 
 static TupleTableSlot *
@@ -195,10 +232,10 @@ exec_foreign_insert(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
 
 	PY_BEGIN();
 	{
-		store_result(modification,
+		store_result(modification, rel,
 					 py_call(modification->instance.object, "insert", "(O)",
 							 slot_to_python(modification->converter, slot)),
-					 slot);
+					 NULL, slot);
 	}
 	PY_END();
 	return slot;
@@ -225,7 +262,7 @@ exec_foreign_batch_insert(EState *estate pg_attribute_unused(), ResultRelInfo *r
 		}
 		results = py_call(modification->instance.object, "bulk_insert", "(O)", rows);
 		for (int i = 0; results != Py_None && i < *count; i++)
-			store_result(modification, PyList_GET_ITEM(results, i), slots[i]);
+			store_result(modification, rel, PyList_GET_ITEM(results, i), NULL, slots[i]);
 	}
 	PY_END();
 	return slots;
@@ -240,19 +277,45 @@ rowid_to_python(Modification *modification, TupleTableSlot *plan_slot)
 	return isnull ? Py_None : datum_to_python(rowid, modification->rowid_type, false);
 }
 
+/*
+ * The ctid of the row to change, as the scan gave it; NULL if it gave none.
+ */
+static ItemPointer
+old_ctid(Modification *modification, TupleTableSlot *plan_slot)
+{
+	bool		isnull = true;
+	Datum		ctid = (Datum) 0;
+
+	if (AttributeNumberIsValid(modification->ctid_attno))
+		ctid = ExecGetJunkAttribute(plan_slot, modification->ctid_attno, &isnull);
+	return isnull ? NULL : (ItemPointer) DatumGetPointer(ctid);
+}
+
+static bool
+is_first_change(EState *estate, ResultRelInfo *rel, ItemPointer ctid)
+{
+	return ctid == NULL || first_change(estate, RelationGetRelid(rel->ri_RelationDesc), ctid);
+}
+
+/*
+ * NULL, for nothing done, if the statement has changed the row already.
+ */
 static TupleTableSlot *
-exec_foreign_update(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
-					TupleTableSlot *slot, TupleTableSlot *plan_slot)
+exec_foreign_update(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
+					TupleTableSlot *plan_slot)
 {
 	Modification *modification = rel->ri_FdwState;
+	ItemPointer ctid = old_ctid(modification, plan_slot);
 
+	if (!is_first_change(estate, rel, ctid))
+		return NULL;
 	PY_BEGIN();
 	{
-		store_result(modification,
+		store_result(modification, rel,
 					 py_call(modification->instance.object, "update", "(OO)",
 							 rowid_to_python(modification, plan_slot),
 							 slot_to_python(modification->converter, slot)),
-					 slot);
+					 ctid, slot);
 	}
 	PY_END();
 	return slot;
@@ -275,19 +338,25 @@ store_old_row(Modification *modification, TupleTableSlot *plan_slot, TupleTableS
 		ExecStoreHeapTupleDatum(row, slot);
 }
 
+/*
+ * Likewise.
+ */
 static TupleTableSlot *
-exec_foreign_delete(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
-					TupleTableSlot *slot, TupleTableSlot *plan_slot)
+exec_foreign_delete(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
+					TupleTableSlot *plan_slot)
 {
 	Modification *modification = rel->ri_FdwState;
+	ItemPointer ctid = old_ctid(modification, plan_slot);
 
+	if (!is_first_change(estate, rel, ctid))
+		return NULL;
 	PY_BEGIN();
 	{
 		PyObject   *result = py_call(modification->instance.object, "delete", "(O)",
 									 rowid_to_python(modification, plan_slot));
 
 		store_old_row(modification, plan_slot, slot);
-		store_result(modification, result, slot);
+		store_result(modification, rel, result, ctid, slot);
 	}
 	PY_END();
 	return slot;

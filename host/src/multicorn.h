@@ -117,9 +117,14 @@ extern Datum convert_value(Converter *converter, PyObject *value);
 
 typedef struct RowConverter RowConverter;
 
-extern RowConverter *row_converter(Relation relation, Bitmapset *columns);
+extern RowConverter *row_converter(Relation relation, Bitmapset *columns, bool with_ctid);
 extern void row_to_slot(RowConverter *converter, PyObject *row, TupleTableSlot *slot);
 extern PyObject *slot_to_python(RowConverter *converter, TupleTableSlot *slot);
+extern void throw_no_ctid(Relation relation) __attribute__((noreturn));
+
+/* changed_rows.c */
+
+extern bool first_change(EState *estate, Oid relid, ItemPointer ctid);
 
 /* instances.c */
 

@@ -14,8 +14,8 @@
 #include "optimizer/restrictinfo.h"
 
 /*
- * The columns the scan must give: those of the target list and of the conditions. For a whole row
- * this counts dropped ones in.
+ * The columns the scan must give: those of the target list and of the conditions, ctid among them.
+ * For a whole row this counts dropped ones in.
  */
 static List *
 needed_columns(RelOptInfo *rel)
@@ -33,6 +33,9 @@ needed_columns(RelOptInfo *rel)
 	for (AttrNumber attno = 1; attno <= rel->max_attr; attno++)
 		if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, offset_columns))
 			result = lappend_int(result, attno);
+	if (bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber,
+					  offset_columns))
+		result = lappend_int(result, SelfItemPointerAttributeNumber);
 	return result;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "multicorn.h"
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -16,7 +17,7 @@
 
 /*
  * The column of a table that an expression is, or NULL. A relabelling, such as of varchar to text,
- * leaves the value as it is.
+ * leaves the value as it is. Of the system columns, ctid counts as one.
  */
 Var *
 column_of(Index relid, Node *node)
@@ -27,7 +28,8 @@ column_of(Index relid, Node *node)
 	{
 		Var		   *var = (Var *) node;
 
-		if ((Index) var->varno == relid && var->varlevelsup == 0 && var->varattno > 0)
+		if ((Index) var->varno == relid && var->varlevelsup == 0 &&
+			(var->varattno > 0 || var->varattno == SelfItemPointerAttributeNumber))
 			return var;
 	}
 	return NULL;

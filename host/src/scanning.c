@@ -3,6 +3,7 @@
  */
 #include "multicorn.h"
 
+#include "access/sysattr.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
@@ -13,6 +14,7 @@ typedef struct RunningScan
 	PyHolder	instance;
 	PyHolder	iterator;
 	RowConverter *converter;
+	bool		with_ctid;
 	List	   *quals;			/* of ScanQual */
 	bool		finished;
 } RunningScan;
@@ -29,7 +31,12 @@ begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 	py_holder_init(&scan->instance, CurrentMemoryContext);
 	py_holder_init(&scan->iterator, CurrentMemoryContext);
 	foreach(lc, list_nth(plan->fdw_private, PRIVATE_COLUMNS))
-		columns = bms_add_member(columns, lfirst_int(lc));
+	{
+		if (lfirst_int(lc) == SelfItemPointerAttributeNumber)
+			scan->with_ctid = true;
+		else
+			columns = bms_add_member(columns, lfirst_int(lc));
+	}
 	foreach(lc, plan->fdw_exprs)
 	{
 		ScanQual   *qual = clause_to_qual(plan->scan.scanrelid, lfirst(lc));
@@ -44,7 +51,7 @@ begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 	{
 		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation),
 													   SCAN_CHECK_AS_USER(plan, node->ss.ps.state)));
-		scan->converter = row_converter(relation, columns);
+		scan->converter = row_converter(relation, columns, scan->with_ctid);
 	}
 	PY_END();
 	node->fdw_state = scan;
@@ -135,7 +142,11 @@ iterate_foreign_scan(ForeignScanState *node)
 			py_throw();
 
 		if (row != NULL && row != Py_None)
+		{
 			row_to_slot(scan->converter, row, slot);
+			if (scan->with_ctid && !ItemPointerIsValid(&slot->tts_tid))
+				throw_no_ctid(node->ss.ss_currentRelation);
+		}
 		else
 		{
 			scan->finished = true;

@@ -323,7 +323,7 @@ def test_partitions(session: Session) -> None:
     assert sorted(session.rows("SELECT * FROM whole")) == [(1, "plain"), (12, "foreign")]
     session.execute("UPDATE whole SET name = 'both'")
     assert [c["rowid"] for c in session.calls("update")] == [12]
-    # A row that moves into the foreign partition, while that is itself updated.
+    # A row that moves into the foreign partition, which the condition leaves out of the update.
     session.execute("UPDATE whole SET id = 15 WHERE id = 1")
     assert [c["values"]["id"] for c in session.calls("insert")] == [15]
     session.execute("DELETE FROM whole")

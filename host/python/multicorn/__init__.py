@@ -158,6 +158,12 @@ class ForeignDataWrapper:
     #     options of one object; level is "server", "user_mapping", "table" or "column". An
     #     exception refuses the command. README.md says when it is not called.
 
+    # gives_ctid: bool
+    #     Beyond Multicorn2; not defined here either. Where it is true, each row has its ctid, which
+    #     no other row of the table has: a text such as '(42,1)', under that name in a mapping.
+    #     "ctid" is then a column like any other, which execute is asked for and which quals and
+    #     path keys may be about. Without it, a query that asks for the ctid is refused.
+
     # Scanning
 
     def execute(

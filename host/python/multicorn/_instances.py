@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 READ_ONLY = "This FDW does not support the writable API"
+# The attribute number of a system column.
+CTID = -1
 # As many as fit into one statement's parameters.
 MAX_BATCH_SIZE = 65535
 
@@ -80,12 +82,15 @@ class Instance(Participant):
         self.recipe = recipe
         self.generation = generation  # of the catalogs, when the recipe was last compared
         self.names = {column[0]: column[1] for column in columns}
-        self.attnums = {column[1]: column[0] for column in columns}
+        if getattr(self.wrapper, "gives_ctid", False):
+            self.names[CTID] = "ctid"
+        self.attnums = {name: attnum for attnum, name in self.names.items()}
 
     # Planning
 
     def rel_size(self, quals: list[HostQual], columns: list[int]) -> tuple[float, float, float]:
         """Return the wrapper's estimates: rows, width of a row in bytes, startup cost."""
+        self._require_ctid(CTID in columns)
         size = self.wrapper.get_rel_size(self._quals(quals), self._names(columns))
         try:
             rows, width = size
@@ -156,14 +161,31 @@ class Instance(Participant):
         name = self.wrapper.rowid_column
         if name is None:
             raise failure(READ_ONLY)
-        if str(name) not in self.attnums:
+        attnum = self.attnums.get(str(name), CTID)
+        if attnum == CTID:
             raise failure("The rowid attribute does not exist", "HV005")
-        return self.attnums[str(name)]
+        return attnum
+
+    def has_ctid(self) -> bool:
+        """Say whether the wrapper's rows have a ctid."""
+        return CTID in self.names
+
+    def _require_ctid(self, wanted: int) -> None:
+        if wanted and not self.has_ctid():
+            raise failure(
+                "the ctid of this foreign table's rows is not known",
+                "0A000",
+                "Use the columns that identify a row instead.",
+            )
 
     def start_modify(
-        self, operation: str, returning: int, on_conflict: int, may_batch: int
+        self, operation: str, returning: int, with_ctid: int, on_conflict: int, may_batch: int
     ) -> tuple[int, int]:
-        """Return the rowid column's attribute number, 0 for an insert, and the size of batches."""
+        """Return the rowid column's attribute number, 0 for an insert, and the size of batches.
+
+        ``with_ctid`` is whether RETURNING wants the rows' ctid.
+        """
+        self._require_ctid(with_ctid)
         self.modified = True
         if operation == "insert":
             attnum = 0

@@ -84,7 +84,15 @@ class PlainWrapper(ForeignDataWrapper):
                 limit=limit,
                 offset=offset,
             )
-        return self.evaluate("rows", "[]", quals=quals, columns=columns, limit=limit, offset=offset)
+        return self.evaluate(
+            "rows",
+            "[]",
+            quals=quals,
+            columns=columns,
+            sortkeys=sortkeys,
+            limit=limit,
+            offset=offset,
+        )
 
 
 class Wrapper(PlainWrapper):
@@ -235,6 +243,14 @@ class ExactWrapper(Wrapper):
     def exact_quals(self, quals):
         self.note("exact_quals", quals=describe_quals(quals))
         return self.evaluate("exact", "True", quals=quals)
+
+
+class CtidWrapper(Wrapper):
+    """Gives its rows a ctid, if its option "ctid" says so."""
+
+    @property
+    def gives_ctid(self):
+        return self.evaluate("ctid", "True")
 
 
 class CuriousWrapper(Wrapper):
