@@ -6,6 +6,8 @@ Some things that hosts do not tell can only be read there:
   there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
 - whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
 - whether it compares texts by another type or collation, which Multicorn2 does not tell either;
+- whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
+  takes a negative one for none;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that they would come out as NULLs.
 
@@ -43,6 +45,11 @@ _WHOLE_ROWS = re.compile(
     re.IGNORECASE,
 )
 _LOOSE = re.compile(r"\b(?:citext|collate|bpchar|char(?:acter)?)\b", re.IGNORECASE)
+# LIMIT and OFFSET by anything but a number of nine digits, which 32 bits hold. EXECUTE hides them.
+_WIDE_LIMIT = re.compile(
+    r"\b(?:limit|offset|fetch\s+(?:first|next))\b(?!\s*\d{1,9}(?![\w.]))|\bexecute\b",
+    re.IGNORECASE,
+)
 _ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
 
 
@@ -101,6 +108,12 @@ def may_use_whole_rows(statement: str) -> bool:
 def may_compare_loosely(statement: str) -> bool:
     """Whether texts may be compared such that different ones are equal."""
     return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
+
+
+@functools.lru_cache(maxsize=4)
+def may_limit_widely(statement: str) -> bool:
+    """Whether a LIMIT or OFFSET may be negative, or have more than 32 bits."""
+    return _WIDE_LIMIT.search(_SKIPPED.sub(" ", statement)) is not None
 
 
 def may_write(statement: str) -> bool:

@@ -9,6 +9,9 @@ from typing import Any
 from ..tables.base import Table
 from .conditions import Condition
 
+# No listing is as long, and Python's indexes end at the next power of two.
+_ENDLESS = 2**62
+
 Parameters = tuple[tuple[str, str], ...]
 
 
@@ -128,7 +131,8 @@ class Plan:
     @property
     def enough(self) -> int | None:
         """How many rows, those passed over by OFFSET among them, are all that is wanted."""
-        return None if self.limit is None else self.offset + self.limit
+        enough = None if self.limit is None else self.offset + self.limit
+        return None if enough is None or enough > _ENDLESS else enough
 
     @property
     def stop_after(self) -> int | None:

@@ -92,8 +92,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return [k for k in sortkeys[:1] if self.binding.sort(k.attname, k.is_reversed, refused)]
 
     def can_limit(self, limit: int | None, offset: int | None) -> bool:
-        # Asked only where no condition remains: rows are counted off here.
-        return True
+        # Asked only where no condition remains: rows are counted off here. OFFSET alone ends no
+        # reading, and Multicorn2 plans a scan with it, and with LIMIT -1, as one of minus one row.
+        if limit is None:
+            return False
+        if getattr(multicorn, "JOIN_CONDITIONS_KEPT", False):
+            return True
+        return not statement.may_limit_widely(statement.text())
 
     @reporting
     def exact_quals(self, quals: list[Any]) -> bool:

@@ -164,12 +164,14 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
  */
 
 /*
- * Whether a LIMIT or OFFSET is absent or a known number.
+ * Whether a LIMIT or OFFSET is absent or a known number; a negative one is PostgreSQL's to refuse.
  */
 static bool
 is_known(Node *limit)
 {
-	return limit == NULL || (IsA(limit, Const) && !((Const *) limit)->constisnull);
+	return limit == NULL ||
+		(IsA(limit, Const) && !((Const *) limit)->constisnull &&
+		 DatumGetInt64(((Const *) limit)->constvalue) >= 0);
 }
 
 static bool

@@ -261,6 +261,35 @@ def test_offset_alone(session: Session, limited: str) -> None:
     assert session.rows(query) == [(98,), (99,)]
 
 
+@pytest.mark.beyond("takes a negative LIMIT for none, and reads the rows before it refuses")
+@pytest.mark.parametrize(
+    ("clause", "sqlstate"),
+    [
+        ("LIMIT -1", "2201W"),
+        ("OFFSET -1", "2201X"),
+        ("LIMIT 3 OFFSET -1", "2201X"),
+        ("LIMIT -1 OFFSET 3", "2201W"),
+        ("LIMIT (-9223372036854775808)", "2201W"),
+        ("FETCH FIRST (-1) ROWS ONLY", "2201W"),
+    ],
+)
+@pytest.mark.parametrize("source", ["{}", "{} WHERE id >= 0", "{} ORDER BY id"])
+def test_negative_limit(
+    session: Session, exact_server: str, clause: str, sqlstate: str, source: str
+) -> None:
+    table = session.table(
+        "id int, v int", exact_server, rows=LIMITED, limited="True", sortable="sortkeys"
+    )
+    query = f"SELECT id FROM {source.format(table)} {clause}"
+    assert session.error(query).sqlstate == sqlstate
+    assert session.calls("can_limit", "execute") == []
+    parameters = clause.replace("-1", "$1").replace("-9223372036854775808", "$1")
+    session.execute(f"PREPARE q(bigint) AS SELECT id FROM {source.format(table)} {parameters}")
+    for _ in range(7):
+        assert session.error("EXECUTE q(-1)").sqlstate == sqlstate
+    session.execute("DEALLOCATE q")
+
+
 @pytest.mark.beyond("keeps 32 bits of it")
 def test_large_limit(session: Session, limited: str) -> None:
     assert limits(session, f"SELECT id FROM {limited} LIMIT 5000000000") == (5000000000, None)

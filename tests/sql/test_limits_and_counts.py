@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import psycopg
 import pytest
 
 from tests.sql.querying import asked, only
@@ -58,6 +61,53 @@ def test_limit_finds_rows_that_stand_far_behind(sql):
         f"{oldest[1]},{oldest[2]}}}') LIMIT 3"
     ).rows
     assert len(rows) == 3
+
+
+CLAUSES = [
+    "LIMIT -1",
+    "OFFSET -1",
+    "LIMIT 5 OFFSET -1",
+    "LIMIT -1 OFFSET 5",
+    "FETCH FIRST (-3) ROWS ONLY",
+    "LIMIT 9223372036854775807 OFFSET 1",
+    "LIMIT 1 OFFSET 9223372036854775807",
+    "LIMIT 9223372036854775807 OFFSET 9223372036854775807",
+    "LIMIT 4294967297",
+    "LIMIT 4294967295 OFFSET 3",
+    "LIMIT 3 OFFSET 4294967297",
+    "LIMIT NULL",
+    "LIMIT NULL OFFSET 3",
+    "LIMIT 3 OFFSET NULL",
+    "OFFSET 3",
+    "LIMIT ALL OFFSET 58",
+    "LIMIT 0 OFFSET -1",
+]
+
+
+def outcome(sql, statement: str, on: str) -> object:
+    """How many rows a statement has, or its error."""
+    try:
+        return len(sql.run(statement, on=on).rows)
+    except psycopg.Error as error:
+        return error.sqlstate, error.diag.message_primary
+
+
+@pytest.mark.parametrize("clause", CLAUSES)
+@pytest.mark.parametrize("source", [MANY, f"{MANY} WHERE state = 'MERGED' ORDER BY id DESC"])
+def test_any_limit_and_offset_mean_what_they_mean_for_a_table(sql, source, clause):
+    expected = outcome(sql, f"{source} {clause}", "website_x")
+    assert outcome(sql, f"{source} {clause}", "website") == expected
+    numbers = re.findall(r"-?\d+|NULL", clause)
+    for mode in ("auto", "force_generic_plan"):
+        sql.db.execute(f"SET plan_cache_mode = {mode}; SET search_path = website")
+        parameters = re.sub(r"-?\d+|NULL", "%s", clause) % tuple(
+            f"${n}" for n in range(1, len(numbers) + 1)
+        )
+        types = ", ".join(["bigint"] * len(numbers))
+        sql.db.execute(f"PREPARE q({types}) AS {source} {parameters}")
+        execute = f"EXECUTE q({', '.join(numbers)})"
+        assert [outcome(sql, execute, "website") for _ in range(2)] == [expected] * 2
+        sql.db.execute("DEALLOCATE q")
 
 
 def test_limit_zero_asks_nothing(sql):

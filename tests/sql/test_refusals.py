@@ -132,6 +132,34 @@ def test_a_plan_made_before_a_refusal_counts_off_right(fresh):
         assert fresh.db.rows("EXECUTE website_some") == expected
 
 
+PLANNED = [
+    "SELECT id, created_on FROM pull_requests ORDER BY created_on DESC LIMIT 5 OFFSET 2",
+    "SELECT id, state FROM pull_requests WHERE state = 'MERGED' ORDER BY id DESC",
+    "SELECT id, state FROM pull_requests WHERE state = 'MERGED' ORDER BY id DESC LIMIT 4",
+    "SELECT DISTINCT ON (id) id, state FROM pull_requests WHERE id > 3 ORDER BY id LIMIT 9",
+    "SELECT max(id), min(created_on) FROM pull_requests",
+]
+
+
+@pytest.mark.parametrize("mode", ["auto", "force_generic_plan"])
+@pytest.mark.parametrize("refused", ["filter", "sort", "both"])
+@pytest.mark.parametrize("statement", PLANNED)
+def test_a_plan_that_was_kept_is_right_when_its_promises_are_refused(
+    fresh, statement, refused, mode
+):
+    """Order, LIMIT and conditions were left to the wrapper before Bitbucket refused them."""
+    fresh.db.execute(f"SET plan_cache_mode = {mode}; SET search_path = website_x")
+    expected = fresh.db.rows(statement)
+    fresh.db.execute("SET search_path = website")
+    fresh.db.execute(f"PREPARE kept AS {statement}")
+    assert [fresh.db.rows("EXECUTE kept") for _ in range(7)] == [expected] * 7
+    if refused != "sort":
+        refuse_filter(fresh, PULL_REQUESTS, "id", query="*q=*")
+    if refused != "filter":
+        refuse_sort(fresh, "Cannot sort by this field")
+    assert [fresh.db.rows("EXECUTE kept") for _ in range(7)] == [expected] * 7
+
+
 def test_a_count_of_what_is_not_filtered_is_counted_here(fresh):
     refuse_filter(fresh, PULL_REQUESTS, "draft")
     for _ in range(2):
