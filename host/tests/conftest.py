@@ -6,6 +6,7 @@ PYTHON.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from cluster import (
     HOSTS,
     Cluster,
     Session,
+    Unusable,
     create_database,
     multicorn2_is_installed,
     running_cluster,
@@ -61,7 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    with running_cluster(request.param) as cluster:
+    with contextlib.ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(running_cluster(request.param))
+        except Unusable as problem:
+            # Once, and not for each of some hundred tests.
+            pytest.exit(f"{request.param}: {problem}", returncode=1)
         yield cluster
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 from devkit import run
-from devkit.run import Failure, OsUser, as_root, output_of, require_reachable, retried, run_logged
+from devkit.run import (
+    Failure,
+    OsUser,
+    Permanent,
+    as_root,
+    output_of,
+    require_reachable,
+    retried,
+    run_logged,
+)
 
 
 def test_a_failed_step_shows_the_end_of_its_own_log_only(tmp_path: Path) -> None:
@@ -57,6 +66,36 @@ def test_retried_raises_the_last_failure() -> None:
     with pytest.raises(Failure, match="second"):
         retried(action, what="fetching", attempts=2, sleep=lambda _: None)
     assert failures == []
+
+
+def test_what_no_other_attempt_would_mend_is_not_retried() -> None:
+    pauses: list[float] = []
+
+    def action() -> None:
+        raise Permanent("this needs root: apt-get update")
+
+    with pytest.raises(Permanent, match="needs root"):
+        retried(action, what="fetching", sleep=pauses.append)
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("said", "permanent"),
+    [
+        ("sudo: a password is required", True),
+        ("sudo: a terminal is required to read the password", True),
+        ("ada is not in the sudoers file.", True),
+        ("E: Could not open lock file /var/lib/dpkg/lock - open (13: Permission denied)", True),
+        ("E: Unable to acquire the dpkg frontend lock, are you root?", True),
+        ("write error: No space left on device", True),
+        ("E: Failed to fetch: Temporary failure resolving the name", False),
+        ("Read timed out.", False),
+    ],
+)
+def test_a_step_tells_what_is_permanent(tmp_path: Path, said: str, permanent: bool) -> None:
+    with pytest.raises(Failure) as caught:
+        run_logged(["sh", "-c", 'echo "$1"; exit 100', "sh", said], tmp_path / "log", what="apt")
+    assert isinstance(caught.value, Permanent) is permanent
 
 
 def test_retried_does_not_hide_other_errors() -> None:

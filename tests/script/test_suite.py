@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_nothing_selected_is_not_a_pass() -> None:
     assert done.returncode == 1
     assert "no tests were found" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("0 passed, 0 failed")
+
+
+def test_a_host_that_does_not_compile_is_one_failure() -> None:
+    """Not one for each of some hundred tests; and it says what the compiler said."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    env |= {"PYTHON": "/bin/false", "BITBUCKET_FDW_HOSTS": "bundled"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "host/tests"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=env, cwd=CHECKOUT
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("bundled: the host does not compile") == 1
+    assert "Python.h" in done.stdout
+    assert "error at setup" not in done.stdout.lower()

@@ -31,11 +31,17 @@ class Comparison:
 
     def __init__(self, db: Database) -> None:
         self.emulator = db.emulator
-        self.connection = db.connect()
-        self.connection.prepare_threshold = None
-        # psycopg reads times in DateStyle ISO only; as text they compare in all.
-        self.connection.adapters.register_loader("timestamptz", TextLoader)
+        self.db = db
+        self.connection = self.connected()
         self.values = self._values()
+
+    def connected(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A new session, as the comparison needs it."""
+        connection = self.db.connect()
+        connection.prepare_threshold = None
+        # psycopg reads times in DateStyle ISO only; as text they compare in all.
+        connection.adapters.register_loader("timestamptz", TextLoader)
+        return connection
 
     def _values(self) -> Values:
         found = {}

@@ -15,7 +15,8 @@ LOOSE = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', det
 @pytest.fixture
 def loose(db: Database) -> Database:
     db.execute("CREATE EXTENSION citext")
-    db.execute(LOOSE)
+    if db.has_icu():
+        db.execute(LOOSE)
     db.execute(IMPORT)
     db.execute("CREATE TABLE plain AS SELECT name FROM branches")
     return db
@@ -34,6 +35,8 @@ def loose(db: Database) -> Database:
     ],
 )
 def test_what_is_equal_in_another_way_is_found(loose: Database, condition: str) -> None:
+    if "COLLATE" in condition:
+        loose.require_icu()
     found = loose.rows(f"SELECT name FROM branches WHERE {condition} ORDER BY name")
     assert found == loose.rows(f"SELECT name FROM plain WHERE {condition} ORDER BY name")
     assert len(found) >= 1
@@ -41,6 +44,8 @@ def test_what_is_equal_in_another_way_is_found(loose: Database, condition: str) 
 
 @pytest.mark.parametrize("equality", ["b.name = l.x COLLATE loose", "b.name::citext = l.x::citext"])
 def test_also_by_a_join(loose: Database, equality: str) -> None:
+    if "COLLATE" in equality:
+        loose.require_icu()
     loose.execute("CREATE TABLE l AS SELECT 'MAIN'::text AS x; ANALYZE l")
     loose.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     assert loose.value(f"SELECT count(*) FROM l JOIN branches b ON {equality}") == 1

@@ -33,8 +33,9 @@ def embedded_site_packages() -> Path:
 def start_cluster(places: Places, host: str, environment: dict[str, str] | None = None) -> Cluster:
     """A started cluster of the given host with this checkout's package, and a template database."""
     tree = trees.ensure(places, postgresql.newest(), host)
-    _remove_abandoned(places)
-    directory = places.tests / f"{host}-{os.getpid()}"
+    name = tree.root.name
+    _remove_abandoned(places, tree)
+    directory = places.tests / f"{name}-{os.getpid()}"
     remove_tree(directory)
     directory.mkdir(parents=True)
     PidFile(directory / OWNER).write(os.getpid())
@@ -74,16 +75,12 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
     return cluster
 
 
-def _remove_abandoned(places: Places) -> None:
-    """Stop and remove clusters whose test run was killed before it could."""
+def _remove_abandoned(places: Places, tree: trees.Tree) -> None:
+    """Stop and remove clusters of this tree whose test run was killed before it could."""
     if not places.tests.is_dir():
         return
-    for directory in places.tests.iterdir():
+    for directory in places.tests.glob(f"{tree.root.name}-*"):
         owner = PidFile(directory / OWNER)
         if not owner.path.exists() or owner.pid() is not None:
             continue
-        flavour = directory.name.rpartition("-")[0]
-        tree = trees.Tree(
-            places.tree(flavour, postgresql.newest().major), flavour, postgresql.newest()
-        )
         Cluster(tree, directory, server_user(), python_path=()).remove()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+import pytest
 from devkit.cluster import SUPERUSER, Cluster, identifier, literal
 from devkit.emulator import Control, Request
 from psycopg import sql
@@ -106,6 +107,17 @@ class Database:
     def explain(self, statement: str, *, options: str = "VERBOSE, COSTS OFF") -> str:
         """The plan of a statement as text."""
         return "\n".join(self.column(f"EXPLAIN ({options}) {statement}"))
+
+    def has_icu(self) -> bool:
+        """Whether PostgreSQL was built with ICU, which collations that are not exact need."""
+        # One collation of that provider is always in the catalog; initdb asks ICU for the others.
+        count = "SELECT count(*) FROM pg_collation WHERE collname LIKE '%-x-icu'"
+        return bool(self.value(count))
+
+    def require_icu(self) -> None:
+        """Skip the test where PostgreSQL was built without ICU."""
+        if not self.has_icu():
+            pytest.skip("this PostgreSQL was built without ICU")
 
     def create_server(
         self,

@@ -28,8 +28,8 @@ SETTINGS_FILE = "bitbucket_fdw.conf"
 PORTS = range(20_000, 32_000)
 START_ATTEMPTS = 5
 
-# What the server's Python may need from the caller's environment; no credential is among them.
-PASSED_ON = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZDIR")
+# What the server and its Python may need from the caller's environment; no credential is there.
+PASSED_ON = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZDIR", "LD_LIBRARY_PATH")
 
 
 def free_port(preferred: int | None = None) -> int:

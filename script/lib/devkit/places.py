@@ -81,8 +81,8 @@ class Places:
     def tests(self) -> Path:
         return self.home / "tests"
 
-    def tree(self, flavour: str, major: int) -> Path:
-        return self.home / "trees" / f"{flavour}-pg{major}"
+    def tree(self, flavour: str, server: str) -> Path:
+        return self.home / "trees" / f"{flavour}-{server}"
 
     @contextlib.contextmanager
     def locked(self, name: str = "setup") -> Iterator[None]:

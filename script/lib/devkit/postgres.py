@@ -12,6 +12,7 @@ from typing import Any
 from devkit.run import Failure, output_of
 
 OLDEST = 14
+FETCHED = ".fetched"  # beside bin/: this server was fetched for tests, it is not the machine's
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ class Installation:
     @property
     def major(self) -> int:
         return int(re.findall(r"\d+", self.version)[0])
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it was fetched for tests (``prebuilt``)."""
+        return (self.pg_config.parents[1] / FETCHED).exists()
+
+    @property
+    def label(self) -> str:
+        """What tells it from others on this machine."""
+        number = re.findall(r"[\d.]+", self.version)[0]
+        return f"pg{number}" if self.fetched else f"pg{self.major}"
 
     @property
     def bindir(self) -> Path:

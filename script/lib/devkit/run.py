@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,14 @@ from typing import Any
 PROGRESS_EVERY = 10.0  # seconds between two lines that say a long step is still going
 LOG_TAIL = 60  # lines of a log shown when its step failed
 
+# What sudo, apt, dpkg and pip say where the network is not to blame. In another language than
+# English it is only noticed later: the step is tried again like one that the network failed.
+_PERMANENT = re.compile(
+    r"a password is required|a terminal is required|is not in the sudoers file"
+    r"|not allowed to (?:execute|run)|are you root\?|Permission denied|Operation not permitted"
+    r"|No space left on device|Read-only file system"
+)
+
 
 class Failure(Exception):
     """A set-up step failed; ``hint`` says what the user can do."""
@@ -24,6 +33,10 @@ class Failure(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class Permanent(Failure):
+    """A failure that another attempt meets just the same."""
 
 
 def say(text: str = "") -> None:
@@ -91,7 +104,7 @@ def as_root(command: Sequence[str]) -> list[str]:
         return list(command)
     sudo = shutil.which("sudo")
     if sudo is None:
-        raise Failure(
+        raise Permanent(
             f"this needs root: {' '.join(command)}",
             hint="Run it as root once, or install sudo.",
         )
@@ -141,7 +154,8 @@ def run_logged(
             watcher.join()
     if status != 0:
         tail = _tail(log, begin, LOG_TAIL)
-        raise Failure(f"{what} failed (exit status {status}):\n{tail}", hint=f"Full log: {log}")
+        kind = Permanent if _PERMANENT.search(tail) else Failure
+        raise kind(f"{what} failed (exit status {status}):\n{tail}", hint=f"Full log: {log}")
 
 
 def _report_progress(done: threading.Event, started: float, log: Path, begin: int) -> None:
@@ -168,13 +182,14 @@ def retried(
 ) -> None:
     """Call ``action`` until it succeeds, for steps that fetch from a network.
 
-    The pause grows with each attempt; the last failure is raised as it is.
+    The pause grows with each attempt; the last failure is raised as it is, and so is the first
+    that no other attempt would mend.
     """
     for attempt in range(1, attempts + 1):
         try:
             action()
         except Failure as failure:
-            if attempt == attempts:
+            if attempt == attempts or isinstance(failure, Permanent):
                 raise
             first = str(failure).splitlines()[-1][:100]
             say(f"    {what}: attempt {attempt} of {attempts} failed ({first}); trying again")

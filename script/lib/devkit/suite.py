@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devkit import packages, prepare, tree, venv
+from devkit import packages, prebuilt, prepare, tree, venv
 from devkit.packages import Need
 from devkit.places import CHECKOUT, Places, open_places
+from devkit.postgres import Installation
 from devkit.run import Failure, say
 from devkit.venv import Venv
 
@@ -34,7 +35,10 @@ SHELLCHECK = Need("shellcheck", program="shellcheck")
 
 @dataclass(frozen=True)
 class Layer:
-    """One set of tests. ``server``: needs PostgreSQL; ``per_host``: runs on each host."""
+    """One set of tests. ``server``: needs PostgreSQL; ``per_host``: runs on each host.
+
+    ``everywhere``: what of it runs on each PostgreSQL that ``--postgres`` names.
+    """
 
     name: str
     path: str
@@ -42,6 +46,7 @@ class Layer:
     server: bool = False
     per_host: bool = False
     needs: tuple[Need, ...] = ()
+    everywhere: tuple[str, ...] = ()
 
 
 LAYERS = (
@@ -62,7 +67,27 @@ LAYERS = (
         server=True,
         needs=(Need("python3-yaml", file="/usr/lib/python3/dist-packages/yaml/__init__.py"),),
     ),
-    Layer("sql", "tests/sql", "SQL on a real PostgreSQL", server=True, per_host=True),
+    Layer(
+        "sql",
+        "tests/sql",
+        "SQL on a real PostgreSQL",
+        server=True,
+        per_host=True,
+        # Where versions differ: plans, the text of EXPLAIN, what the import reads of the catalog.
+        everywhere=tuple(
+            f"tests/sql/test_{name}.py"
+            for name in (
+                "pushdown",
+                "joins",
+                "limits_and_counts",
+                "prepared",
+                "loose_comparisons",
+                "cancel",
+                "extension_import",
+                "differential",
+            )
+        ),
+    ),
     Layer(
         "writes",
         "tests/writes",
@@ -70,6 +95,10 @@ LAYERS = (
         server=True,
         per_host=True,
         needs=packages.CLIENTS,
+        everywhere=tuple(
+            f"tests/writes/test_write_{name}.py"
+            for name in ("statements", "triggers", "transactions")
+        ),
     ),
     Layer(
         "auth",
@@ -88,7 +117,13 @@ LAYERS = (
         needs=packages.CLIENTS,
     ),
     # host/tests goes through the hosts itself: it is one suite for both.
-    Layer("host", "host/tests", "the bundled Multicorn host", server=True),
+    Layer(
+        "host",
+        "host/tests",
+        "the bundled Multicorn host",
+        server=True,
+        everywhere=("host/tests",),
+    ),
 )
 
 
@@ -101,10 +136,13 @@ class Tally:
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
+    runs: dict[str, tuple[int, int, int, float]] = field(default_factory=dict)
 
     def add(self, label: str, status: int, report: Path) -> None:
         """Count one pytest run from its JUnit report; the exit status has the last word."""
         failed = 0
+        before = (self.passed, self.skipped)
+        seconds = 0.0
         if report.exists():
             # The report is pytest's own, written a moment ago.
             for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314
@@ -113,6 +151,9 @@ class Tally:
                 self.failed += failed
                 self.skipped += skipped
                 self.passed += int(suite.get("tests", 0)) - failed - skipped
+                seconds = float(suite.get("time", 0))
+        passed, skipped = self.passed - before[0], self.skipped - before[1]
+        self.runs[label] = (passed, failed, skipped, seconds)
         if status == NO_TESTS:
             self.problems.append(f"{label}: no tests were found")
         elif status != 0:
@@ -123,22 +164,55 @@ def main(arguments: list[str]) -> int:
     own, extra = _split(arguments)
     options = _parser().parse_args(own)
     known = ["lint", *(layer.name for layer in LAYERS)]
+    if options.postgres:
+        known = [layer.name for layer in LAYERS if layer.everywhere]
     chosen = options.layer or known
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise Failure(f"unknown layer {unknown[0]!r}", hint=f"Layers: {', '.join(known)}.")
     layers = [layer for layer in LAYERS if layer.name in chosen]
+    majors = prebuilt.majors_of(options.postgres) if options.postgres else []
+    if majors and options.host == tree.MULTICORN2:
+        raise Failure("--postgres has servers without Multicorn2", hint="Leave --host out.")
     started = time.monotonic()
     places = open_places()
     tally = Tally()
-    hosts, pg_config = _prepare(places, layers, options.host)
+    hosts, pg_config = _prepare(places, layers, tree.BUNDLED if majors else options.host)
     environment = venv.ensure(places, "test")
     dbt = venv.ensure_dbt(places) if "clients" in chosen else None
     if "lint" in chosen:
         _lint(places, environment, tally)
-    jobs = [Job(layer, host) for layer in layers for host in (hosts if layer.per_host else [None])]
+    if majors:
+        servers = [prebuilt.ensure(places, environment.python, major) for major in majors]
+        jobs = _jobs_everywhere(places, layers, servers)
+    else:
+        jobs = [Job(layer, host) for layer in layers for host in _hosts_of(layer, hosts)]
     runner = Runner(places, environment, hosts, pg_config, dbt, extra)
-    lanes = max(1, min(options.jobs, len(jobs)))
+    _run(runner, jobs, options.jobs, tally)
+    tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
+    return _summary(tally, time.monotonic() - started, versions=bool(majors))
+
+
+def _hosts_of(layer: Layer, hosts: list[str]) -> list[str | None]:
+    return [*hosts] if layer.per_host else [None]
+
+
+def _jobs_everywhere(
+    places: Places, layers: Sequence[Layer], servers: Sequence[Installation]
+) -> list[Job]:
+    """The slices of the layers on each of the servers; the host is built for each beforehand."""
+    for server in servers:
+        tree.ensure(places, server, tree.BUNDLED)
+    return [
+        Job(layer, host, server)
+        for server in servers
+        for layer in layers
+        for host in _hosts_of(layer, [tree.BUNDLED])
+    ]
+
+
+def _run(runner: Runner, jobs: Sequence[Job], at_once: int, tally: Tally) -> None:
+    lanes = max(1, min(at_once, len(jobs)))
     with ThreadPoolExecutor(lanes) as pool:
         running = [pool.submit(runner.run, job, aside=lanes > 1) for job in jobs]
         try:
@@ -148,8 +222,6 @@ def main(arguments: list[str]) -> int:
             # The terminal has interrupted the running ones, too; no other is to start.
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
-    return _summary(tally, time.monotonic() - started)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -165,7 +237,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="script/test",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Run all tests, or the layers that are named.",
-        usage="script/test [--host HOST] [--jobs N] [LAYER ...] [-- PYTEST ARGUMENTS]",
+        usage="script/test [--host HOST | --postgres MAJORS] [--jobs N] [LAYER ...] "
+        "[-- PYTEST ARGUMENTS]",
         epilog=f"layers:\n  lint      ruff, mypy and shellcheck\n{about}\n\n"
         "What needs PostgreSQL runs on the bundled host, and once more on Multicorn2 where that\n"
         "is installed. Example: script/test sql -- -k pushdown -x",
@@ -179,6 +252,12 @@ def _parser() -> argparse.ArgumentParser:
         help="layers to run at the same time (default: 2 where there are two processors)",
     )
     parser.add_argument("--host", choices=tree.FLAVOURS, help="only this host")
+    parser.add_argument(
+        "--postgres",
+        metavar="MAJORS",
+        help="the host's tests and a slice of sql and writes on each of these PostgreSQL versions, "
+        f"such as 14,18 or all ({', '.join(map(str, prebuilt.VERSIONS))}), which are fetched",
+    )
     return parser
 
 
@@ -224,14 +303,23 @@ def _environment(places: Places, environment: Venv) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Job:
-    """One pytest run: a layer, on a host where it runs once per host."""
+    """One pytest run: a layer, on a host where it runs once per host.
+
+    ``server``: its slice on this PostgreSQL, in place of all of it on the machine's own.
+    """
 
     layer: Layer
     host: str | None
+    server: Installation | None = None
 
     @property
     def label(self) -> str:
-        return f"{self.layer.name} ({self.host})" if self.host else self.layer.name
+        where = self.server.label if self.server else self.host
+        return f"{self.layer.name} ({where})" if where else self.layer.name
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.layer.everywhere if self.server else (self.layer.path,)
 
     def uses(self, host: str) -> bool:
         return self.host == host or (self.host is None and self.layer.server)
@@ -261,7 +349,7 @@ class Runner:
             str(self.environment.python),
             "-m",
             "pytest",
-            job.layer.path,
+            *job.paths,
             "--quiet",
             f"--timeout={TEST_TIMEOUT}",
             f"--junitxml={report}",
@@ -288,7 +376,15 @@ class Runner:
     def _environment(self, job: Job) -> dict[str, str]:
         env = _environment(self.places, self.environment)
         if job.layer.server:
-            env |= {"BITBUCKET_FDW_HOSTS": ",".join(self.hosts), "PG_CONFIG": str(self.pg_config)}
+            pg_config = job.server.pg_config if job.server else self.pg_config
+            env |= {"BITBUCKET_FDW_HOSTS": ",".join(self.hosts), "PG_CONFIG": str(pg_config)}
+        if job.server:
+            # Its own programs know where its libraries are, its modules (postgres_fdw) do not.
+            libraries = str(job.server.directories["LIBDIR"])
+            env |= {
+                "BITBUCKET_FDW_PG_CONFIG": str(job.server.pg_config),
+                "LD_LIBRARY_PATH": libraries,
+            }
         if self.dbt:
             env["BITBUCKET_FDW_DBT"] = str(self.dbt)
         return env
@@ -322,10 +418,14 @@ def _lint(places: Places, environment: Venv, tally: Tally) -> None:
             tally.problems.append(f"lint: {name} failed")
 
 
-def _summary(tally: Tally, seconds: float) -> int:
+def _summary(tally: Tally, seconds: float, *, versions: bool) -> int:
     say("\n== summary")
     for problem in tally.problems:
         say(f"FAILED  {problem}")
+    if versions:
+        say(f"{'PostgreSQL and layer':24}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+        for label, (passed, failed, skipped, took) in sorted(tally.runs.items()):
+            say(f"{label:24}{passed:8}{failed:8}{skipped:8}{took:9.0f}")
     say(f"Hosts: {', '.join(tally.hosts) or 'none needed'} ({seconds:.0f} s)")
     if not tally.passed and not tally.failed and not tally.problems:
         say("no pytest layer was asked for")

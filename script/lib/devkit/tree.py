@@ -71,7 +71,7 @@ def ensure(places: Places, installation: Installation, flavour: str) -> Tree:
             f"Multicorn2 is not installed for {installation.version}",
             hint=f"Its control file would be in {installation.sharedir / 'extension'}.",
         )
-    tree = Tree(places.tree(flavour, installation.major), flavour, installation)
+    tree = Tree(places.tree(flavour, installation.label), flavour, installation)
     with places.locked(f"tree-{flavour}"):
         _ensure_copy(places, tree)
         if flavour == BUNDLED:
@@ -87,7 +87,7 @@ def pg_config_with_headers(places: Places, installation: Installation) -> Path:
     """
     if installation.has_headers:
         return installation.pg_config
-    tree = Tree(places.tree(PLAIN, installation.major), PLAIN, installation)
+    tree = Tree(places.tree(PLAIN, installation.label), PLAIN, installation)
     with places.locked(f"tree-{PLAIN}"):
         _ensure_copy(places, tree)
     return tree.pg_config
@@ -127,6 +127,8 @@ def _ensure_copy(places: Places, tree: Tree) -> None:
                 f"{tree.installation.version} cannot be relocated: its {name} is still "
                 f"{relocated.directories[name]}"
             )
+    # Where it cannot be loaded (a library is missing), the loader says so here and only here.
+    output_of([str(tree.bindir / "postgres"), "--version"])
     stamp.write_text(wanted)
 
 

@@ -165,11 +165,16 @@ def copy_package(target: Path) -> Path:
 
 
 def _pip(places: Places, venv: Venv, *arguments: str) -> None:
-    command = [
-        str(venv.python),
+    pip(places, venv.python, "install", *arguments)
+
+
+def pip(places: Places, python: Path, command: str, *arguments: str) -> None:
+    """Run one of pip's commands that fetch, again where the network fails."""
+    called = [
+        str(python),
         "-m",
         "pip",
-        "install",
+        command,
         "--quiet",
         "--disable-pip-version-check",
         "--retries",
@@ -179,6 +184,6 @@ def _pip(places: Places, venv: Venv, *arguments: str) -> None:
         *arguments,
     ]
     retried(
-        lambda: run_logged(command, places.logs / "pip.log", what="pip install", cwd=places.home),
-        what="pip install",
+        lambda: run_logged(called, places.logs / "pip.log", what=f"pip {command}", cwd=places.home),
+        what=f"pip {command}",
     )
