@@ -2,6 +2,8 @@
 
 The host hands a wrapper the options of foreign table, server and user mapping as one dictionary,
 so that no name may stand for two things. ``wrapper`` belongs to the host and is taken out by it.
+The bundled host hands them over apart as well, and then each level is checked by itself whenever
+they are used: a table's ``base_url`` would have the credentials of others sent elsewhere.
 """
 
 from __future__ import annotations
@@ -327,7 +329,15 @@ def validate(options: Mapping[str, str], level: str) -> None:
 
 
 def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
-    """All options of some levels, read, with defaults; :class:`OptionError` on a fault."""
+    """All options of some levels, read, with defaults; :class:`OptionError` on a fault.
+
+    Where the host has them apart, each has to stand at a level of its own.
+    """
+    apart = getattr(options, "levels", None)
+    if apart is not None:
+        validate(apart.table, "table")
+        validate(apart.user_mapping or {}, "user_mapping")
+        validate(apart.server, "server")
     for name in options:
         option = _BY_NAME.get(name)
         if option is None or not set(option.levels) & set(levels):

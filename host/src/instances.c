@@ -10,6 +10,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/plancache.h"
@@ -51,14 +52,17 @@ instances_init(void)
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, syscache_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, syscache_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, mapping_changed, (Datum) 0);
+	/* A role's name, and whether it has the rights of the server's owner. */
+	CacheRegisterSyscacheCallback(AUTHOID, syscache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, syscache_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
 }
 
 /*
- * The options of a user's mapping, or of the public one; empty if there is neither.
+ * The options of a user's mapping, or of the public one; None if there is neither.
  */
 static PyObject *
-mapping_options(Oid userid, Oid serverid)
+mapping_options(Oid userid, Oid serverid, bool *is_public)
 {
 	HeapTuple	tuple;
 	Datum		options;
@@ -67,11 +71,12 @@ mapping_options(Oid userid, Oid serverid)
 
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
 							ObjectIdGetDatum(serverid));
-	if (!HeapTupleIsValid(tuple))
+	*is_public = !HeapTupleIsValid(tuple);
+	if (*is_public)
 		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 								ObjectIdGetDatum(serverid));
 	if (!HeapTupleIsValid(tuple))
-		return options_to_python(NIL);
+		return Py_None;
 	options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions,
 							  &isnull);
 	result = options_to_python(isnull ? NIL : untransformRelOptions(options));
@@ -85,9 +90,14 @@ mapping_options(Oid userid, Oid serverid)
 PyObject *
 server_to_python(ForeignServer *server, Oid userid)
 {
-	return py_own(Py_BuildValue("(OOO)", server_string_to_python(server->servername),
-								options_to_python(server->options),
-								mapping_options(userid, server->serverid)));
+	bool		is_public;
+	PyObject   *mapping = mapping_options(userid, server->serverid, &is_public);
+
+	return py_own(Py_BuildValue("(OOOOOO)", server_string_to_python(server->servername),
+								options_to_python(server->options), mapping,
+								server_string_to_python(GetUserNameFromId(userid, false)),
+								is_public ? Py_True : Py_False,
+								has_privs_of_role(userid, server->owner) ? Py_True : Py_False));
 }
 
 static PyObject *

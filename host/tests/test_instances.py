@@ -1,5 +1,7 @@
 """When a wrapper instance is made, kept and replaced."""
 
+from collections.abc import Iterator
+
 import pytest
 from cluster import Session
 
@@ -39,6 +41,87 @@ def test_options_of_all_levels(session: Session) -> None:
     (call,) = inits(session, f"SELECT * FROM {table}")
     assert call["options"] == {"a": "server", "b": "server", "c": "own", "e": "table"}
     session.execute("DROP SERVER levels CASCADE")
+
+
+LEVELS = (
+    "CREATE SERVER apart FOREIGN DATA WRAPPER multicorn"
+    " OPTIONS (wrapper 'contract.LevelsWrapper', a 'server')"
+)
+
+
+@pytest.fixture
+def apart(session: Session) -> Iterator[str]:
+    """A table of a wrapper that looks at the levels, for role `erin` too."""
+    session.execute(f"CREATE ROLE erin; {LEVELS}; GRANT USAGE ON FOREIGN SERVER apart TO erin")
+    table = session.table("id int", "apart", a="table", b="table")
+    session.execute(f"GRANT SELECT ON {table} TO erin")
+    yield table
+    session.execute("RESET ROLE; DROP SERVER apart CASCADE; DROP ROLE erin")
+
+
+def levels(session: Session, statement: str) -> dict[str, object]:
+    session.journal()
+    session.execute(statement)
+    (call,) = session.calls("levels")
+    return call["levels"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.beyond("hands all options over as one")
+def test_options_by_level(session: Session, apart: str) -> None:
+    query = f"SELECT * FROM {apart}"
+    assert levels(session, query) == {
+        "server": {"a": "server"},
+        "user_mapping": None,
+        "table": {"a": "table", "b": "table"},
+        "user": "postgres",
+        "is_public": True,
+        "owns_server": True,
+    }
+    session.execute("CREATE USER MAPPING FOR PUBLIC SERVER apart OPTIONS (a 'public')")
+    session.execute("CREATE USER MAPPING FOR erin SERVER apart; SET ROLE erin")
+    found = levels(session, query)
+    assert (found["user"], found["user_mapping"], found["is_public"]) == ("erin", {}, False)
+    assert found["owns_server"] is False
+    session.execute("RESET ROLE")
+    found = levels(session, query)
+    assert (found["user_mapping"], found["is_public"]) == ({"a": "public"}, True)
+
+
+@pytest.mark.beyond("hands all options over as one")
+def test_an_option_that_moves_to_another_level(session: Session, apart: str) -> None:
+    """The options are the same together, and still not the same."""
+    query = f"SELECT * FROM {apart}"
+    levels(session, query)
+    session.execute(
+        f"ALTER FOREIGN TABLE {apart} OPTIONS (DROP b); ALTER SERVER apart OPTIONS (ADD b 'table')"
+    )
+    assert levels(session, query)["table"] == {"a": "table"}
+
+
+@pytest.mark.beyond("hands all options over as one")
+def test_a_role_that_is_renamed_or_becomes_the_owner(session: Session, apart: str) -> None:
+    session.execute("SET SESSION AUTHORIZATION erin")
+    query = f"SELECT * FROM {apart}"
+    assert levels(session, query)["user"] == "erin"
+    other = Session(session.cluster, session.dbname)
+    other.execute("ALTER ROLE erin RENAME TO emma")
+    try:
+        assert levels(session, query)["user"] == "emma"
+        other.execute("CREATE ROLE owner; GRANT owner TO emma; ALTER SERVER apart OWNER TO owner")
+        assert levels(session, query)["owns_server"] is True
+        other.execute("REVOKE owner FROM emma")
+        assert levels(session, query)["owns_server"] is False
+    finally:
+        session.execute("RESET SESSION AUTHORIZATION")
+        other.execute("ALTER SERVER apart OWNER TO postgres; DROP ROLE IF EXISTS owner")
+        other.execute("ALTER ROLE emma RENAME TO erin")
+        other.close()
+
+
+@pytest.mark.beyond("hands all options over as one")
+def test_options_by_level_of_an_import(session: Session, apart: str) -> None:
+    found = levels(session, "IMPORT FOREIGN SCHEMA x FROM SERVER apart INTO public")
+    assert (found["server"], found["table"]) == ({"a": "server"}, {})
 
 
 def test_instance_is_kept(session: Session, table: str) -> None:

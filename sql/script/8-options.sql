@@ -9,71 +9,131 @@ CREATE FOREIGN TABLE bitbucket._option_checks (
 COMMENT ON FOREIGN TABLE bitbucket._option_checks IS
     'What is wrong with the options, a JSON object, of a server, user_mapping, table or column';
 
+CREATE VIEW bitbucket._servers AS
+SELECT s.oid, s.srvoptions AS options
+FROM pg_catalog.pg_foreign_server s
+WHERE EXISTS (SELECT FROM unnest(s.srvoptions) o
+              WHERE o LIKE 'wrapper=bitbucket\_fdw.%' AND o NOT LIKE '%.CatalogFdw');
+COMMENT ON VIEW bitbucket._servers IS
+    'Servers whose wrapper is of this package and signs in, under whichever of its names';
+
+CREATE FUNCTION bitbucket._as_json(options text[], "values" boolean) RETURNS text
+LANGUAGE sql STABLE
+-- Options as a JSON object, with or without their values: those of a user mapping may be secret, and
+-- could get into a log from here. The way to sign in, and references to secrets, are not.
+RETURN (
+    SELECT coalesce(jsonb_object_agg(option_name, CASE
+        WHEN "values" OR option_name = 'auth' OR option_value ~ '^(file|env):'
+        THEN option_value END), '{}')::text
+    FROM pg_options_to_table(options));
+
 CREATE FUNCTION bitbucket._given_options(catalog oid, object oid)
-RETURNS TABLE (level text, options text)
+RETURNS TABLE (level text, options text, about text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
--- The options of an object, if it is one of a server of this package. Of a user mapping's values
--- only the way to sign in and references are here: the others may be secret, and could get into a
--- log from here. They are NULL.
+-- The options of an object, if it is one of a server of this package.
 BEGIN ATOMIC
-    WITH servers AS (
-        SELECT oid, srvoptions FROM pg_foreign_server
-        WHERE srvoptions @> ARRAY['wrapper=bitbucket_fdw.wrapper.BitbucketFdw']
-    ), given (level, options) AS (
-        SELECT 'server', srvoptions FROM servers
-        WHERE catalog = 'pg_foreign_server'::regclass AND oid = object
-        UNION ALL
-        SELECT 'user_mapping', umoptions
-        FROM pg_user_mapping JOIN servers ON servers.oid = umserver
-        WHERE catalog = 'pg_user_mapping'::regclass AND pg_user_mapping.oid = object
-        UNION ALL
-        SELECT 'table', ftoptions
-        FROM pg_foreign_table JOIN servers ON servers.oid = ftserver
-        WHERE catalog = 'pg_class'::regclass AND ftrelid = object
-        UNION ALL
-        SELECT 'column', attfdwoptions
-        FROM pg_attribute
-        JOIN pg_foreign_table ON ftrelid = attrelid
-        JOIN servers ON servers.oid = ftserver
-        WHERE catalog = 'pg_class'::regclass AND attrelid = object AND attfdwoptions IS NOT NULL
-    )
-    SELECT g.level, (
-        SELECT coalesce(jsonb_object_agg(option_name, CASE
-            WHEN g.level <> 'user_mapping' OR option_name = 'auth'
-                OR option_value ~ '^(file|env):' THEN option_value END), '{}')::text
-        FROM pg_options_to_table(g.options))
-    FROM given g;
+    SELECT 'server', bitbucket._as_json(s.options, true), pg_describe_object(catalog, object, 0)
+    FROM bitbucket._servers s
+    WHERE catalog = 'pg_foreign_server'::regclass AND s.oid = object
+    UNION ALL
+    SELECT 'user_mapping', bitbucket._as_json(m.umoptions, false),
+           pg_describe_object(catalog, object, 0)
+    FROM pg_user_mapping m JOIN bitbucket._servers s ON s.oid = m.umserver
+    WHERE catalog = 'pg_user_mapping'::regclass AND m.oid = object
+    UNION ALL
+    SELECT 'table', bitbucket._as_json(t.ftoptions, true), pg_describe_object(catalog, object, 0)
+    FROM pg_foreign_table t JOIN bitbucket._servers s ON s.oid = t.ftserver
+    WHERE catalog = 'pg_class'::regclass AND t.ftrelid = object
+    UNION ALL
+    SELECT 'column', bitbucket._as_json(a.attfdwoptions, true),
+           pg_describe_object(catalog, object, a.attnum)
+    FROM pg_attribute a
+    JOIN pg_foreign_table t ON t.ftrelid = a.attrelid
+    JOIN bitbucket._servers s ON s.oid = t.ftserver
+    WHERE catalog = 'pg_class'::regclass AND a.attrelid = object AND a.attfdwoptions IS NOT NULL;
 END;
+
+CREATE FUNCTION bitbucket._dependent_options(server oid)
+RETURNS TABLE (level text, options text, about text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+-- Which options stand on the tables, columns and user mappings of a server, if it is one of this
+-- package, and on which of them for instance. Their values are left out, so that the options of many
+-- tables are few rows.
+BEGIN ATOMIC
+    SELECT d.level, d.options, min(d.about)
+    FROM (
+        SELECT 'user_mapping' AS level, bitbucket._as_json(m.umoptions, false) AS options,
+               pg_describe_object('pg_user_mapping'::regclass, m.oid, 0) AS about
+        FROM pg_user_mapping m
+        WHERE m.umserver = server
+        UNION ALL
+        SELECT 'table', bitbucket._as_json(t.ftoptions, false),
+               pg_describe_object('pg_class'::regclass, t.ftrelid, 0)
+        FROM pg_foreign_table t
+        WHERE t.ftserver = server
+        UNION ALL
+        SELECT 'column', bitbucket._as_json(a.attfdwoptions, false),
+               pg_describe_object('pg_class'::regclass, a.attrelid, a.attnum)
+        FROM pg_foreign_table t JOIN pg_attribute a ON a.attrelid = t.ftrelid
+        WHERE t.ftserver = server AND a.attfdwoptions IS NOT NULL
+    ) d
+    WHERE server IN (SELECT s.oid FROM bitbucket._servers s)
+    GROUP BY d.level, d.options;
+END;
+
+CREATE FUNCTION bitbucket._check_given(level text, options text, about text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- Raises an error for options that are misspelt or stand in the wrong place.
+DECLARE
+    fault record;
+BEGIN
+    FOR fault IN
+        SELECT message, hint FROM bitbucket._option_checks c
+        WHERE c.level = _check_given.level AND c.options = _check_given.options
+    LOOP
+        RAISE EXCEPTION USING
+            ERRCODE = 'fdw_invalid_option_name',
+            MESSAGE = fault.message,
+            DETAIL = format('It stands on %s.', about),
+            HINT = coalesce(fault.hint, 'The page docs/options.md lists them.');
+    END LOOP;
+END
+$$;
 
 CREATE FUNCTION bitbucket._check_options() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
--- Refuses options that are misspelt or stand in the wrong place. A host hands those of table, server
--- and user mapping to the wrapper as one; Multicorn2 does not have them checked before. Whoever may
--- make a table or a user mapping could then name another base_url, and get the credential of others
--- sent there. So this runs with the rights of the extension's owner, who sees all options.
-DECLARE
-    given record;
-    fault record;
+-- A host hands the options of table, server and user mapping to the wrapper as one; Multicorn2 does
+-- not have them checked before. Whoever may make a table or a user mapping could then name another
+-- base_url, and get the credential of others sent there. So this runs with the rights of the
+-- extension's owner, who sees all options. What hangs on a server may be older than its option
+-- "wrapper".
 BEGIN
-    FOR given IN
-        SELECT DISTINCT o.level, o.options
-        FROM pg_event_trigger_ddl_commands() c
-        CROSS JOIN LATERAL bitbucket._given_options(c.classid, c.objid) o
-    LOOP
-        FOR fault IN
-            SELECT message, hint FROM bitbucket._option_checks
-            WHERE level = given.level AND options = given.options
-        LOOP
-            RAISE EXCEPTION USING
-                ERRCODE = 'fdw_invalid_option_name',
-                MESSAGE = fault.message,
-                HINT = coalesce(fault.hint, 'The page docs/options.md lists them.');
-        END LOOP;
-    END LOOP;
+    PERFORM bitbucket._check_given(o.level, o.options, min(o.about))
+    FROM pg_event_trigger_ddl_commands() c
+    CROSS JOIN LATERAL (
+        SELECT * FROM bitbucket._given_options(c.classid, c.objid)
+        UNION ALL
+        SELECT * FROM bitbucket._dependent_options(c.objid)
+        WHERE c.classid = 'pg_foreign_server'::regclass
+    ) o
+    GROUP BY o.level, o.options;
 END
 $$;
+
+-- What is older than the event trigger.
+DO $$ BEGIN
+    PERFORM bitbucket._check_given(o.level, o.options, o.about)
+    FROM bitbucket._servers s
+    CROSS JOIN LATERAL (
+        SELECT * FROM bitbucket._given_options('pg_foreign_server'::regclass, s.oid)
+        UNION ALL
+        SELECT * FROM bitbucket._dependent_options(s.oid)
+    ) o;
+END $$;
 
 CREATE EVENT TRIGGER bitbucket_fdw_options ON ddl_command_end
     WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',

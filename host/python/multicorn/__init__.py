@@ -17,6 +17,8 @@ __all__ = [
     "UNBOUND",
     "ColumnDefinition",
     "ForeignDataWrapper",
+    "Levels",
+    "Options",
     "Qual",
     "SortKey",
     "TableDefinition",
@@ -100,6 +102,35 @@ class Qual:
         return hash((self.field_name, self.operator, self.value))
 
 
+class Levels(NamedTuple):
+    """Beyond Multicorn2: whose options are whose, and for whom the wrapper acts.
+
+    ``user_mapping`` is None where the user has none, which is not the same as one without options.
+    ``user`` is the role that the mapping was looked up for; with ``is_public`` the mapping (if
+    any) is the one for PUBLIC, which only the server's owner can make. ``owns_server`` tells
+    whether that role has the rights of the server's owner, as a superuser has.
+    """
+
+    server: dict[str, str]
+    user_mapping: dict[str, str] | None
+    table: dict[str, str]
+    user: str
+    is_public: bool
+    owns_server: bool
+
+
+class Options(dict[str, str]):
+    """The options of table, server and user mapping, the later wins.
+
+    Beyond Multicorn2, which has a plain dict: ``levels`` has them apart. Where it matters at which
+    level an option stands, that is to be looked at here: ``validate_options`` is not always called.
+    """
+
+    def __init__(self, levels: Levels) -> None:
+        super().__init__({**levels.table, **levels.server, **(levels.user_mapping or {})})
+        self.levels = levels
+
+
 class ForeignDataWrapper:
     """Base class of wrappers: one instance serves one foreign table in one backend."""
 
@@ -111,7 +142,8 @@ class ForeignDataWrapper:
     ) -> None:
         """Take the options of table, server and user mapping (the later wins) and the columns.
 
-        The server's ``wrapper`` option is taken out before.
+        The server's ``wrapper`` option is taken out before. Beyond Multicorn2: the options are an
+        :class:`Options`.
         """
 
     # Planning
@@ -264,8 +296,9 @@ class ForeignDataWrapper:
     ) -> Iterable[TableDefinition]:
         """Return the tables of a remote schema.
 
-        ``srv_options`` are those of the server and the current user's mapping, ``options`` the
-        statement's; ``restriction_type`` is "limit", "except" or None, ``restricts`` its tables.
+        ``srv_options`` are those of the server and the current user's mapping (beyond Multicorn2 an
+        :class:`Options`), ``options`` the statement's; ``restriction_type`` is "limit", "except" or
+        None, ``restricts`` its tables.
         """
         raise NotImplementedError("This FDW does not support IMPORT FOREIGN SCHEMA")
 

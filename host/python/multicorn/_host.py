@@ -98,9 +98,8 @@ def import_schema(
 ) -> list[str]:
     """Return the CREATE FOREIGN TABLE statements that IMPORT FOREIGN SCHEMA runs."""
     of_server = Server(*server)
-    wrapper, server_options = of_server.recipe({})
-    definitions = get_class(wrapper).import_schema(
-        schema, server_options, options, restriction, tables
+    definitions = get_class(of_server.wrapper).import_schema(
+        schema, of_server.options_for({}), options, restriction, tables
     )
     statements = [d.to_statement(local_schema, of_server.name) for d in definitions]
     for statement in statements:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from . import ColumnDefinition, Qual, Row, SortKey, get_class
+from . import ColumnDefinition, Levels, Options, Qual, Row, SortKey, get_class
 from ._reports import failure
 from ._transactions import Participant
 
@@ -38,22 +38,37 @@ HostColumn: TypeAlias = tuple[int, str, int, int, str, str, dict[str, str]]
 
 
 class Server(NamedTuple):
-    """A foreign server, with the options of the current user's mapping."""
+    """A foreign server, and the user mapping that is in effect on it.
+
+    ``mapping_options`` is None where there is no mapping; for the rest see :class:`Levels`.
+    """
 
     name: str
     options: dict[str, str]
-    mapping_options: dict[str, str]
+    mapping_options: dict[str, str] | None
+    user: str
+    is_public: bool
+    owns_server: bool
 
-    def recipe(self, table_options: dict[str, str]) -> tuple[str, dict[str, str]]:
-        """Return the wrapper's path and the options of table, server and mapping, the later wins.
-
-        The wrapper is the server's alone: nobody else may choose what code to run.
-        """
-        options = dict(self.options)
-        wrapper = options.pop("wrapper", None)
+    @property
+    def wrapper(self) -> str:
+        """The wrapper's path, the server's alone: nobody else may choose what code to run."""
+        wrapper = self.options.get("wrapper")
         if wrapper is None:
             raise failure(f'server "{self.name}" has no option "wrapper"', "HV002")
-        return wrapper, {**table_options, **options, **self.mapping_options}
+        return wrapper
+
+    def options_for(self, table_options: dict[str, str]) -> Options:
+        """Return the options of table, server and mapping, for the wrapper to keep."""
+        levels = Levels(
+            {name: value for name, value in self.options.items() if name != "wrapper"},
+            None if self.mapping_options is None else dict(self.mapping_options),
+            dict(table_options),
+            self.user,
+            self.is_public,
+            self.owns_server,
+        )
+        return Options(levels)
 
 
 class Scan(NamedTuple):
@@ -66,19 +81,25 @@ class Scan(NamedTuple):
     offset: int | None
 
 
-Recipe: TypeAlias = tuple[str, dict[str, str], list[HostColumn]]
+class Recipe(NamedTuple):
+    """What an instance is made from."""
+
+    server: Server
+    table_options: dict[str, str]
+    columns: list[HostColumn]
 
 
 class Instance(Participant):
     """A wrapper instance, as the C code sees it."""
 
     def __init__(self, recipe: Recipe, generation: int) -> None:
-        path, options, columns = recipe
+        server, table_options, columns = recipe
         # Copies of the options: what the wrapper does with its own is no change of the recipe.
         definitions = OrderedDict(
             (c[1], ColumnDefinition(*c[1:-1], options=dict(c[-1]))) for c in columns
         )
-        super().__init__(get_class(path)(dict(options), definitions))
+        wrapper_class = get_class(server.wrapper)
+        super().__init__(wrapper_class(server.options_for(table_options), definitions))
         self.recipe = recipe
         self.generation = generation  # of the catalogs, when the recipe was last compared
         self.names = {column[0]: column[1] for column in columns}
@@ -286,7 +307,7 @@ def make_instance(
 ) -> None:
     """Make the instance for a table and user, unless there is one made from the same."""
     key = (relid, userid)
-    recipe = (*Server(*server).recipe(table_options), columns)
+    recipe = Recipe(Server(*server), table_options, columns)
     instance = _instances.get(key)
     if instance is not None and instance.recipe == recipe:
         instance.generation = generation

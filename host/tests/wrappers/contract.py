@@ -237,6 +237,19 @@ class Wrapper(PlainWrapper):
         ]
 
 
+class LevelsWrapper(Wrapper):
+    """Looks at which level an option stands."""
+
+    def __init__(self, options, columns):
+        super().__init__(options, columns)
+        note("levels", levels=options.levels._asdict())
+
+    @classmethod
+    def import_schema(cls, schema, srv_options, options, restriction_type, restricts):
+        note("levels", levels=srv_options.levels._asdict())
+        return []
+
+
 class ExactWrapper(Wrapper):
     """Applies its quals exactly, if its option "exact" says so."""
 
