@@ -90,6 +90,7 @@ class TableBinding:
             limit,
             offset,
             refused,
+            self._loose,
         )
 
     def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:
@@ -100,6 +101,12 @@ class TableBinding:
         if (self.table.name, column.name) in refused.sorts:
             return None
         return Sort(column.name, descending)
+
+    @cached_property
+    def _loose(self) -> frozenset[str]:
+        """The declared columns that are shown under another type than their own."""
+        others = (column for name, column in self.shown.items() if name not in self.pushable)
+        return frozenset(column.name for column in others)
 
     @cached_property
     def _plain(self) -> bool:

@@ -20,7 +20,7 @@ from .catalog import operators
 from .options import OPTIONS, Option
 from .pushdown.planner import MAX_ITEMS
 from .tables import TABLES
-from .tables.base import Column, Scopes, Table, Transition, Write
+from .tables.base import Column, Paging, Scopes, Table, Transition, Write
 from .writes import verbs
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.docs -->"
@@ -182,15 +182,15 @@ def _travel(table: type[Table]) -> Iterator[str]:
             "The listing hides items by default. Without other conditions all are asked for by "
             f"`{collection.without_q[0][0]}`."
         )
-    if collection.size:
+    if collection.size and not collection.explode:
         yield (
             "`count(*)` takes one small request per listing, with no condition or with equality "
             "conditions that Bitbucket applies exactly."
         )
     else:
         yield "The listing does not tell its size: `count(*)` reads it to the end."
-    if collection.lossy_next:
-        yield "The listing is known to leave out links to further pages; pages are counted."
+    if collection.paging is Paging.OWN_NUMBERS:
+        yield "Links to further pages are not relied on: every page is asked for by its number."
     if any(not column.listed for column in table.columns):
         yield (
             "Columns that take one more request per row are only read where a query names them: "

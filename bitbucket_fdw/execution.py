@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from .api import Client, ScanContext
+from .counting import CountStream
 from .errors import BadResponse
 from .paths import path_text
 from .pushdown.checks import meets
@@ -22,13 +23,28 @@ from .pushdown.conditions import Condition
 from .pushdown.plan import Kind, Plan
 from .pushdown.planner import plan
 from .pushdown.request import Request
-from .streams import STREAMS, Place, Requests, Row, Sizes, Stream, carried_value, exploded
+from .streams import (
+    CollectionStream,
+    ItemStream,
+    Place,
+    Requests,
+    Row,
+    Sizes,
+    Stream,
+    carried_value,
+)
 from .tables.repositories import Repositories
 
 Keyed = tuple[Any, Row]
 """A row and what it is sorted by."""
 
-__all__ = ["Execution", "Row", "Sizes", "exploded"]
+__all__ = ["Execution", "Row", "Sizes"]
+
+_STREAMS: dict[Kind, type[Stream]] = {
+    Kind.COLLECTION: CollectionStream,
+    Kind.ITEM: ItemStream,
+    Kind.COUNT: CountStream,
+}
 
 
 class Execution:
@@ -40,8 +56,9 @@ class Execution:
         scan: ScanContext,
         sizes: Sizes,
         warn: Callable[[str], None] = lambda _: None,
+        doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._requests = Requests(client, scan, sizes, warn)
+        self._requests = Requests(client, scan, sizes, warn, doubt)
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
@@ -89,7 +106,7 @@ class Execution:
     def _streams(self, plan: Plan) -> Iterator[Stream]:
         for place in self._places(plan):
             for query in plan.queries:
-                yield STREAMS[plan.kind](self._requests, plan, place, query)
+                yield _STREAMS[plan.kind](self._requests, plan, place, query)
 
     # --- where requests go ---
 

@@ -27,7 +27,8 @@ from .errors import (
     RowUnknown,
     TooManyRequests,
 )
-from .execution import Sizes, exploded
+from .execution import Sizes
+from .items import exploded
 from .lookups import Lookups
 from .overwriting import not_overwriting
 from .pushdown.request import Request

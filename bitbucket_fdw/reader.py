@@ -36,6 +36,7 @@ class Reader:
 
     :param warn: told what was refused.
     :param missing: told of what a query names and is not there.
+    :param doubt: told of answers that may not be all there is.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Reader:
         sizes: Sizes,
         warn: Callable[[str], None],
         missing: Callable[[str], None],
+        doubt: Callable[[str], None],
     ) -> None:
         self._client = client
-        self._execution = Execution(client, scan, sizes, missing)
+        self._execution = Execution(client, scan, sizes, missing, doubt)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:
@@ -72,7 +74,12 @@ class Reader:
 
         An answer without a reason may have been a proxy's, or a bad day's.
         """
-        refused, certain = _blamed(error.plan, error.detail or "")
+        if error.ignored is not None:
+            refused, certain = error.ignored, True
+        elif error.status == 500:
+            refused, certain = _everything(error.plan), False
+        else:
+            refused, certain = _blamed(error.plan, error.detail or "")
         if certain:
             base_url = self._client.settings.base_url
             _remembered[base_url] = known_refusals(self._client) | refused
@@ -86,10 +93,22 @@ def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
     if plan.sort and not plan.sort_here:
         about_order = bool(_ABOUT_ORDER.search(said))
         if about_order or not plan.filtered:
-            return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), about_order
+            # Beside a sort there may be a q that no condition has asked for.
+            certain = about_order or bool(_ABOUT_FILTERS.search(said))
+            return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), certain
     named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
     columns = frozenset((table.name, name) for name in named or plan.filtered)
     return Refusals(columns), bool(named or _ABOUT_FILTERS.search(said))
+
+
+def _everything(plan: Plan) -> Refusals:
+    """All that a plan asks of a listing beside its items."""
+    table = plan.table.name
+    sort = plan.sort if not plan.sort_here else None
+    return Refusals(
+        frozenset((table, name) for name in plan.filtered),
+        frozenset({(table, sort.column)} if sort else ()),
+    )
 
 
 def _names(said: str, test: Filter | None) -> bool:
@@ -99,7 +118,8 @@ def _names(said: str, test: Filter | None) -> bool:
 
 
 def _told(error: ListingRefused, refused: Refusals) -> str:
-    columns = ", ".join(sorted(column for _, column in refused.filters | refused.sorts))
+    columns = ", ".join(sorted({column for _, column in refused.filters | refused.sorts}))
     what = f"filter by {columns}; reading" if refused.filters else f"sort by {columns}; asking"
     reason = error.detail or error.message
-    return f"{error.plan.table.name}: Bitbucket refused to {what} without ({reason})"
+    did = "refused to" if error.ignored is None else "did not"
+    return f"{error.plan.table.name}: Bitbucket {did} {what} without ({reason})"

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .api import Answer, Client, Pages, ScanContext
-from .errors import BadResponse, NotFound, Rejected
+from .api import (
+    Answer,
+    Client,
+    Listing,
+    NextLinks,
+    Numbers,
+    OwnNumbers,
+    Pages,
+    ScanContext,
+    Strategy,
+    Whole,
+    complaint,
+)
+from .errors import BadResponse, NotFound, Rejected, RequestError, ServerFailure, TooManyRequests
+from .items import Items
 from .paths import fill
-from .pushdown.plan import Kind, Plan, Query
-from .tables.base import Column, Table
-from .values import column_value, extractor, instant
+from .pushdown.checks import meets
+from .pushdown.plan import Plan, Query
+from .pushdown.request import Refusals
+from .tables.base import Paging, Table
 
 Row = dict[str, Any]
 
@@ -57,15 +71,22 @@ class Requests:
     """The requests of one scan, made on worker threads.
 
     :param warn: told of what a query names and is not there.
+    :param doubt: told of answers that may not be all there is.
     """
 
     def __init__(
-        self, client: Client, scan: ScanContext, sizes: Sizes, warn: Callable[[str], None]
+        self,
+        client: Client,
+        scan: ScanContext,
+        sizes: Sizes,
+        warn: Callable[[str], None],
+        doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._scan = scan
         self._sizes = sizes
         self._warn = warn
+        self.doubt = doubt
         self._answering: set[str] = set()
 
     @property
@@ -86,10 +107,8 @@ class Requests:
     def url(self, path: str, query: Query) -> str:
         return self._client.url(path, query.pairs())
 
-    def pages(
-        self, path: str, query: Query, lossy_next: bool = False, enough: int | None = None
-    ) -> Pages:
-        return Pages(self._client, self._scan, path, query.pairs(), lossy_next, enough)
+    def pages(self, listing: Listing, enough: int | None = None) -> Pages:
+        return Pages(self._client, self._scan, listing, enough, self.doubt)
 
     def probe(self, path: str) -> None:
         """Raise the error of an endpoint that does not answer; one that did is not asked again."""
@@ -104,11 +123,26 @@ class Requests:
     def learn(self, table: type[Table], path: str, size: int) -> None:
         self._sizes.learn(table, path, size)
 
+    def guess(self, table: type[Table]) -> int:
+        return self._sizes.guess(table)
 
-class ListingRefused(Rejected):
-    """400 to a listing that was asked for a filter or an order: that of ``plan``."""
+    def answered_path(self, endpoint: str, path: str) -> str:
+        """A listing's path in the form that its endpoint answers to."""
+        return self._client.endpoints.path(endpoint, path)
 
-    def __init__(self, error: Rejected, plan: Plan) -> None:
+    def learns(self, endpoint: str, query: Query, error: RequestError) -> bool:
+        """Whether a request is worth another try in another form."""
+        return self._client.endpoints.learn(endpoint, query.pairs(), error)
+
+
+class ListingRefused(RequestError):
+    """A listing that was asked for a filter or an order, that of ``plan``, and did not give it.
+
+    :param ignored: what it was seen to leave out of account without a word; ``None`` if it
+        answered with an error.
+    """
+
+    def __init__(self, error: RequestError, plan: Plan, ignored: Refusals | None = None) -> None:
         super().__init__(
             error.message,
             method=error.method,
@@ -118,6 +152,15 @@ class ListingRefused(Rejected):
             hint=error.hint,
         )
         self.plan = plan
+        self.ignored = ignored
+
+
+_STRATEGIES: dict[Paging, Strategy] = {
+    Paging.NEXT: NextLinks(),
+    Paging.NUMBERS: Numbers(),
+    Paging.OWN_NUMBERS: OwnNumbers(),
+    Paging.WHOLE: Whole(),
+}
 
 
 class Stream:
@@ -133,6 +176,7 @@ class Stream:
         self._query = query
         self._path = fill(plan.path, place.parameters)
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
+        self._items = self._items_for({*plan.columns, *(c.column.name for c in plan.looks)})
         self.size: int | None = None
 
     def start(self) -> None:
@@ -203,31 +247,67 @@ class Stream:
             slug = "/".join(self._place.parameters[name] for name in names)
             self._requests.missing(parameter, slug)
 
-    def _refused(self, error: Rejected) -> Rejected:
-        """The error, with what may have been refused if anything was asked for."""
+    def _refused(self, error: RequestError) -> RequestError:
+        """The error, with what may have been refused if anything was asked for.
+
+        500 is how a filter or an order fails that takes Bitbucket too long (seen live).
+        """
         asked = self._query.q or (self._plan.sort and not self._plan.sort_here)
-        return ListingRefused(error, self._plan) if asked and error.status == 400 else error
+        if not asked or error.status not in (400, 500):
+            return error
+        if error.status == 500:
+            pages = math.ceil(self._requests.guess(self._plan.table) / (self._plan.pagelen or 100))
+            try:
+                self._requests.afford(pages)
+            except TooManyRequests:
+                return error
+        return ListingRefused(error, self._plan)
 
     def _probe(self, template: str, parameters: dict[str, str]) -> None:
         """Raise the error of an endpoint that does not answer."""
         self._requests.probe(fill(template, parameters))
 
-    def _extractor(self) -> Callable[[Any], Row]:
-        """A function from an item's JSON to the columns that the place does not tell."""
-        carried = self._place.carried
-        extract = extractor(
-            column
-            for column in self._plan.table.columns
-            if column.name in self._plan.columns and column.name not in carried
+    def _items_for(self, columns: Iterable[str]) -> Items:
+        """Items of which the columns are read that the place does not tell."""
+        plan, carried = self._plan, self._place.carried
+        return Items(
+            plan.table,
+            self._path,
+            [c for c in plan.table.columns if c.name in columns and c.name not in carried],
+            plan.loose,
+            self._requests.doubt,
         )
 
-        def row(item: Any) -> Row:
-            try:
-                return extract(item)
-            except RecursionError:  # nested too deeply to be written again
-                raise _bad(self._path) from None
+    def _keyed(self, item: Row) -> tuple[Any, Row]:
+        """A row's JSON as its sort key and its values."""
+        key = self._items.sort_key(item, self._sorted_by) if self._sorted_by else None
+        return key, {**self._items.row(item), **self._place.carried}
 
-        return row
+    def listing(self, query: Query) -> Listing:
+        table = self._plan.table
+        collection = table.collection
+        filters = {column.query for column in table.columns}
+        return Listing(
+            self._path,
+            query.pairs(),
+            _STRATEGIES[collection.paging],
+            self._plan.path,
+            self._items.mark if collection.unique else None,
+            # Whether the size heeds what is not said in q is not known.
+            counted=not any(name in filters for name, _ in query.parameters),
+        )
+
+    def look(self, row: Row) -> None:
+        """Raise :class:`ListingRefused` if a filter was not applied that nobody else checks."""
+        plan = self._plan
+        try:
+            broken = [look.column.name for look in plan.looks if not meets(row, (look,))]
+        except ValueError as error:
+            raise bad_answer(self._path, f"The value of {error}.") from None
+        if broken:
+            ignored = Refusals(filters=frozenset((plan.table.name, name) for name in broken))
+            why = f"An item does not meet the filter by {', '.join(broken)}."
+            raise ListingRefused(bad_answer(self._path, why), plan, ignored)
 
 
 class CollectionStream(Stream):
@@ -235,30 +315,32 @@ class CollectionStream(Stream):
 
     def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
         super().__init__(requests, plan, place, query)
-        self._pages = requests.pages(
-            self._path, query, plan.table.collection.lossy_next, plan.stop_after
-        )
+        self._pages = requests.pages(self.listing(query), plan.stop_after)
+        self._last_key: Any = None
 
     def start(self) -> None:
         self._pages.start()
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        plan, carried = self._plan, self._place.carried
-        extract = self._extractor()
-        unwrap = plan.table.collection.unwrap
         for values in self._existing_pages():
-            items = [item.get(unwrap) or {} if unwrap else item for item in values]
-            if plan.hydrate:
+            items = self._items.listed(values)
+            if self._plan.hydrate:
                 items = self._hydrated(items)
-            for item in exploded(plan.table, items):
-                yield sort_key(item, self._sorted_by), {**extract(item), **carried}
+            items = self._completed(items)
+            # A page is looked at as a whole, so that none of it has gone up if it is not to be.
+            page = [self._keyed(row) for row in self._items.rows(items)]
+            for key, row in page:
+                self._check_order(key)
+                if self._plan.looks:
+                    self.look(row)
+            yield from page
 
     def _existing_pages(self) -> Iterator[list[Any]]:
         first = True
         try:
             for values in self._pages:
                 self.size = self._pages.size
-                if first and self.size is not None and not self._query.q:
+                if first and self.size is not None and not self._plan.filtered:
                     self._requests.learn(self._plan.table, self._path, self.size)
                 first = False
                 yield values
@@ -266,26 +348,50 @@ class CollectionStream(Stream):
             if not first:
                 raise
             self._accept_missing(error)
-        except Rejected as error:
+        except (Rejected, ServerFailure) as error:
             raise (self._refused(error) if first else error) from None
 
-    def _hydrated(self, items: list[Any]) -> list[Any]:
+    def _check_order(self, key: Any) -> None:
+        """Raise :class:`ListingRefused` for items that are not in the order asked for."""
+        plan, last = self._plan, self._last_key
+        self._last_key = key
+        if plan.sort is None or plan.sort_here or last is None:
+            return
+        if (key > last) if plan.sort.descending else (key < last):
+            ignored = Refusals(sorts=frozenset({(plan.table.name, plan.sort.column)}))
+            why = f"The items are not in the order of {plan.sort.column} that was asked for."
+            raise ListingRefused(bad_answer(self._path, why), plan, ignored)
+
+    def _hydrated(self, items: list[Row]) -> list[Row]:
         """Each item with what only its own endpoint tells."""
         template, query = self._plan.hydrate, self._plan.hydrate_query
         if template is None or query is None:
             return items
+        return self._read_each(items, template, query)
+
+    def _completed(self, items: list[Row]) -> list[Row]:
+        """The items with what the listing should have told and did not, as ``fields`` asked."""
+        endpoints = self._plan.table.items
+        lacking = [item for item in items if self._items.incomplete(item)]
+        if not lacking or not endpoints:
+            return items
+        fields = dict(self._query.parameters).get("fields", "").split(",")
+        wanted = [name.removeprefix("values.") for name in fields if name.startswith("values.")]
+        query = Query((("fields", ",".join(wanted)),))
+        whole_items = iter(self._read_each(lacking, endpoints[0].path, query))
+        return [next(whole_items) if self._items.incomplete(item) else item for item in items]
+
+    def _read_each(self, items: list[Row], template: str, query: Query) -> list[Row]:
         item = self._plan.table.items[0]
-        keys = self._plan.table.column(item.key).keys
+        column = self._plan.table.column(item.key)
+        keys = Items(self._plan.table, self._path, [column])
         futures = []
         for listed in items:
-            key = str(column_value(listed, keys))
+            key = str(keys.row(listed)[column.name])
             path = fill(template, {**self._place.parameters, item.parameter: key})
             futures.append(self._requests.submit(self._requests.url(path, query)))
-        details = [self._requests.wait(future) for future in futures]
-        return [
-            {**listed, **(detail if isinstance(detail, dict) else {})}
-            for listed, detail in zip(items, details, strict=True)
-        ]
+        details = [self._items.single(self._requests.wait(future)) for future in futures]
+        return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]
 
 
 class SingleStream(Stream):
@@ -297,28 +403,30 @@ class SingleStream(Stream):
         if self._future is None:
             self._future = self._requests.submit(self._requests.url(self._path, self._query))
 
-    def _answer(self) -> Any:
+    def _answer(self) -> Row:
         """The answer's JSON, asked for now if it was not before."""
         self.start()
         assert self._future is not None
-        return self._requests.wait(self._future)
+        answer = self._requests.wait(self._future)
+        said = complaint(answer)
+        if said is not None:
+            raise bad_answer(self._path, said)
+        if not isinstance(answer, dict):
+            raise bad_answer(self._path, "It is no object.")
+        return answer
 
 
 class ItemStream(SingleStream):
     """One item, or none if there is no such item."""
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        plan = self._plan
         try:
-            item = self._answer()
+            answer = self._answer()
         except NotFound as error:
             self._accept_missing_item(error)
             return
-        if not isinstance(item, dict):
-            raise _bad(self._path)
-        extract = self._extractor()
-        for row in exploded(plan.table, [item]):
-            yield sort_key(row, self._sorted_by), {**extract(row), **self._place.carried}
+        for row in self._items.rows([self._items.single(answer)]):
+            yield self._keyed(row)
 
     def _accept_missing_item(self, error: NotFound) -> None:
         """Tell an item that is not there from an endpoint that was removed."""
@@ -330,72 +438,18 @@ class ItemStream(SingleStream):
             self._accept_missing(error)
 
 
-class CountStream(SingleStream):
-    """As many equal rows as the collection's envelope says there are items."""
-
-    def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        try:
-            envelope = self._answer()
-        except NotFound as error:
-            self._accept_missing(error)
-            return
-        except Rejected as error:
-            raise self._refused(error) from None
-        self.size = envelope.get("size") if isinstance(envelope, dict) else None
-        constants = {name: carried_value(value) for name, value in self._plan.constants}
-        row = {**constants, **self._place.carried}
-        for _ in self._counted() if self.size is None else range(self.size):
-            yield None, row
-
-    def _counted(self) -> Iterator[Any]:
-        """The items themselves, for an envelope without a size, which is not promised."""
-        pages = self._requests.pages(self._path, self._plan.uncounted(self._query))
-        return itertools.chain.from_iterable(pages)
-
-
-STREAMS: dict[Kind, type[Stream]] = {
-    Kind.COLLECTION: CollectionStream,
-    Kind.ITEM: ItemStream,
-    Kind.COUNT: CountStream,
-}
-
-
-def exploded(table: type[Table], items: Iterable[Any]) -> Iterator[Any]:
-    """The JSON of rows: the items, or one for each element of the list that holds the rows."""
-    member = table.collection.explode
-    for item in items:
-        if member is None:
-            yield item
-            continue
-        for element in item.get(member) or ():
-            yield {**item, member: element}
-
-
 def carried_value(value: Any) -> Any:
     """A bound value as a column value; UUIDs travel as text."""
     return value if isinstance(value, (str, int)) else str(value)
 
 
-def sort_key(item: Any, column: Column | None) -> Any:
-    """What a sorted stream is merged by; ``None`` without an order to keep."""
-    if column is None:
-        return None
-    value = column_value(item, column.keys)
-    if value is None:
-        raise BadResponse(
-            f"an item that Bitbucket sorted by {column.sort} has none",
-            method="GET",
-            path="",
-            hint="Leave ORDER BY out of the query, or wrap it in a subquery with OFFSET 0.",
-        )
-    return instant(value) if column.type == "timestamptz" else value
-
-
-def _bad(path: str) -> BadResponse:
+def bad_answer(path: str, why: str) -> BadResponse:
     return BadResponse(
         f"GET {path} was answered with unexpected JSON",
         method="GET",
         path=path,
         status=200,
-        detail="The answer is not of the documented form.",
+        detail=why,
+        hint="The answer is not of the documented form: check base_url, and whether a proxy "
+        "answers in Bitbucket's place.",
     )

@@ -2,19 +2,29 @@
 
 from .client import Client, client_for
 from .credentials import Credential
+from .envelope import complaint, whole
 from .exchange import Answer, Settings
 from .oauth_tokens import end_renewals
-from .paging import Pages
+from .paging import Listing, Pages
 from .scan import Budget, ScanContext
+from .strategies import NextLinks, Numbers, OwnNumbers, Strategy, Whole
 
 __all__ = [
     "Answer",
     "Budget",
     "Client",
     "Credential",
+    "Listing",
+    "NextLinks",
+    "Numbers",
+    "OwnNumbers",
     "Pages",
     "ScanContext",
     "Settings",
+    "Strategy",
+    "Whole",
     "client_for",
+    "complaint",
     "end_renewals",
+    "whole",
 ]

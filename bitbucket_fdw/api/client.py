@@ -25,6 +25,7 @@ from ..errors import (
     ServerFailure,
 )
 from .credentials import Credential
+from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .scan import ScanContext, Workers
 
@@ -39,6 +40,7 @@ class Client:
     def __init__(self, settings: Settings, credential: Credential) -> None:
         self.settings = settings
         self.credential = credential
+        self.endpoints = Endpoints()
         self.workers = Workers(settings.concurrency)
         self._exchange = Exchange(settings, credential)
 

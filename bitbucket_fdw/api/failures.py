@@ -37,6 +37,7 @@ _CLASSES: dict[int, type[RequestError]] = {
 }
 
 _HINTS = {
+    402: "The workspace's plan does not include this: leave the table out, or change the plan.",
     401: "Check the credential in the user mapping: API tokens expire, access tokens can be "
     "revoked, and app passwords stopped working on 2026-07-28.",
     404: "Check the workspace and repository. Bitbucket also answers 404 for what the credential "
@@ -47,25 +48,31 @@ _HINTS = {
 }
 
 
+_REFUSED = (
+    "Bitbucket did not take the request as it was: see what it says. Check base_url, and the "
+    "values in the conditions."
+)
+
+
 def failure(response: requests.Response, method: str, path: str) -> RequestError:
     """The error for an answer with status 400 or above (or an unexpected one)."""
     status = response.status_code
     kind = _CLASSES.get(status)
     if kind is None:
         kind = ServerFailure if status >= 500 else Rejected if status >= 400 else BadResponse
-    said = _said(response)
+    told = said(_body(response))
     if status == 403:
         hint: str | None = _scopes_hint(response.headers)
     elif status >= 500:
         hint = "Bitbucket could not answer, also not when asked again. Try again later."
     else:
-        hint = _HINTS.get(status)
+        hint = _HINTS.get(status, _REFUSED)
     return kind(
         f"{method} {path} was answered {status} {response.reason or ''}".rstrip(),
         method=method,
         path=path,
         status=status,
-        detail=said,
+        detail=told,
         hint=hint,
     )
 
@@ -86,12 +93,15 @@ def _scopes(header: str) -> set[str]:
     return {scope for scope in header.replace(",", " ").split() if scope}
 
 
-def _said(response: requests.Response) -> str | None:
-    """What Bitbucket said, from a JSON error body; ``None`` from any other."""
+def _body(response: requests.Response) -> Any:
     try:
-        body = json.loads(response.content)
+        return json.loads(response.content)
     except (ValueError, RecursionError):
         return None
+
+
+def said(body: Any) -> str | None:
+    """What Bitbucket said, from the JSON of an error; ``None`` from any other."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):
         parts = [error, _text(body.get("error_description"))]
@@ -106,21 +116,29 @@ def _said(response: requests.Response) -> str | None:
         ]
     else:
         return None
-    said = " ".join(dict.fromkeys(" ".join(part.split()) for part in parts if part))
-    return said[:_LONGEST] + ("…" if len(said) > _LONGEST else "") or None
+    words = dict.fromkeys(" ".join(part.split()) for part in parts if part)
+    *before, last = [*words] or [""]
+    text = " ".join((*map(_sentence, before), last))
+    return text[:_LONGEST] + ("…" if len(text) > _LONGEST else "") or None
+
+
+def _sentence(text: str) -> str:
+    """A text that another one follows."""
+    return text if text.endswith((".", "!", "?", ":", ";", ",")) else f"{text}."
 
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return " ".join(_text(member) for member in value.values())
+        return _fields(value)
     if isinstance(value, list):
-        return " ".join(_text(member) for member in value)
+        return ", ".join(filter(None, map(_text, value)))
     return ""
 
 
 def _fields(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{name}: {_text(said)}" for name, said in value.items())
+        told = ((name, "none" if member == [] else _text(member)) for name, member in value.items())
+        return "; ".join(f"{name}: {text}" for name, text in told if text)
     return _text(value)

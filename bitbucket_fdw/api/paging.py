@@ -1,26 +1,50 @@
-"""Pages of a collection, lazily.
+"""Pages of a listing, lazily, and whether they are all that there is.
 
-Source: the API's "Pagination" page. Only ``values`` and ``next`` are promised; ``next`` is opaque
-and its absence is the end, except for listings known to leave it out (BCLOUD-20639).
+How one page leads to the next is a matter of ``strategies``. Here the pages are asked for, and
+what they say is held against what was read: the listing's size at its end, the keys of its items
+from page to page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
-from ..errors import BadResponse
+from ..errors import BadResponse, RequestError
 from .client import Client
+from .endpoints import Parameters
+from .envelope import Envelope, Unreadable, complaint
 from .exchange import Answer
 from .scan import ScanContext
+from .strategies import Contradiction, Following, Link, NextLinks, Number, Progress, Strategy
 
-Parameters = tuple[tuple[str, str], ...]
+NEXT = NextLinks()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed, and how.
+
+    :param path: below the API's address.
+    :param endpoint: the path's template, which tells endpoints apart.
+    :param key: tells items apart, hashable, ``None`` for one that has no key; without it, items
+        that come twice are not noticed.
+    :param counted: whether the envelope's size is known to be that of what was asked for.
+    """
+
+    path: str
+    parameters: Parameters = ()
+    strategy: Strategy = NEXT
+    endpoint: str = ""
+    key: Callable[[Any], Any] | None = None
+    counted: bool = True
 
 
 class Pages:
-    """The pages of one collection, in order.
+    """The pages of one listing, in order.
 
     Nothing is requested before :meth:`start` or the first page is asked for. From the second page
     on, the next one is requested while the consumer works on the last: a consumer that came back
@@ -28,93 +52,160 @@ class Pages:
 
     :param enough: how many items the consumer may be content with, if that is known: nothing is
         read ahead beyond them.
+    :param doubt: told in a sentence if fewer items came than the listing is said to have.
+
+    Raises :class:`BadResponse` for pages that cannot be those of one listing.
     """
 
     def __init__(
         self,
         client: Client,
         scan: ScanContext,
-        path: str,
-        parameters: Parameters,
-        lossy_next: bool = False,
+        listing: Listing,
         enough: int | None = None,
+        doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._scan = scan
-        self._path = path
-        self._parameters = parameters
-        self._lossy_next = lossy_next
+        self._listing = listing
         self._enough = enough
-        self._url = client.url(path, parameters)
+        self._doubt = doubt
+        self._url = ""
         self._first: Future[Answer] | None = None
         self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
+        self._seen: set[int] = set()  # hashes of the items' keys
         self.size: int | None = None
 
     def start(self) -> None:
         """Request the first page now, for a consumer that will come later."""
         if self._first is None:
-            self._first = self._submit(self._url)
+            self._first = self._submit(self._address())
 
     def __iter__(self) -> Iterator[list[Any]]:
-        self.start()
-        pending = self._first
-        page_number = items = 0
-        while pending is not None:
-            envelope = self._envelope(self._scan.wait(pending))
-            page_number += 1
-            items += len(envelope["values"])
-            following = self._next(envelope)
-            if page_number == 1:
-                self.size = _count(envelope.get("size"))
-            hungry = page_number > 1 and (self._enough is None or items < self._enough)
+        page = self._envelope(self._first_answer())
+        number = items = 0
+        while True:
+            number += 1
+            items += len(page.values)
+            values = self._new(page.values)
+            if page.size is not None:
+                self.size = page.size
+            progress = Progress(page, number, items, self.size, self._pagelen)
+            pending = None
+            # Whoever is content with this page is not to be told of a fault of the next one.
+            hungry = number > 1 and (self._enough is None or items < self._enough)
             if hungry:
-                pending = self._submit(following) if following else None
-            yield envelope["values"]
+                following = self._following(progress)
+                pending = self._follow(following) if following else None
+            yield values
             if not hungry:
-                pending = self._submit(following) if following else None
+                following = self._following(progress)
+            if following is None:
+                break
+            page = self._envelope(self._scan.wait(pending or self._follow(following)))
+            self._check_number(following, page)
+        if self._listing.counted and self.size is not None and items < self.size:
+            self._doubt(
+                f"GET {self._listing.path} gave {items} items and says that it has {self.size}: "
+                "something may have changed meanwhile, or is not shown"
+            )
+
+    # --- requests ---
+
+    @property
+    def _parameters(self) -> Parameters:
+        listing = self._listing
+        return self._client.endpoints.parameters(listing.endpoint, listing.parameters)
+
+    @property
+    def _pagelen(self) -> int | None:
+        asked = dict(self._parameters).get("pagelen")
+        return int(asked) if asked else None
+
+    def _address(self, *more: tuple[str, str]) -> str:
+        listing = self._listing
+        path = self._client.endpoints.path(listing.endpoint, listing.path)
+        return self._client.url(path, (*self._parameters, *more))
+
+    def _first_answer(self) -> Answer:
+        listing = self._listing
+        while True:
+            self.start()
+            assert self._first is not None
+            try:
+                return self._scan.wait(self._first)
+            except RequestError as error:
+                if not self._client.endpoints.learn(listing.endpoint, listing.parameters, error):
+                    raise
+                self._first = None
+
+    def _follow(self, following: Link | Number) -> Future[Answer]:
+        if isinstance(following, Number):
+            return self._submit(self._address(("page", str(following.page))))
+        return self._submit(self._linked(following))
 
     def _submit(self, url: str) -> Future[Answer]:
         self._url = url
         self._asked.add(hash(url))
         return self._scan.submit(self._client.get, url, self._scan)
 
-    def _envelope(self, answer: Answer) -> dict[str, Any]:
-        envelope = answer.json
-        if not isinstance(envelope, dict) or not isinstance(envelope.get("values"), list):
-            raise self._bad("the answer has no list of values")
-        return envelope
+    # --- what the answers say ---
 
-    def _next(self, envelope: dict[str, Any]) -> str | None:
-        link = envelope.get("next")
-        if link is None:
-            return self._next_by_number(envelope) if self._lossy_next else None
-        if not isinstance(link, str):
-            raise self._bad("its link to the next page is not an address")
-        link = urljoin(self._url, link)
-        if hash(link) in self._asked:
-            raise self._bad("its link to the next page leads back to a page already read")
-        return link
+    def _envelope(self, answer: Answer) -> Envelope:
+        said = complaint(answer.json)
+        if said is not None:
+            raise self._error("was answered with an error under status 200", said)
+        try:
+            return Envelope.read(answer.json)
+        except Unreadable as why:
+            raise self._bad(str(why)) from None
 
-    def _next_by_number(self, envelope: dict[str, Any]) -> str | None:
-        """The next page by its number, until the envelope's size is reached or a page is empty."""
-        page, pagelen = _count(envelope.get("page")), _count(envelope.get("pagelen"))
-        size = _count(envelope.get("size"))
-        if not page or not envelope["values"]:
-            return None
-        if size is not None and pagelen and page * pagelen >= size:
-            return None
-        return self._client.url(self._path, (*self._parameters, ("page", str(page + 1))))
+    def _following(self, progress: Progress) -> Following:
+        try:
+            following = self._listing.strategy.following(progress)
+        except Contradiction as why:
+            raise self._bad(str(why)) from None
+        if isinstance(following, Link) and hash(self._linked(following)) in self._asked:
+            raise self._bad("Its link to the next page leads back to a page already read.")
+        return following
+
+    def _linked(self, link: Link) -> str:
+        return urljoin(self._url, link.address)
+
+    def _check_number(self, following: Following, page: Envelope) -> None:
+        if isinstance(following, Number) and page.page not in (None, following.page):
+            raise self._bad(f"It is page {page.page} where page {following.page} was asked for.")
+
+    def _new(self, values: list[Any]) -> list[Any]:
+        """The page's items without those of earlier pages: what is new shifts the others on.
+
+        A page that has nothing new at all is one that was read before.
+        """
+        key = self._listing.key
+        if key is None:
+            return values
+        new = []
+        for value in values:
+            found = key(value)
+            mark = hash(found)
+            if found is None or mark not in self._seen:
+                new.append(value)
+                self._seen.add(mark)
+        if values and not new:
+            raise self._bad("All of its items have been on earlier pages.")
+        return new
 
     def _bad(self, why: str) -> BadResponse:
+        return self._error("was answered with an unexpected page", why)
+
+    def _error(self, what: str, why: str) -> BadResponse:
+        path = self._listing.path
         return BadResponse(
-            f"GET {self._path} was answered with an unexpected page",
-            method="GET",
-            path=self._path,
-            status=200,
-            detail=f"In the answer {why}.",
+            f"GET {path} {what}", method="GET", path=path, status=200, detail=why, hint=_HINT
         )
 
 
-def _count(value: Any) -> int | None:
-    """A whole number from an envelope, if it is one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+_HINT = (
+    "Check base_url, and whether a proxy answers in Bitbucket's place. If it is Bitbucket itself "
+    "that answers so, it has changed: no rows are better than wrong ones."
+)

@@ -43,6 +43,11 @@ def checks_of(request: Request, exact: bool, rest: Iterable[Condition]) -> tuple
     return conditions
 
 
+def looks_of(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Of the conditions that Bitbucket applies, those that a row can be held against here."""
+    return tuple(condition for condition in conditions if _is_certain(condition))
+
+
 def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
     """Whether a row meets conditions; :class:`ValueError` for a value not of its column's type."""
     return all(_holds(row[condition.column.name], condition) for condition in conditions)

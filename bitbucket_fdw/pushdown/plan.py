@@ -79,13 +79,17 @@ class Plan:
         rows of ``parent``, through ``supplies``.
     :param bound: path parameters that the table's options fix.
     :param queries: one request per combination and query; together they cover the answer once.
+    :param loose: columns whose values need not be of the declared type.
     :param constants: column values known from the conditions, for rows that are only counted.
+    :param listed: parameters of ``Kind.COUNT`` for a listing that does not tell its size.
     :param hydrate: template of a request per row for columns that the listing lacks, if needed;
         its single parameter is the row's key.
     :param pagelen: items per page, for estimates.
     :param at_most: how many items of one collection have the keys that the conditions name.
     :param filtered: columns whose conditions went into ``q``.
     :param checks: conditions to check on the rows before they are counted off.
+    :param looks: conditions that Bitbucket applies, for a look at whether it has: nobody else will
+        check them before rows are counted.
     :param sort_here: the rows come in any order, and ``sort`` is done here.
     :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
     :param exact: whether every row brought meets all of the conditions.
@@ -101,7 +105,9 @@ class Plan:
     parent: Plan | None = None
     supplies: tuple[Supply, ...] = ()
     queries: tuple[Query, ...] = ()
+    loose: frozenset[str] = frozenset()
     constants: tuple[tuple[str, Any], ...] = ()
+    listed: Parameters = ()
     sort: Sort | None = None
     limit: int | None = None
     offset: int = 0
@@ -112,6 +118,7 @@ class Plan:
     at_most: int | None = None
     filtered: tuple[str, ...] = ()
     checks: tuple[Condition, ...] = ()
+    looks: tuple[Condition, ...] = ()
     sort_here: bool = False
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
@@ -119,14 +126,10 @@ class Plan:
     reason: str | None = None
 
     def uncounted(self, query: Query) -> Query:
-        """The query of ``Kind.COUNT`` as one that lists the items with a small member each."""
-        key = next(
-            column.path
-            for name in reversed(self.table.primary_key)
-            if (column := self.table.column(name)).path
-        )
-        kept = tuple(pair for pair in query.parameters if pair[0] != "fields")
-        return Query((*kept, ("fields", f"next,values.{key}")), query.q)
+        """The query of ``Kind.COUNT`` as one that lists the items with a few small members."""
+        asked = dict(self.listed)
+        kept = tuple(pair for pair in query.parameters if pair[0] not in asked)
+        return Query((*kept, *self.listed), query.q)
 
     @property
     def enough(self) -> int | None:

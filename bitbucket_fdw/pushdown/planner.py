@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..tables.base import Collection, Column, Item, Table, path_parameters
+from ..tables.base import Collection, Column, Item, Paging, Table, path_parameters
 from . import bbql
-from .checks import checks_of
+from .checks import checks_of, looks_of
 from .conditions import Condition
 from .describe import selectivity, texts
 from .parameters import EQUALITY, bindings_of, contradiction, values_of
@@ -30,6 +30,7 @@ def plan(request: Request) -> Plan:
         Kind.NOTHING,
         columns=needed,
         bound=frozenset(request.bound),
+        loose=request.loose,
         sort=request.sort,
         limit=request.limit,
         offset=request.offset,
@@ -130,12 +131,13 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         exact=exact,
     )
     result = replace(result, pagelen=_pagelen(collection, result.stop_after))
+    looks = looks_of(c for c, _ in shipped)
     constants = _countable(request, result, shipments)
     if constants is not None and len(terms) == 1:
-        counted = [_query(collection, terms[0], selected, (("fields", "size"),))]
-        return replace(
-            result, kind=Kind.COUNT, queries=tuple(counted), constants=constants, pagelen=None
-        )
+        result = replace(result, constants=constants, looks=looks)
+        return _counted(request, result, terms[0], selected)
+    if exact and request.counted_off:
+        result = replace(result, looks=looks)
     parameters = _page_parameters(request, result)
     return _hydrated(
         request,
@@ -143,6 +145,26 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
             result,
             queries=tuple(_query(collection, term, selected, parameters) for term in terms),
         ),
+    )
+
+
+def _counted(
+    request: Request, result: Plan, terms: tuple[str, ...], selected: tuple[tuple[str, str], ...]
+) -> Plan:
+    """The plan that asks for a listing's size, with a look at an item if it is filtered."""
+    collection = request.table.collection
+    looked_at = tuple(dict.fromkeys(c.column.name for c in result.looks))
+    paths = [request.table.column(name).path or "" for name in looked_at]
+    fields = ",".join(("size", *(_in_values(collection, path) for path in paths)))
+    parameters = (("fields", fields), *((("pagelen", "1"),) if paths else ()))
+    return replace(
+        result,
+        kind=Kind.COUNT,
+        queries=(_query(collection, terms, selected, parameters),),
+        listed=_page_parameters(
+            request, replace(result, columns=looked_at, pagelen=collection.pagelen, sort_here=True)
+        ),
+        pagelen=None,
     )
 
 
@@ -174,6 +196,8 @@ def _query(
     parameters: tuple[tuple[str, str], ...],
 ) -> Query:
     q = bbql.conjunction(terms) or None
+    if q is None and any(name == "sort" for name, _ in parameters):
+        q = collection.q_if_sorted
     # Without q the listing may hide items by default, with it never.
     shown = () if q else collection.without_q
     return Query((*selected, *shown, *parameters), q)
@@ -181,14 +205,8 @@ def _query(
 
 def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], ...]:
     collection = request.table.collection
-    prefix = f"values.{collection.unwrap}." if collection.unwrap else "values."
     paths = _paths(request, (c for c in _needed(request, result) if c.listed))
-    envelope = ["next"]
-    if collection.size:
-        envelope.append("size")
-    if collection.lossy_next:
-        envelope += ["page", "pagelen"]
-    fields = [*envelope, *(prefix + path for path in paths)]
+    fields = [*_envelope(collection), *(_in_values(collection, path) for path in paths)]
     parameters = [("fields", ",".join(fields))]
     if request.sort and not result.sort_here:
         field_name = request.table.column(request.sort.column).sort
@@ -196,6 +214,20 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
     if result.pagelen is not None:
         parameters.append(("pagelen", str(result.pagelen)))
     return tuple(parameters)
+
+
+def _envelope(collection: Collection) -> tuple[str, ...]:
+    """The members of the envelope that tell whether everything was read, and where to go on."""
+    if not collection.size:
+        return ("next",)
+    if collection.paging is Paging.NEXT:
+        return ("next", "size", "pagelen")
+    return ("next", "size", "page", "pagelen")
+
+
+def _in_values(collection: Collection, path: str) -> str:
+    """A member of the items as ``fields`` names it."""
+    return ".".join(filter(None, ("values", collection.unwrap, path)))
 
 
 def _pagelen(collection: Collection, enough: int | None) -> int | None:
@@ -216,16 +248,20 @@ def _needed(request: Request, result: Plan) -> Iterator[Column]:
 
 
 def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
-    """The columns' JSON paths; never none, and one within the list that holds the rows."""
-    paths = [column.path for column in columns if column.path]
-    rows_in = request.table.collection.explode
-    if not paths or (rows_in and not any(path.startswith(f"{rows_in}.") for path in paths)):
-        paths.append(_key_path(request.table))
-    return paths
+    """The columns' JSON paths, with that of the items' key, by which an item is known to be one,
+    and one within the list that holds the rows.
+    """
+    table = request.table
+    wanted = [*columns, table.key_column()]
+    paths = [path for column in wanted for path in (column.path, column.within) if path]
+    rows_in = table.collection.explode
+    if rows_in and not any(path.startswith(f"{rows_in}.") for path in paths):
+        paths.append(_key_path(table))
+    return list(dict.fromkeys(paths))
 
 
 def _key_path(table: type[Table]) -> str:
-    """The path of a small member every item has, for when no column is needed."""
+    """The path of a small member that every row has."""
     return next(
         column.path
         for name in reversed(table.primary_key)
@@ -241,7 +277,8 @@ def _countable(
     That is so if every condition is applied exactly and every column needed is fixed by an
     equality condition or by the path.
     """
-    if not request.table.collection.size or not result.exact:
+    collection = request.table.collection
+    if not collection.size or collection.explode or not result.exact:
         return None
     constants = {c.column.name: c.value for c, _ in shipments if c.op == "="}
     carried = _path_columns(request, result.bindings)
@@ -268,7 +305,7 @@ def _hydrated(request: Request, result: Plan) -> Plan:
         result,
         columns=columns,
         hydrate=item.path,
-        hydrate_query=Query((("fields", ",".join(lacking)),)),
+        hydrate_query=Query((("fields", ",".join((key.path or "", *lacking))),)),
     )
 
 

@@ -34,6 +34,8 @@ class Request:
     :param columns: names of the columns needed, those of conditions among them.
     :param sort: an order that :func:`sort_column` has agreed to.
     :param limit: rows wanted after ``offset``, only given when no row will be dropped later.
+    :param loose: columns that the foreign table shows under another type: what they hold is read as
+        that.
     :param refused: what not to ask of Bitbucket, of this table or those that lead to it.
     """
 
@@ -46,6 +48,7 @@ class Request:
     limit: int | None = None
     offset: int = 0
     refused: Refusals = NONE_REFUSED
+    loose: frozenset[str] = frozenset()
 
     @property
     def counted_off(self) -> bool:

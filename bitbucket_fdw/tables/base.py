@@ -7,6 +7,7 @@ a path). Every such ability is off unless it is stated.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Column:
     :param flat: its name under ``names 'flat'``, where CData's driver has another than the column's
         own name without underscores.
     :param present: the value is whether there is something at ``path``.
+    :param asked: listings leave it out unless ``fields`` names it.
+    :param within: the path of a text whose last part, after a slash, is the value as well.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Column:
     listed: bool = True
     present: bool = False
     flat: str | None = None
+    asked: bool = False
+    within: str | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -73,6 +78,19 @@ class Column:
     def flat_name(self) -> str:
         """Its name under the import option ``names 'flat'``."""
         return self.flat or without_underscores(self.name)
+
+
+class Paging(enum.Enum):
+    """How a listing leads from one page to the next.
+
+    Only ``next`` is promised. Numbered pages were seen where it says so: a listing that has them
+    can be read on where ``next`` is missing.
+    """
+
+    NEXT = "next"
+    NUMBERS = "next, or by number where it is missing"
+    OWN_NUMBERS = "by number"
+    WHOLE = "all at once, or by number where there is more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +104,13 @@ class Collection:
     :param size: whether the envelope tells the number of items.
     :param without_q: query parameters to send when there is no ``q``, for endpoints that would
         otherwise hide items.
+    :param q_if_sorted: what to send as ``q`` in their place beside a ``sort``, if there is no
+        other.
     :param unwrap: the member of each item that holds the entity.
     :param explode: the member of each item that lists the rows; in the rows' JSON one element
         takes the list's place.
-    :param lossy_next: the endpoint is known to leave out ``next`` before the last page.
+    :param paging: how one page leads to the next.
+    :param unique: whether no two items of one listing have the same key.
     """
 
     path: str
@@ -97,9 +118,11 @@ class Collection:
     q: bool = False
     size: bool = True
     without_q: tuple[tuple[str, str], ...] = ()
+    q_if_sorted: str | None = None
     unwrap: str | None = None
     explode: str | None = None
-    lossy_next: bool = False
+    paging: Paging = Paging.NEXT
+    unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +309,13 @@ class Table:
     def parameters(cls) -> tuple[str, ...]:
         """The collection's path parameters, from left to right."""
         return path_parameters(cls.collection.path)
+
+    @classmethod
+    def key_column(cls) -> Column:
+        """The column that tells the items of one listing apart."""
+        columns = [cls.column(name) for name in reversed(cls.primary_key)]
+        listed = [column for column in columns if column.path]
+        return next(c for c in listed if c.keys[0] != cls.collection.explode)
 
     @classmethod
     def column_of(cls, parameter: str) -> Column | None:

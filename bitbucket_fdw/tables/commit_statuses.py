@@ -7,6 +7,7 @@ from .base import (
     Collection,
     Field,
     Item,
+    Paging,
     Scopes,
     Table,
     Unique,
@@ -31,7 +32,12 @@ class CommitStatuses(Table):
     name = "commit_statuses"
     description = "Build statuses of commits; without a commit_hash every commit is asked"
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
-    collection = Collection(_STATUSES, q=True)
+    collection = Collection(
+        _STATUSES,
+        q=True,
+        paging=Paging.NUMBERS,
+        unique=False,  # two apps may report the same key
+    )
     items = (Item(_STATUS, key="key", parameter="key"),)
     parent = OF_COMMIT
     primary_key = ("workspace", "repository", "commit_hash", "key")

@@ -9,6 +9,7 @@ from .base import (
     Collection,
     Column,
     Item,
+    Paging,
     Parent,
     Scopes,
     Table,
@@ -26,7 +27,9 @@ class Pipelines(Table):
     name = "pipelines"
     description = "Pipeline runs of a repository"
     scopes = _SCOPES
-    collection = Collection("/repositories/{workspace}/{repository}/pipelines", lossy_next=True)
+    collection = Collection(
+        "/repositories/{workspace}/{repository}/pipelines", paging=Paging.OWN_NUMBERS
+    )
     items = (
         Item(
             "/repositories/{workspace}/{repository}/pipelines/{uuid}", key="uuid", parameter="uuid"
@@ -83,7 +86,8 @@ class PipelineSteps(Table):
     description = "Steps of pipeline runs"
     scopes = _SCOPES
     collection = Collection(
-        "/repositories/{workspace}/{repository}/pipelines/{pipeline_uuid}/steps", pagelen=None
+        "/repositories/{workspace}/{repository}/pipelines/{pipeline_uuid}/steps",
+        paging=Paging.WHOLE,
     )
     items = (
         Item(

@@ -4,6 +4,7 @@ from .base import (
     Collection,
     Field,
     Item,
+    Paging,
     Parent,
     Scopes,
     Table,
@@ -23,7 +24,7 @@ class Projects(Table):
     description = "Projects of a workspace"
     level = "workspace"
     scopes = Scopes(("project",), ("read:project:bitbucket",))
-    collection = Collection("/workspaces/{workspace}/projects")
+    collection = Collection("/workspaces/{workspace}/projects", paging=Paging.NUMBERS)
     items = (Item(_PROJECT, key="key", parameter="key"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "key")

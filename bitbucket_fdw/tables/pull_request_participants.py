@@ -7,6 +7,7 @@ and written by approving and requesting changes as the credential's user.
 from .base import (
     Collection,
     Item,
+    Paging,
     Scopes,
     Table,
     Transition,
@@ -33,9 +34,9 @@ class PullRequestParticipants(Table):
         _PULL_REQUESTS,
         pagelen=50,
         q=True,
-        size=False,
         without_q=EVERY_STATE,
         explode="participants",
+        paging=Paging.NUMBERS,
     )
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
     parent = OF_REPOSITORY

@@ -4,6 +4,7 @@ from .base import (
     Collection,
     Field,
     Item,
+    Paging,
     Scopes,
     Table,
     Write,
@@ -24,7 +25,7 @@ class PullRequestTasks(Table):
     name = "pull_request_tasks"
     description = "Tasks on pull requests"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
-    collection = Collection(_TASKS, q=True)
+    collection = Collection(_TASKS, q=True, paging=Paging.NUMBERS)
     items = (Item(_TASK, key="id", parameter="id"),)
     parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")

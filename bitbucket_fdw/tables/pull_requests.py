@@ -1,8 +1,10 @@
 """Pull requests and their comments (the API's Pullrequests group).
 
 The listing holds open pull requests only, unless ``state`` names others; once there is a ``q``,
-``state`` is ignored and every state comes back. Which fields ``q`` takes was established by
-observation: branch names, author, title, state, draft, the two dates and the id.
+``state`` is ignored and every state comes back. ``sort`` beside several ``state`` was seen to be
+answered 500 on large repositories, so that a sorted listing names the states in ``q``. Which
+fields ``q`` takes was established by observation: branch names, author, title, state, draft, the
+two dates and the id.
 """
 
 from .base import (
@@ -11,6 +13,7 @@ from .base import (
     Column,
     Field,
     Item,
+    Paging,
     Parent,
     Scopes,
     Table,
@@ -84,6 +87,8 @@ class PullRequests(Table):
         pagelen=50,
         q=True,
         without_q=EVERY_STATE,
+        q_if_sorted='state IN ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")',
+        paging=Paging.NUMBERS,
     )
     items = (Item(_PULL_REQUEST, key="id", parameter="id"),)
     parent = OF_REPOSITORY
@@ -115,8 +120,8 @@ class PullRequests(Table):
         column("reason", "text", "Why it was declined"),
         column("created_on", "timestamptz", "When it was opened", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
-        column("reviewers", "jsonb", "Accounts asked to review"),
-        column("participants", "jsonb", "Who took part, and what they said"),
+        column("reviewers", "jsonb", "Accounts asked to review", asked=True),
+        column("participants", "jsonb", "Who took part, and what they said", asked=True),
         html_link(),
     )
     writes = Writes(
@@ -174,7 +179,7 @@ class PullRequestComments(Table):
     name = "pull_request_comments"
     description = "Comments on pull requests, deleted ones among them"
     scopes = _SCOPES
-    collection = Collection(_COMMENTS, q=True)
+    collection = Collection(_COMMENTS, q=True, paging=Paging.NUMBERS)
     items = (Item(_COMMENT, key="id", parameter="id"),)
     parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")

@@ -9,6 +9,7 @@ from .base import (
     Column,
     Field,
     Item,
+    Paging,
     Scopes,
     Table,
     Write,
@@ -81,7 +82,11 @@ class Branches(Table):
     name = "branches"
     description = "Branches of a repository"
     scopes = _SCOPES
-    collection = Collection("/repositories/{workspace}/{repository}/refs/branches", q=True)
+    collection = Collection(
+        "/repositories/{workspace}/{repository}/refs/branches",
+        q=True,
+        paging=Paging.NUMBERS,
+    )
     items = (
         Item(
             "/repositories/{workspace}/{repository}/refs/branches/{name}",
@@ -111,7 +116,9 @@ class Tags(Table):
     name = "tags"
     description = "Tags of a repository"
     scopes = _SCOPES
-    collection = Collection("/repositories/{workspace}/{repository}/refs/tags", q=True)
+    collection = Collection(
+        "/repositories/{workspace}/{repository}/refs/tags", q=True, paging=Paging.NUMBERS
+    )
     items = (
         Item(
             "/repositories/{workspace}/{repository}/refs/tags/{name}", key="name", parameter="name"

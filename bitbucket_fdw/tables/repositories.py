@@ -6,6 +6,7 @@
 from .base import (
     Collection,
     Item,
+    Paging,
     Parent,
     Scopes,
     Table,
@@ -21,14 +22,20 @@ class Repositories(Table):
     description = "Repositories of a workspace"
     level = "workspace"
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
-    collection = Collection("/repositories/{workspace}", q=True)
+    collection = Collection("/repositories/{workspace}", q=True, paging=Paging.NUMBERS)
     items = (Item("/repositories/{workspace}/{repository}", key="slug", parameter="repository"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "slug")
     rows = 50
     columns = (
         workspace_column(),
-        column("slug", "text", "Repository slug, as in addresses", param="repository"),
+        column(
+            "slug",
+            "text",
+            "Repository slug, as in addresses",
+            param="repository",
+            within="full_name",
+        ),
         column("uuid", "uuid", "Repository UUID", q=True),
         column("name", "text", "Display name", q=True),
         column("full_name", "text", "Workspace and repository slug", q=True),

@@ -11,6 +11,7 @@ from .base import (
     Collection,
     Column,
     Item,
+    Paging,
     Parent,
     Scopes,
     Table,
@@ -63,7 +64,7 @@ class WorkspaceMembers(Table):
     flat = "users"
     level = "workspace"
     scopes = Scopes(("account",), ("read:workspace:bitbucket",))
-    collection = Collection("/workspaces/{workspace}/members", q=True)
+    collection = Collection("/workspaces/{workspace}/members", q=True, paging=Paging.NUMBERS)
     items = (Item("/workspaces/{workspace}/members/{member}", key="user_uuid", parameter="member"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "user_uuid")

@@ -34,6 +34,8 @@ from .importing import import_schema
 from .reports import enter_transaction, report, reporting, tell, warn
 from .sql_functions import ServiceFdw
 
+_MOST_DOUBTS = 20  # warnings of one statement
+
 
 class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     """One foreign table of one user in one backend."""
@@ -58,6 +60,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.sizes = Sizes.of(self.client)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._missing: PerStatement[set[str]] = PerStatement(set)
+        self._doubted: PerStatement[set[str]] = PerStatement(set)
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
         self._write_mode: str = values["write_mode"]
@@ -137,7 +140,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
             request, remember = self._modifier.watch(request)
-            reader = Reader(self.client, scan, self.sizes, warn, self._warn_of_missing)
+            reader = Reader(
+                self.client, scan, self.sizes, warn, self._warn_of_missing, self._warn_of_doubt
+            )
             for row in SCANS.track(self.table, reader.rows(request)):
                 if remember is not None:
                     remember(row)
@@ -157,6 +162,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         asked = (frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals))
         fresh = Budget(self.client.settings.max_requests)
         return self._budgets.current().setdefault(asked, fresh)
+
+    def _warn_of_doubt(self, message: str) -> None:
+        """Once in a statement: a join may read the same listing many times."""
+        said = self._doubted.current()
+        if message not in said and len(said) < _MOST_DOUBTS:
+            said.add(message)
+            warn(f"{self.table.name}: {message}")
 
     def _warn_of_missing(self, message: str) -> None:
         """Of the first one in a statement: a join may come upon many."""

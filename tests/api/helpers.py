@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitbucket_fdw.api import Client, Credential, Pages, ScanContext, Settings
+from bitbucket_fdw.api import (
+    Client,
+    Credential,
+    Listing,
+    NextLinks,
+    Pages,
+    ScanContext,
+    Settings,
+    Strategy,
+)
 from tests.api.scripted import Answer, ScriptedServer
 
 STATES = tuple(("state", state) for state in ("OPEN", "MERGED", "DECLINED", "SUPERSEDED"))
+NEXT = NextLinks()
 SECRET = "not-for-others"
 
 
@@ -41,8 +51,8 @@ def items(
     path: str,
     *parameters: tuple[str, str],
     scan: ScanContext | None = None,
-    lossy_next: bool = False,
+    strategy: Strategy = NEXT,
 ) -> list[Any]:
     """All items of a collection, page by page."""
-    pages = Pages(client, scan or scan_of(client), path, parameters, lossy_next)
+    pages = Pages(client, scan or scan_of(client), Listing(path, parameters, strategy))
     return [value for values in pages for value in values]

@@ -121,19 +121,24 @@ def test_each_status_has_its_class(scripted, status, kind):
     error = error_of(client_of(server), "/things")
     assert type(error) is kind
     assert (error.status, error.detail) == (status, "why")
+    assert error.hint
 
 
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"type": "error", "error": {"message": "m", "detail": "d"}}, "m d"),
-        ({"error": {"message": "m", "detail": {"required": ["a", "b"], "granted": []}}}, "m a b"),
+        ({"type": "error", "error": {"message": "m", "detail": "d"}}, "m. d"),
+        (
+            {"error": {"message": "m", "detail": {"required": ["a", "b"], "granted": []}}},
+            "m. required: a, b; granted: none",
+        ),
         ({"error": {"message": "m", "fields": {"title": ["too long", "odd"]}}}, "title: too long"),
         ({"error": {"message": "m", "fields": {"title": "too long"}}}, "title: too long"),
-        ({"error": {"message": "m", "fields": ["title", "state"]}}, "title state"),
-        ({"error": {"message": "m", "fields": "title"}}, "m title"),
+        ({"error": {"message": "m", "fields": ["title", "state"]}}, "title, state"),
+        ({"error": {"message": "m", "fields": "title"}}, "m. title"),
+        ({"error": {"message": "Ends.", "detail": "See it.\n\nHere."}}, "Ends. See it. Here."),
         ({"error": {"message": "same", "detail": "same"}}, "same"),
-        ({"error": "invalid_grant", "error_description": "used"}, "invalid_grant used"),
+        ({"error": "invalid_grant", "error_description": "used"}, "invalid_grant. used"),
         ({"error": {"message": "two\nlines\tand  spaces"}}, "two lines and spaces"),
         ({"error": {"message": None, "detail": 7}}, None),
         ({"error": None}, None),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bitbucket_fdw import options
-from bitbucket_fdw.api import Client, Pages, ScanContext, Settings
+from bitbucket_fdw.api import Client, Listing, Pages, ScanContext, Settings
 from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure, NotFound
 from bitbucket_fdw.sign_in import SignIn
 from tests.api.scripted import Answer, ScriptedServer
@@ -64,7 +64,7 @@ def test_a_next_link_to_another_host_is_not_followed(api, elsewhere, scheme):
     api.answer = lambda _: Answer({"values": [1], "next": f"{elsewhere.url}/2.0/x?page=2"})
     scan = ScanContext(client.workers, 10)
     with pytest.raises(BadResponse, match="leads away"):
-        list(Pages(client, scan, "/x", ()))
+        list(Pages(client, scan, Listing("/x", ())))
     assert elsewhere.seen == []
 
 
@@ -86,7 +86,7 @@ def test_an_address_that_only_looks_like_the_apis_is_not_followed(api, link):
     link = link.format(scheme="http", host=parts.hostname, port=parts.port)
     api.answer = lambda _: Answer({"values": [1], "next": link})
     with pytest.raises(BadResponse, match="leads away"):
-        list(Pages(client, ScanContext(client.workers, 10), "/x", ()))
+        list(Pages(client, ScanContext(client.workers, 10), Listing("/x", ())))
     assert len(api.received) == 1
 
 
@@ -116,7 +116,7 @@ def test_an_address_that_readers_disagree_on_leads_nowhere_else(api, elsewhere, 
     answers = iter([first])
     api.answer = lambda _: next(answers, Answer({"values": []}))
     with contextlib.suppress(BadResponse, NotFound):
-        list(Pages(client, ScanContext(client.workers, 10), "/x", ()))
+        list(Pages(client, ScanContext(client.workers, 10), Listing("/x", ())))
     assert elsewhere.seen == []
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bitbucket_fdw.api import Pages, ScanContext
+from bitbucket_fdw.api import Listing, Pages, ScanContext
 from bitbucket_fdw.api import oauth_tokens as renewing
 from bitbucket_fdw.errors import (
     BadResponse,
@@ -67,7 +67,7 @@ def test_renewal_in_the_middle_of_paging_goes_on_where_it_was(
     scan = ScanContext(client.workers, 1000)
     path, query = "/repositories/acme/website/pullrequests", (("pagelen", "20"), ("state", "OPEN"))
     rows = []
-    for number, page in enumerate(Pages(client, scan, path, query)):
+    for number, page in enumerate(Pages(client, scan, Listing(path, query))):
         rows += [item["id"] for item in page]
         if number == 0:
             authorization.expire()

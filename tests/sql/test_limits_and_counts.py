@@ -204,7 +204,9 @@ def test_a_count_takes_one_request(sql, table, where, q):
     result = sql.query(f"SELECT count(*) FROM {table} WHERE {where}")
     one = only(result)
     assert one.q == q
-    assert one.one("fields") == "size"
+    filtered = [term.partition(" ")[0] for term in q.split(" AND ")] if q else []
+    assert one.one("fields") == ",".join(["size", *(f"values.{name}" for name in filtered)])
+    assert one.pagelen == ("1" if q else None)
     assert result.rows[0][0] > 0
 
 

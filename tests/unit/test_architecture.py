@@ -39,8 +39,8 @@ ARROWS: dict[str, set[str] | str] = {
     "verdicts": {"changes", "lookups", "writes", "errors"},
     "transactions": {"tables", "writes", "errors"},
     "modify": {
-        *("api", "binding", "changes", "execution", "lookups", "overwriting", "pushdown", "scans"),
-        *("seen", "tables", "transactions", "values", "verdicts", "writes", "errors"),
+        *("api", "binding", "changes", "execution", "items", "lookups", "overwriting", "pushdown"),
+        *("scans", "seen", "tables", "transactions", "values", "verdicts", "writes", "errors"),
     },
     "api": {"errors"},
     "secrets": {"errors"},
@@ -55,8 +55,10 @@ ARROWS: dict[str, set[str] | str] = {
     "advice": {"tables", "errors"},
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
-    "streams": {"api", "tables", "paths", "pushdown", "values", "errors"},
-    "execution": {"api", "streams", "tables", "paths", "pushdown", "errors"},
+    "items": {"tables", "values", "errors"},
+    "streams": {"api", "items", "tables", "paths", "pushdown", "errors"},
+    "counting": {"api", "streams", "errors"},
+    "execution": {"api", "counting", "streams", "tables", "paths", "pushdown", "errors"},
     "reader": {"api", "streams", "execution", "tables", "pushdown"},
     "docs": {"tables", "pushdown", "options", "catalog", "writes"},
     "wrapper": ANY,
@@ -79,7 +81,7 @@ IMPURE = {
 }
 PURE = (
     *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice"),
+    *("explain", "advice", "items"),
 )
 
 # Third-party packages, and the only rooms that may know them.

@@ -35,7 +35,9 @@ def values(result):
 
 def test_only_needed_fields_are_asked_for_and_always_next():
     result = planned("pull_requests", columns=["title", "author_uuid"])
-    assert parameters(result)["fields"] == "next,size,values.title,values.author.uuid"
+    assert parameters(result)["fields"] == (
+        "next,size,page,pagelen,values.title,values.author.uuid,values.id"
+    )
 
 
 def test_without_q_every_state_is_asked_for():
@@ -141,7 +143,9 @@ def test_pipelines_take_query_parameters_instead_of_q():
 def test_no_condition_fans_out_over_the_parents():
     result = planned("pull_requests", columns=["id"], bound=ALL)
     assert result.parent.path == "/repositories/{workspace}"
-    assert parameters(result.parent)["fields"] == "next,size,values.slug"
+    assert (
+        parameters(result.parent)["fields"] == "next,size,page,pagelen,values.slug,values.full_name"
+    )
 
 
 def test_named_repositories_are_asked_alone():
@@ -204,18 +208,22 @@ def test_limit_zero_takes_no_request():
 
 
 @pytest.mark.parametrize(
-    ("quals", "q"),
+    ("quals", "q", "fields"),
     [
-        ([], None),
-        ([("state", "=", "OPEN")], 'state = "OPEN"'),
-        ([("draft", "=", "t")], "draft = true"),
+        ([], None, "size"),
+        ([("state", "=", "OPEN")], 'state = "OPEN"', "size,values.state"),
+        ([("draft", "=", "t")], "draft = true", "size,values.draft"),
     ],
 )
-def test_counting_asks_for_the_size_alone(quals, q):
+def test_counting_asks_for_the_size_and_one_filtered_value(quals, q, fields):
     result = planned("pull_requests", *quals)
     assert result.kind is Kind.COUNT
     assert result.queries[0].q == q
-    assert ("fields", "size") in result.queries[0].parameters
+    assert ("fields", fields) in result.queries[0].parameters
+    assert (("pagelen", "1") in result.queries[0].parameters) == (q is not None)
+    listed = dict(result.uncounted(result.queries[0]).parameters)
+    assert listed["pagelen"] == "50"
+    assert "values.id" in listed["fields"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +244,7 @@ def test_what_cannot_be_counted_by_size(table, quals):
 def test_columns_the_listing_lacks_are_read_item_by_item():
     result = planned("workspaces", columns=["name"], bound={})
     assert result.hydrate == "/workspaces/{workspace}"
-    assert parameters(result)["fields"] == "next,size,values.workspace.slug"
+    assert parameters(result)["fields"] == "next,size,pagelen,values.workspace.slug"
     assert planned("workspaces", columns=["slug"], bound={}).hydrate is None
 
 

@@ -1,0 +1,122 @@
+"""How a listing goes on from one page to the next. Pure: nothing here makes a request.
+
+A strategy is given the page that was read and says where the next one is. Which listing takes
+which is declared with the table. That a listing is at its end is believed only if nothing that the
+answer says speaks against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .envelope import Envelope
+
+
+class Contradiction(ValueError):
+    """A page that says there is more and not where; its text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A page that was read, and what was read so far.
+
+    :param number: of the page, counted from one.
+    :param items: read so far, those of the page among them.
+    :param size: items of the listing as last told.
+    :param asked: the ``pagelen`` that was asked for.
+    """
+
+    page: Envelope
+    number: int
+    items: int
+    size: int | None = None
+    asked: int | None = None
+
+    @property
+    def short_of_size(self) -> bool:
+        """Whether the listing's size says that there are more items than were read."""
+        return self.size is not None and self.items < self.size
+
+    @property
+    def full(self) -> bool:
+        """Whether the page holds as many items as a page can."""
+        longest = self.page.pagelen or self.asked
+        return bool(self.page.values) and (longest is None or len(self.page.values) >= longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The next page by the link that the answer gives."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The next page by its number, asked for as the first one was."""
+
+    page: int
+
+
+Following = Link | Number | None
+
+
+class Strategy:
+    """``following`` gives the next page, ``None`` at the end of the listing."""
+
+    def following(self, progress: Progress) -> Following:
+        raise NotImplementedError
+
+
+class NextLinks(Strategy):
+    """By ``next`` alone, for listings whose pages have no numbers or are not known to."""
+
+    def following(self, progress: Progress) -> Following:
+        """Raises :class:`Contradiction` for a full page without a link while there is more."""
+        if progress.page.next is not None:
+            return Link(progress.page.next)
+        if progress.short_of_size and progress.full:
+            return self._without_link(progress)
+        return None
+
+    def _without_link(self, progress: Progress) -> Following:
+        raise Contradiction(
+            f"It has no link to a next page, and {progress.items} of {progress.size} items "
+            "were read."
+        )
+
+
+class Numbers(NextLinks):
+    """By ``next``; where it is missing by number, if the page says its own."""
+
+    def _without_link(self, progress: Progress) -> Following:
+        if progress.page.page is None:
+            return super()._without_link(progress)
+        return Number(progress.page.page + 1)
+
+
+class OwnNumbers(Strategy):
+    """By number, whatever ``next`` says, until the size is reached or a page is empty.
+
+    For listings whose ``next`` is missing at times or does not keep what was asked for. That there
+    is a link is still a sign that there is more.
+    """
+
+    def following(self, progress: Progress) -> Following:
+        if not progress.page.values:
+            return None
+        reached = progress.size is not None and not progress.short_of_size
+        if reached and progress.page.next is None:
+            return None
+        return Number(progress.number + 1)
+
+
+class Whole(OwnNumbers):
+    """All at once as far as is known; by number if the answer says that there is more."""
+
+    def following(self, progress: Progress) -> Following:
+        page = progress.page
+        cut_off = progress.size is None and page.pagelen is not None and progress.full
+        if page.next is None and not progress.short_of_size and not cut_off:
+            return None
+        return super().following(progress)

@@ -1,0 +1,64 @@
+"""Listings of which only the number of items is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .api import whole
+from .errors import NotFound, Rejected, ServerFailure
+from .streams import Row, SingleStream, carried_value
+
+
+class CountStream(SingleStream):
+    """As many equal rows as the collection's envelope says there are items.
+
+    Under a filter that is believed after a look at one item: there are listings that leave ``q``
+    out of account without a word.
+    """
+
+    def start(self) -> None:
+        if self._future is None:
+            path = self._requests.answered_path(self._plan.path, self._path)
+            self._future = self._requests.submit(self._requests.url(path, self._query))
+
+    def __iter__(self) -> Iterator[tuple[Any, Row]]:
+        try:
+            envelope = self._answer()
+        except NotFound as error:
+            if self._requests.learns(self._plan.path, self._query, error):
+                self._future = None
+                yield from self
+                return
+            self._accept_missing(error)
+            return
+        except (Rejected, ServerFailure) as error:
+            raise self._refused(error) from None
+        constants = {name: carried_value(value) for name, value in self._plan.constants}
+        row = {**constants, **self._place.carried}
+        self.size = self._believed(envelope)
+        for _ in self._counted() if self.size is None else range(self.size):
+            yield None, row
+
+    def _believed(self, envelope: Row) -> int | None:
+        """The envelope's size; ``None`` if there is none, or nothing to hold the filter against."""
+        size = whole(envelope.get("size"))
+        if not size or not self._plan.looks:
+            return size
+        values = envelope.get("values")
+        if not isinstance(values, list) or not values:
+            return None
+        unwrap = self._plan.table.collection.unwrap
+        first = values[0].get(unwrap) if unwrap and isinstance(values[0], dict) else values[0]
+        if not isinstance(first, dict):
+            return None
+        self.look(self._items.row(first))
+        return size
+
+    def _counted(self) -> Iterator[Any]:
+        """The items themselves, for an envelope without a size, which is not promised."""
+        listing = self.listing(self._plan.uncounted(self._query))
+        for values in self._requests.pages(listing):
+            for item in self._items.listed(values):
+                self.look(self._items.row(item))
+                yield item

@@ -1,0 +1,263 @@
+"""Answers that lack something or hold something else: right rows or a clear error, never fewer.
+
+Derived from the declarations: every table, its listing and its items, and every member that these
+were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from devkit.cluster import identifier
+
+from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.base import Table, path_parameters
+from tests.support.bending import BendingServer, straight
+from tests.support.credentials import READ_WRITE, mapping_options
+from tests.support.database import Database, drop_database
+
+BY_NAME = {table.name: table for table in TABLES}
+ENVELOPE = ("values", "next", "size", "page", "pagelen")
+
+
+class Bent:
+    """The sample workspace behind a server that bends answers."""
+
+    def __init__(self, db: Database, server: BendingServer) -> None:
+        self.db = db
+        self.server = server
+        self._straight: dict[str, dict[str, Any]] = {}
+
+    def rows(self, table: type[Table], where: str) -> list[dict[str, Any]]:
+        """The rows of a table, as text, in the order of their keys."""
+        keys = ", ".join(f"{identifier(name)}::text" for name in table.primary_key)
+        columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
+        statement = f"SELECT {columns} FROM {table.name} {where} ORDER BY {keys}"
+        names = [column.name for column in table.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.db.rows(statement)]
+
+    def one_listing(self, table: type[Table]) -> str:
+        """Conditions for one listing of the table that has rows."""
+        row = self._some_row(table)
+        parameters = path_parameters(table.collection.path)
+        columns = [table.column_of(p) for p in parameters if p not in ("workspace", "repository")]
+        return _where({c.name: row[c.name] for c in columns if c})
+
+    def one_item(self, table: type[Table], key: str) -> str:
+        """Conditions for one item of the table by one of its keys."""
+        row = self._some_row(table)
+        above = self.one_listing(table)
+        own = f"{identifier(key)} = '{row[key]}'"
+        return f"{above} AND {own}" if above else f"WHERE {own}"
+
+    def _some_row(self, table: type[Table]) -> dict[str, Any]:
+        if table.name not in self._straight:
+            self.server.bend = straight
+            columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
+            [row] = self.db.rows(f"SELECT {columns} FROM {table.name} LIMIT 1")
+            names = [column.name for column in table.columns]
+            self._straight[table.name] = dict(zip(names, row, strict=True))
+        return self._straight[table.name]
+
+
+def _where(values: dict[str, Any]) -> str:
+    tests = [f"{identifier(name)} = '{value}'" for name, value in values.items()]
+    return f"WHERE {' AND '.join(tests)}" if tests else ""
+
+
+@pytest.fixture(scope="module")
+def bent_once(shared_emulator, db_factory) -> Iterator[Bent]:
+    shared_emulator.reset()
+    server = BendingServer(shared_emulator)
+    database = db_factory(emulator=shared_emulator)
+    options = {"base_url": f"{server.url}/2.0", "retry_limit": "0"}
+    database.create_server("bent", credentials=mapping_options(shared_emulator, READ_WRITE))
+    added = ", ".join(
+        f"SET {name} '{value}'" if name == "base_url" else f"ADD {name} '{value}'"
+        for name, value in options.items()
+    )
+    database.execute(f"ALTER SERVER bent OPTIONS ({added})")
+    database.execute(
+        'IMPORT FOREIGN SCHEMA "acme" FROM SERVER bent INTO public; '
+        'CREATE SCHEMA website; IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bent INTO website'
+    )
+    # A table that is bound to one workspace reads that one by its key.
+    database.execute("ALTER FOREIGN TABLE workspaces OPTIONS (DROP workspace)")
+    database.execute("SET search_path = website, public")
+    yield Bent(database, server)
+    drop_database(database)
+    server.close()
+
+
+@pytest.fixture
+def bent(emulator, bent_once: Bent) -> Iterator[Bent]:
+    bent_once.server.bend = straight
+    yield bent_once
+    bent_once.server.bend = straight
+
+
+def listing_of(table: type[Table]) -> Callable[[str, Any], bool]:
+    """Whether an answer is a page of the table's own listing."""
+    last = table.collection.path.rstrip("/").rpartition("/")[2]
+
+    def is_page(target: str, body: Any) -> bool:
+        path = urlsplit(target).path.rstrip("/")
+        of_table = last.startswith("{") or path.endswith(f"/{last}")
+        return of_table and isinstance(body, dict) and "values" in body
+
+    return is_page
+
+
+def bent_items(table: type[Table], change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:
+    """Every item of the table's listing changed."""
+    is_page, unwrap = listing_of(table), table.collection.unwrap
+
+    def changed(item: Any) -> Any:
+        return {**item, unwrap: change(item[unwrap])} if unwrap else change(item)
+
+    def bend(target: str, body: Any) -> Any:
+        if not is_page(target, body):
+            return body
+        return {**body, "values": [changed(item) for item in body["values"]]}
+
+    return bend
+
+
+def bent_single(change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:
+    """Every answer changed that is an item."""
+
+    def bend(target: str, body: Any) -> Any:
+        is_page = isinstance(body, dict) and "values" in body
+        return body if is_page or "fields=next" in target else change(body)
+
+    return bend
+
+
+def without(member: str) -> Callable[[Any], Any]:
+    return lambda item: {name: value for name, value in item.items() if name != member}
+
+
+def nulled(member: str) -> Callable[[Any], Any]:
+    return lambda item: {**item, member: None} if member in item else item
+
+
+CHANGES = {"absent": without, "null": nulled}
+
+
+def members(table: type[Table]) -> list[str]:
+    """What the items have at their top, as far as columns are read from there."""
+    return list(dict.fromkeys(column.keys[0] for column in table.columns if column.keys))
+
+
+def refused(bent: Bent, table: type[Table], where: str) -> psycopg.Error | list[dict[str, Any]]:
+    """The error of a scan that is a clear one, or its rows."""
+    try:
+        return bent.rows(table, where)
+    except psycopg.Error as error:
+        refusal = error
+    said = refusal.diag.message_primary or ""
+    assert "Error in python" not in said, said
+    assert "GET /" in said, said
+    assert table.name in said, said
+    assert refusal.diag.message_hint, said
+    return refusal
+
+
+def assert_right_or_refused(
+    bent: Bent, table: type[Table], where: str, expected: list[dict[str, Any]], member: str
+) -> None:
+    found = refused(bent, table, where)
+    if isinstance(found, psycopg.Error):
+        return
+    assert len(found) == len(expected), "rows are missing, or there are too many"
+    below = {column.name for column in table.columns if column.keys[:1] == (member,)}
+    for row, right in zip(found, expected, strict=True):
+        assert all(row[name] is not None for name in table.primary_key if right[name] is not None)
+        for name, value in right.items():
+            lost = name in below and row[name] in (None, "false")
+            assert row[name] == value or lost, name
+
+
+ITEMS = [(table, item.key) for table in TABLES for item in table.items]
+
+
+def named(value: Any) -> str:
+    return getattr(value, "name", None) or str(value)
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("table", TABLES, ids=named)
+def test_a_member_that_items_of_a_listing_lack(bent, table, kind):
+    where = bent.one_listing(table)
+    expected = bent.rows(table, where)
+    assert expected
+    for member in members(table):
+        bent.server.bend = bent_items(table, CHANGES[kind](member))
+        assert_right_or_refused(bent, table, where, expected, member)
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize(("table", "key"), ITEMS, ids=named)
+def test_a_member_that_an_item_lacks(bent, table, key, kind):
+    where = bent.one_item(table, key)
+    expected = bent.rows(table, where)
+    assert expected
+    for member in members(table):
+        bent.server.bend = bent_single(CHANGES[kind](member))
+        assert_right_or_refused(bent, table, where, expected, member)
+
+
+NO_ITEMS = [None, "A workspace on a Free plan does not support this.", 7, True, [], [{}], {}]
+
+
+ERROR_DOCUMENT = {"type": "error", "error": {"message": "Something said"}}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=named)
+def test_something_else_in_the_place_of_items(bent, table):
+    where = bent.one_listing(table)
+    for instead in NO_ITEMS:
+        bent.server.bend = bent_items(table, lambda item, instead=instead: instead)
+        assert isinstance(refused(bent, table, where), psycopg.Error), instead
+
+
+@pytest.mark.parametrize(("table", "key"), ITEMS, ids=named)
+def test_something_else_in_the_place_of_an_item(bent, table, key):
+    where = bent.one_item(table, key)
+    for instead in (*NO_ITEMS, ERROR_DOCUMENT):
+        bent.server.bend = bent_single(lambda item, instead=instead: instead)
+        assert isinstance(refused(bent, table, where), psycopg.Error), instead
+
+
+@pytest.mark.parametrize("table", TABLES, ids=named)
+def test_something_else_in_the_place_of_a_page(bent, table):
+    where, is_page = bent.one_listing(table), listing_of(table)
+    for instead in (None, "x", 7, [], ERROR_DOCUMENT):
+        bent.server.bend = lambda target, body, instead=instead: (
+            instead if is_page(target, body) else body
+        )
+        found = refused(bent, table, where)
+        assert isinstance(found, psycopg.Error), instead
+        if instead is ERROR_DOCUMENT:
+            assert found.diag.message_detail == "Something said"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=named)
+def test_an_odd_size(bent, table):
+    """Read where it can be, left aside otherwise."""
+    where, is_page = bent.one_listing(table), listing_of(table)
+    statement = f"SELECT count(*) FROM {table.name} {where}"
+    expected = bent.db.value(statement)
+    for odd in (None, str, float, -1, 2.5, True, "x", [], {}):
+
+        def bend(target: str, body: Any, odd: Any = odd) -> Any:
+            if not is_page(target, body) or "size" not in body:
+                return body
+            return {**body, "size": odd(body["size"]) if callable(odd) else odd}
+
+        bent.server.bend = bend
+        assert bent.db.value(statement) == expected, odd
