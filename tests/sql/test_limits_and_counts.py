@@ -224,7 +224,7 @@ NOT_COUNTED = [
 @pytest.mark.parametrize(("table", "where"), NOT_COUNTED)
 def test_a_count_that_bitbucket_does_not_give_is_counted_here(sql, table, where):
     result = sql.query(f"SELECT count(*) FROM {table} WHERE {where}")
-    assert all(one.one("fields") != "size" for one in asked(result))
+    assert all((one.one("fields") or "").split(",")[0] != "size" for one in asked(result))
 
 
 def test_a_count_over_a_workspace_takes_a_request_per_repository(sql):
