@@ -20,6 +20,8 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         ca_bundle=values["ca_bundle"],
         proxy=values["proxy"],
         cache_ttl=values["cache_ttl"],
+        max_answer_size=values["max_answer_size"] * 2**20,
+        max_answer_time=values["max_answer_time"],
     )
 
 

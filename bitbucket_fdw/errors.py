@@ -136,10 +136,12 @@ class RequestError(BitbucketError):
 
     ``method`` and ``path`` identify it; the query string is left out of the message because it
     may be long, and never holds a credential. ``sent`` is false if it certainly did not go out:
-    there was no connection to send it on, or no token to sign it with.
+    there was no connection to send it on, or no token to sign it with. ``repeatable`` is false if
+    the same would come of it again.
     """
 
     sent: bool = True
+    repeatable: bool = True
 
     def __init__(
         self,

@@ -182,6 +182,20 @@ OPTIONS: tuple[Option, ...] = (
         "Requests that one scan of one table may take",
         "1000",
     ),
+    Option(
+        "max_answer_size",
+        SERVER,
+        _whole(1, 1024),
+        "Size of one answer, MiB once it is decoded",
+        "16",
+    ),
+    Option(
+        "max_answer_time",
+        SERVER,
+        _seconds,
+        "Seconds from a request to the end of its answer, however steadily it comes",
+        "120",
+    ),
     Option("concurrency", SERVER, _whole(1, 64), "Requests under way at a time", "8"),
     Option(
         "cache_ttl",

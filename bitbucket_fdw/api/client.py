@@ -68,7 +68,8 @@ class Client:
         while True:
             if scan.stopped.is_set():
                 raise Cancelled("the scan has ended")
-            outcome = self._exchange.attempt(outgoing)
+            with scan.flight(self.settings.max_answer_time) as flight:
+                outcome = self._exchange.attempt(outgoing, flight)
             if isinstance(outcome, Answer):
                 return outcome
             if not _worth_repeating(outcome.error):
@@ -98,7 +99,8 @@ class Client:
         in_doubt = False
         scan.spend()
         while True:
-            outcome = self._exchange.attempt(outgoing)
+            with scan.flight(self.settings.max_answer_time, kept=True) as flight:
+                outcome = self._exchange.attempt(outgoing, flight)
             if isinstance(outcome, Answer):
                 return outcome
             error = outcome.error
@@ -201,6 +203,8 @@ def _unknown(error: RequestError) -> OutcomeUnknown:
 
 def _worth_repeating(error: RequestError) -> bool:
     # A read may always be repeated. A body that is not JSON may have been cut short on its way.
+    if not error.repeatable:
+        return False
     return error.status in RETRIED or isinstance(error, (ConnectionFailure, BadResponse))
 
 

@@ -17,9 +17,11 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
+from .bounded import AnswerTooLarge
 from .cache import AnswerCache
 from .credentials import Credential
 from .failures import failure
+from .flights import Flight, flying
 from .transport import Transport, as_sent, origin, why_no_answer
 
 _REDIRECTS = 5
@@ -44,6 +46,8 @@ class Settings:
     :param max_requests: requests of one scan.
     :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: the built-in.
     :param proxy: address of an HTTP proxy for https.
+    :param max_answer_size: bytes of one answer, decoded.
+    :param max_answer_time: seconds from a request to the end of its answer.
     :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
     """
 
@@ -55,6 +59,8 @@ class Settings:
     ca_bundle: str | None = None
     proxy: str | None = None
     cache_ttl: float = 0.0
+    max_answer_size: int = 16 * 2**20
+    max_answer_time: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,13 @@ class Exchange:
         self._credential = credential
         self._origin = origin(as_sent(settings.base_url))
         self._cache = _cache(settings, credential)
-        transport = Transport(settings.timeout, settings.ca_bundle, settings.proxy)
+        transport = Transport(
+            settings.timeout,
+            settings.ca_bundle,
+            settings.proxy,
+            settings.max_answer_size,
+            watched=True,
+        )
         session = self._cache.session() if self._cache else None
         self._session = transport.session(settings.concurrency, session=session)
         self._session.auth = credential.auth
@@ -142,22 +154,32 @@ class Exchange:
         if self._cache is not None:
             self._cache.outdate()
 
-    def attempt(self, outgoing: Outgoing) -> Answer | Failed:
-        """Send a request once, following redirects within the API and renewing a token."""
+    def attempt(self, outgoing: Outgoing, flight: Flight | None = None) -> Answer | Failed:
+        """Send a request once, following redirects within the API and renewing a token.
+
+        :param flight: can end the request.
+        """
         method, path = outgoing.method, self.path(outgoing.url)
         self._prune()
         try:
-            response = self._renewing(outgoing)
+            with flying(flight):
+                response = self._renewing(outgoing)
         except RequestError as error:
             error.sent = False
             return Failed(error)
+        except AnswerTooLarge:
+            return Failed(self._too_large(method, path))
         except requests.RequestException as error:
+            if flight is not None and flight.aborted:
+                return Failed(self._too_slow(flight, method, path))
             return Failed(self._connection_failure(error, method, path))
         except sqlite3.Error as error:
             raise CacheError(
                 f"the cache of answers failed: {error}",
                 hint="Server option cache_ttl 0 does without.",
             ) from None
+        if flight is not None and flight.aborted:
+            return Failed(self._too_slow(flight, method, path))
         if response.status_code not in _SUCCESS[method]:
             return Failed(self._about(failure(response, method, path)), response)
         if method != "GET" and not response.content:
@@ -218,6 +240,30 @@ class Exchange:
             detail=f"Content type {kind}, {len(response.content)} bytes.",
             hint="Check base_url, and whether a proxy answers in Bitbucket's place.",
         )
+
+    def _too_large(self, method: str, path: str) -> BadResponse:
+        size = self._settings.max_answer_size
+        error = BadResponse(
+            f"{method} {path} was answered with more than {size / 2**20:g} MiB",
+            method=method,
+            path=path,
+            hint="Check base_url, and whether a proxy answers in Bitbucket's place. If answers of "
+            "that size are meant to be: server option max_answer_size.",
+        )
+        error.repeatable = False
+        return error
+
+    def _too_slow(self, flight: Flight, method: str, path: str) -> ConnectionFailure:
+        error = ConnectionFailure(
+            f"{method} {path} got no complete answer from {self._origin}",
+            method=method,
+            path=path,
+            detail=f"The answer was not complete after {flight.seconds:g} seconds.",
+            hint="Check base_url and the network. Server option max_answer_time sets how long an "
+            "answer may take as a whole.",
+        )
+        error.repeatable = False
+        return error
 
     def _connection_failure(
         self, error: requests.RequestException, method: str, path: str

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import Cancelled, TooManyRequests
+from .flights import Flight
 from .oauth_tokens import let_renewals_end
 
 T = TypeVar("T")
@@ -114,6 +115,9 @@ class ScanContext:
         self._budget.scans += 1
         self.fresh = fresh
         self.stopped = threading.Event()
+        self._flights: set[Flight] = set()
+        self._kept: set[Flight] = set()
+        self._lock = threading.Lock()
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
         """Run ``function`` on a worker thread."""
@@ -126,7 +130,11 @@ class ScanContext:
         return future.result()
 
     def check(self) -> None:
-        """Raise :class:`Cancelled` if the statement should stop."""
+        """Raise :class:`Cancelled` if the statement should stop; end what takes too long."""
+        with self._lock:
+            overdue = [flight for flight in self._flights | self._kept if flight.overdue]
+        for flight in overdue:
+            flight.abort()
         if self._interrupted():
             self.stop()
             let_renewals_end(RENEWAL_GRACE)
@@ -134,8 +142,33 @@ class ScanContext:
             raise Cancelled("canceling statement while it waited for Bitbucket")
 
     def stop(self) -> None:
-        """Tell worker threads that nobody waits for them any more."""
+        """Tell worker threads that nobody waits for them any more, and end their requests.
+
+        Changes are under way until they are answered: what became of them has to be known.
+        """
         self.stopped.set()
+        with self._lock:
+            flights = list(self._flights)
+        for flight in flights:
+            flight.abort()
+
+    @contextmanager
+    def flight(self, seconds: float, kept: bool = False) -> Iterator[Flight]:
+        """A request that a worker makes inside, and that may take so many seconds.
+
+        :param kept: it goes on when the scan is stopped.
+        """
+        flight = Flight(seconds)
+        flights = self._kept if kept else self._flights
+        with self._lock:
+            flights.add(flight)
+        try:
+            if self.stopped.is_set() and not kept:
+                raise Cancelled("the scan has ended")
+            yield flight
+        finally:
+            with self._lock:
+                flights.discard(flight)
 
     def spend(self, count: int = 1) -> None:
         """As :meth:`Budget.spend`."""

@@ -8,10 +8,10 @@ from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from .. import __version__
 from ..errors import OptionError
+from .bounded import BoundedAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,15 @@ class Transport:
     :param timeout: seconds to wait for a connection, and for each part of an answer.
     :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: certifi's.
     :param proxy: address of an HTTP proxy for https; ``None``: none, whatever the environment says.
+    :param longest: the most bytes of an answer's body, decoded.
+    :param watched: whether a thread's requests can be ended by its flight.
     """
 
     timeout: float = 30.0
     ca_bundle: str | None = None
     proxy: str | None = None
+    longest: int = 16 * 2**20
+    watched: bool = False
 
     def session(
         self,
@@ -49,7 +53,7 @@ class Transport:
             session.proxies = {"https": self.proxy}
         session.headers["User-Agent"] = f"bitbucket_fdw/{__version__}"
         session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(pool_maxsize=connections)
+        adapter = BoundedAdapter(self.longest, self.watched, connections)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session

@@ -1,0 +1,87 @@
+"""Connections whose answers are bounded: in size, and by whoever watches over their requests.
+
+A body is counted as it is decoded: a small one that is compressed can be very large.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from .flights import current
+
+_PIECE = 16 * 1024  # bytes as sent; decoded they may be a thousand times as many
+
+
+class AnswerTooLarge(requests.RequestException):
+    """An answer is larger than what is allowed."""
+
+
+class _Watched(HTTPConnection):
+    """Tells the thread's flight of itself."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._tell()
+        super().request(*args, **kwargs)
+        self._tell()
+
+    def _tell(self) -> None:
+        flight = current()
+        if flight is not None:
+            flight.uses(self)
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Reads an answer to its end before anybody sees it, or gives it up.
+
+    :param longest: the most bytes of a decoded body; beyond it :class:`AnswerTooLarge` is raised.
+    :param watched: whether requests belong to their thread's flight.
+    """
+
+    def __init__(self, longest: int, watched: bool, connections: int) -> None:
+        self._longest = longest
+        self._watched = watched
+        super().__init__(pool_maxsize=connections)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._watch(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return self._watch(super().proxy_manager_for(*args, **kwargs))
+
+    def _watch(self, manager: Any) -> Any:
+        if self._watched:
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(*args, **kwargs)
+        pieces, size = [], 0
+        for piece in response.iter_content(_PIECE):
+            size += len(piece)
+            if size > self._longest:
+                response.close()
+                raise AnswerTooLarge(f"more than {self._longest} bytes", response=response)
+            pieces.append(piece)
+        response._content = b"".join(pieces)
+        return response
