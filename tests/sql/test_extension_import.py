@@ -14,7 +14,8 @@ from tests.support.fixtures import DatabaseFactory, EmulatorFactory
 
 LISTING = (
     "GET /2.0/repositories/acme"
-    "?fields=next%2Csize%2Cvalues.full_name%2Cvalues.has_issues&pagelen=100"
+    "?fields=next%2Csize%2Cpage%2Cpagelen%2Cvalues.full_name%2Cvalues.has_issues%2Cvalues.slug"
+    "&pagelen=100"
 )
 
 

@@ -48,7 +48,7 @@ def test_without_a_condition_every_repository_is_asked(sql):
 
 def test_the_list_of_repositories_asks_for_slugs_alone(sql):
     listing = asked(sql.query("SELECT name FROM branches", on="acme"))[0]
-    assert (listing.path, listing.fields) == (LISTING, {"slug"})
+    assert (listing.path, listing.fields) == (LISTING, {"slug", "full_name"})
 
 
 def test_a_condition_that_is_no_equality_asks_all_and_is_checked_here(sql):
@@ -65,7 +65,7 @@ def test_other_conditions_go_to_every_repository(sql):
 def test_repositories_without_a_tracker_are_passed_over(sql):
     result = sql.query("SELECT * FROM issues", on="acme")
     listing, *rest = asked(result)
-    assert listing.fields == {"slug", "has_issues"}
+    assert listing.fields == {"slug", "full_name", "has_issues"}
     assert {one.path.split("/")[3] for one in rest} == set(repositories(sql, "has_issues"))
 
 

@@ -179,7 +179,7 @@ def test_state_is_not_sent_beside_q_which_would_make_it_void(sql):
 
 def test_only_the_needed_fields_are_asked_for(sql):
     result = sql.query("SELECT title FROM pull_requests WHERE author_nickname = 'ada'")
-    assert only(result).fields == {"title", "author.nickname"}
+    assert only(result).fields == {"title", "author.nickname", "id"}  # and the key
     envelope = set(only(result).one("fields").split(",")) - {"values.title"}
     assert "next" in envelope
 
@@ -357,7 +357,7 @@ def test_explain_asks_nothing(sql):
     for line in (
         f"Bitbucket: GET {PULL_REQUESTS}",
         'q: state = "OPEN"',
-        "fields: next,size,values.title,values.state",
+        "fields: next,size,page,pagelen,values.title,values.state,values.id",
         "pagelen: 50",
         "Filtered locally: title <> 'x'",
         "Estimated requests: ",
