@@ -40,8 +40,14 @@ class Lookups:
     def scan(self, undoing: bool = False) -> ScanContext:
         """Waiting for answers, until the statement is cancelled."""
         interrupted = interrupts.cancelled if undoing else interrupts.pending
-        settings = self.client.settings
-        return ScanContext(self.client.workers, settings.max_requests, interrupted, fresh=True)
+        client = self.client
+        return ScanContext(
+            client.workers,
+            client.settings.max_requests,
+            interrupted,
+            fresh=True,
+            notice=client.notice,
+        )
 
     def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
         """Send a change and wait for its answer; raises a ``RequestError``."""

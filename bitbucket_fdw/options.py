@@ -176,6 +176,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("retry_limit", SERVER, _whole(0, 20), "How often a request is repeated", "5"),
     Option(
+        "on_rate_limit",
+        SERVER,
+        _one_of("error", "wait"),
+        "What to do when the hourly limit of requests is used up and Bitbucket does not say for "
+        "how long: give up after a short pause, or wait, up to an hour",
+        "error",
+    ),
+    Option(
         "max_requests",
         SERVER,
         _whole(1, 1_000_000),

@@ -1,37 +1,26 @@
-"""One credential's connection to the API: reads and writes, repeated where that is safe.
-
-Rate limits, from the API's "Rate limits" page: a 429 may come with or without Retry-After. 555 is
-Bitbucket's own status for a server-side time-out.
-"""
+"""One credential's connection to the API: reads and writes, repeated where that is safe."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import InvalidHeader, MaxRetryError
-from urllib3.util import Retry
 
 from ..errors import (
     BadResponse,
     Cancelled,
     ConnectionFailure,
     OutcomeUnknown,
-    RateLimited,
     RequestError,
     ServerFailure,
 )
 from .credentials import Credential
 from .endpoints import Endpoints
-from .exchange import Answer, Exchange, Failed, Outgoing, Settings
+from .exchange import Answer, Exchange, Outgoing, Settings
+from .retry import Attempts, Pause, worth_repeating
 from .scan import ScanContext, Workers
-
-RETRIED = frozenset({429, 500, 502, 503, 504, 555})
-_SECONDS = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
-LONGEST_WAIT = 120  # seconds of Retry-After that a statement is kept waiting for
 
 
 class Client:
@@ -41,6 +30,7 @@ class Client:
         self.settings = settings
         self.credential = credential
         self.endpoints = Endpoints()
+        self.notice: Callable[[str], None] = lambda _: None  # where to tell of long pauses
         self.workers = Workers(settings.concurrency)
         self._exchange = Exchange(settings, credential)
 
@@ -63,7 +53,7 @@ class Client:
         """
         outgoing = Outgoing("GET", url, fresh=scan.fresh)
         self._exchange.path(url)
-        retry = self._retries()
+        attempts = Attempts(self.settings)
         scan.spend()
         while True:
             if scan.stopped.is_set():
@@ -72,10 +62,9 @@ class Client:
                 outcome = self._exchange.attempt(outgoing, flight)
             if isinstance(outcome, Answer):
                 return outcome
-            if not _worth_repeating(outcome.error):
+            if not worth_repeating(outcome.error):
                 raise outcome.error
-            retry = _again(retry, outgoing, outcome)
-            _pause(retry, outcome, scan)
+            _pause(attempts.after(outgoing, outcome), scan)
 
     def send(
         self, method: str, path: str, body: Any, repeatable: bool, scan: ScanContext
@@ -95,7 +84,7 @@ class Client:
             self._exchange.outdate_answers()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
-        retry = self._retries()
+        attempts = Attempts(self.settings)
         in_doubt = False
         scan.spend()
         while True:
@@ -108,11 +97,10 @@ class Client:
                 return Answer(None, 0)  # an earlier attempt got through
             applied_perhaps = _in_doubt(error)
             in_doubt = in_doubt or applied_perhaps
-            if not _worth_repeating(error) or (applied_perhaps and not repeatable):
+            if not worth_repeating(error) or (applied_perhaps and not repeatable):
                 raise _unknown(error) if in_doubt else error
             try:
-                retry = _again(retry, outgoing, outcome)
-                _pause(retry, outcome, scan)
+                _pause(attempts.after(outgoing, outcome), scan)
             except RequestError as last:
                 raise _unknown(last) if in_doubt else last from None
 
@@ -128,61 +116,13 @@ class Client:
         response = outcome.response
         return outcome.error, response.headers if response is not None else {}
 
-    def _retries(self) -> Retry:
-        return Retry(
-            total=self.settings.retry_limit,
-            status_forcelist=RETRIED,
-            backoff_factor=0.25,
-            backoff_max=30,
-            backoff_jitter=0.25,
-        )
 
-
-def _again(retry: Retry, outgoing: Outgoing, failed: Failed) -> Retry:
-    """The retry counted; the failure's error once there were enough."""
-    try:
-        if failed.response is None:
-            return retry.increment(outgoing.method, outgoing.url, error=failed.error)
-        return retry.increment(outgoing.method, outgoing.url, response=_raw(failed.response))
-    except MaxRetryError:
-        raise failed.error from None
-
-
-def _pause(retry: Retry, failed: Failed, scan: ScanContext) -> None:
-    """Wait as long as Bitbucket asks, or as the retry says; not beyond the scan's end."""
-    response, error = failed.response, failed.error
-    asked = _asked_to_wait(retry, response) if response is not None else None
-    if asked is not None and asked > LONGEST_WAIT:
-        raise RateLimited(
-            error.message,
-            method=error.method,
-            path=error.path,
-            status=error.status,
-            detail=f"Bitbucket asks to wait for {min(asked, 1e9):.0f} seconds.",
-            hint=error.hint,
-        )
-    if scan.stopped.wait(retry.get_backoff_time() if asked is None else asked):
+def _pause(pause: Pause, scan: ScanContext) -> None:
+    """Wait, but not beyond the scan's end."""
+    if pause.notice is not None:
+        scan.say(pause.notice, pause.seconds)
+    if scan.stopped.wait(pause.seconds):
         raise Cancelled("the scan has ended")
-
-
-def _asked_to_wait(retry: Retry, response: requests.Response) -> float | None:
-    """The seconds of Retry-After; ``None`` without one, or with one that says nothing.
-
-    Whole seconds or a date, by RFC 9110 (10.2.3); a fraction is taken for what it plainly means.
-    """
-    said = response.headers.get("Retry-After", "").strip()
-    if not said:
-        return None
-    if _SECONDS.fullmatch(said):
-        return float(said)
-    try:
-        return retry.parse_retry_after(said)
-    except (InvalidHeader, ValueError, OverflowError):
-        return None
-
-
-def _raw(response: requests.Response) -> Any:
-    return response.raw  # urllib3's response, which its Retry wants to see
 
 
 def _in_doubt(error: RequestError) -> bool:
@@ -199,13 +139,6 @@ def _unknown(error: RequestError) -> OutcomeUnknown:
         detail=" ".join(filter(None, (f"{error.message}.", error.detail))),
         hint="It was not sent again. Look at Bitbucket, or SELECT the row, before repeating it.",
     )
-
-
-def _worth_repeating(error: RequestError) -> bool:
-    # A read may always be repeated. A body that is not JSON may have been cut short on its way.
-    if not error.repeatable:
-        return False
-    return error.status in RETRIED or isinstance(error, (ConnectionFailure, BadResponse))
 
 
 _clients: dict[tuple[Settings, str], Client] = {}

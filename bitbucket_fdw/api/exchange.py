@@ -48,6 +48,7 @@ class Settings:
     :param proxy: address of an HTTP proxy for https.
     :param max_answer_size: bytes of one answer, decoded.
     :param max_answer_time: seconds from a request to the end of its answer.
+    :param on_rate_limit: ``error``, or ``wait`` until Bitbucket answers again.
     :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
     """
 
@@ -61,6 +62,7 @@ class Settings:
     cache_ttl: float = 0.0
     max_answer_size: int = 16 * 2**20
     max_answer_time: float = 120.0
+    on_rate_limit: str = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -99,6 +100,7 @@ class ScanContext:
     :param budget: how many requests the scan may make, or a budget that it shares.
     :param interrupted: called on the main thread every :data:`SLICE` seconds while it waits; true
         once the statement should stop.
+    :param notice: called on the main thread while it waits, with what a worker has to say.
     :param fresh: answers must not come from the cache.
     """
 
@@ -108,6 +110,7 @@ class ScanContext:
         budget: int | Budget,
         interrupted: Callable[[], bool] = lambda: False,
         fresh: bool = False,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._workers = workers
         self._interrupted = interrupted
@@ -115,6 +118,9 @@ class ScanContext:
         self._budget.scans += 1
         self.fresh = fresh
         self.stopped = threading.Event()
+        self._notice = notice
+        self._said: list[str] = []
+        self._quiet_until = 0.0
         self._flights: set[Flight] = set()
         self._kept: set[Flight] = set()
         self._lock = threading.Lock()
@@ -132,14 +138,24 @@ class ScanContext:
     def check(self) -> None:
         """Raise :class:`Cancelled` if the statement should stop; end what takes too long."""
         with self._lock:
+            said, self._said = self._said, []
             overdue = [flight for flight in self._flights | self._kept if flight.overdue]
         for flight in overdue:
             flight.abort()
+        for message in said:
+            self._notice(message)
         if self._interrupted():
             self.stop()
             let_renewals_end(RENEWAL_GRACE)
             self._workers.abandon()
             raise Cancelled("canceling statement while it waited for Bitbucket")
+
+    def say(self, message: str, seconds: float) -> None:
+        """Have a message told, from any thread; one for all that is to be said for so long."""
+        with self._lock:
+            if time.monotonic() >= self._quiet_until:
+                self._quiet_until = time.monotonic() + seconds / 2
+                self._said.append(message)
 
     def stop(self) -> None:
         """Tell worker threads that nobody waits for them any more, and end their requests.

@@ -31,7 +31,7 @@ from ..transactions import JOURNAL
 from ..wording import sayable
 from ..writes import check_clauses
 from .importing import import_schema
-from .reports import enter_transaction, report, reporting, tell, warn
+from .reports import enter_transaction, notice, report, reporting, tell, warn
 from .sql_functions import ServiceFdw
 
 _MOST_DOUBTS = 20  # warnings of one statement
@@ -57,6 +57,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         self.table: type[Table] = self.binding.table
         self.client = client_of(values)
+        self.client.notice = notice
         self.sizes = Sizes.of(self.client)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._missing: PerStatement[set[str]] = PerStatement(set)
@@ -136,6 +137,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             self._budget(quals, columns),
             interrupts.pending,
             fresh=self._modifier.changing or statement.may_write(statement.text()),
+            notice=self.client.notice,
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)

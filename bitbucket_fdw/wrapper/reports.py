@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from logging import ERROR, WARNING
+from logging import ERROR, INFO, WARNING
 from typing import Any, NoReturn, TypeVar, cast
 
 from multicorn.utils import log_to_postgres
@@ -47,6 +47,11 @@ def reporting(hook: F) -> F:
 def warn(message: str, detail: str | None = None, hint: str | None = None) -> None:
     """Send the client a WARNING."""
     log_to_postgres(sayable(message), WARNING, detail=sayable(detail), hint=sayable(hint))
+
+
+def notice(message: str) -> None:
+    """Send the client a NOTICE."""
+    log_to_postgres(sayable(message), INFO)
 
 
 def enter_transaction() -> None:

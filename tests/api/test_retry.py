@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from bitbucket_fdw.api import retry
 from bitbucket_fdw.errors import (
     BadResponse,
+    Cancelled,
     ConnectionFailure,
     RateLimited,
     RequestError,
@@ -60,7 +62,7 @@ def test_a_fault_in_mid_scan_neither_loses_nor_repeats_rows(client_factory, emul
 
 
 LASTING: list[tuple[dict[str, Any], type[RequestError], int | None]] = [
-    ({"kind": "status", "status": 429}, RateLimited, 429),
+    ({"kind": "status", "status": 429, "retry_after": 0}, RateLimited, 429),
     ({"kind": "status", "status": 500}, ServerFailure, 500),
     ({"kind": "status", "status": 503, "form": "html"}, ServerFailure, 503),
     ({"kind": "status", "status": 555}, ServerFailure, 555),
@@ -148,19 +150,87 @@ def test_a_wait_without_end_is_an_error_at_once(scripted, said):
 
 
 def test_without_retry_after_the_pauses_grow(scripted):
-    """Back-off without Retry-After: at once, then half a second, then a second."""
+    """At once, then after half a second, then a second."""
     times: list[float] = []
 
     def answer(_: str) -> Answer:
         times.append(time.monotonic())
-        return Answer(b"slow down", status=429, content_type="text/plain")
+        return Answer(b"slow down", status=503, content_type="text/plain")
 
-    with pytest.raises(RateLimited):
+    with pytest.raises(ServerFailure):
         fetch(client_of(scripted(answer), retry_limit=3), "/things")
     pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(pauses) == 3
     assert pauses[1] >= 0.4
     assert pauses[2] >= 0.9
+
+
+LIMITED = Answer(b"Rate limit for this resource has been exceeded", status=429)
+
+
+@pytest.mark.parametrize(("retry_limit", "requests"), [(5, 2), (1, 2), (0, 1)])
+def test_without_retry_after_a_limit_is_an_error_soon(scripted, retry_limit, requests):
+    """The limit is one of an hour: five tries within seconds help nobody."""
+    server = scripted(lambda _: LIMITED)
+    began = time.monotonic()
+    with pytest.raises(RateLimited) as caught:
+        fetch(client_of(server, retry_limit=retry_limit), "/things")
+    assert len(server.received) == requests
+    assert time.monotonic() - began < 10
+    assert "60 minutes" in caught.value.detail
+    assert "on_rate_limit" in caught.value.hint
+
+
+def test_a_limit_is_waited_out_if_wanted(scripted, monkeypatch):
+    monkeypatch.setattr(retry, "LONG_PAUSES", (1.0, 0.2))
+    answers = iter([LIMITED] * 4)
+    server = scripted(lambda _: next(answers, Answer({"ok": True})))
+    client = client_of(server, retry_limit=0, on_rate_limit="wait")
+    told: list[str] = []
+    began = time.monotonic()
+    assert fetch(client, "/things", scan=scan_of(client, notice=told.append)) == {"ok": True}
+    assert time.monotonic() - began >= 1.6
+    assert told == ["the hourly limit of requests is used up: asking again in 1 seconds"]
+
+
+def test_a_wait_that_bitbucket_names_is_kept_however_long(scripted, monkeypatch):
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 0.5)
+    server = scripted(refusing_once("1"))
+    client = client_of(server, retry_limit=0, on_rate_limit="wait")
+    told: list[str] = []
+    assert fetch(client, "/things", scan=scan_of(client, notice=told.append)) == {"ok": True}
+    assert len(told) == 1
+
+
+def test_waiting_ends_with_the_hour(scripted, monkeypatch):
+    monkeypatch.setattr(retry, "LONG_PAUSES", (0.1,))
+    monkeypatch.setattr(retry, "HOUR", 0.55)
+    server = scripted(lambda _: LIMITED)
+    with pytest.raises(RateLimited) as caught:
+        fetch(client_of(server, on_rate_limit="wait"), "/things")
+    assert len(server.received) == 6
+    assert "An hour of waiting did not help" in caught.value.detail
+
+
+def test_what_takes_longer_than_an_hour_is_not_waited_for(scripted):
+    server = scripted(refusing_once("3601"))
+    with pytest.raises(RateLimited, match="3601"):
+        fetch(client_of(server, on_rate_limit="wait"), "/things")
+    assert len(server.received) == 1
+
+
+def test_many_requests_that_wait_say_so_once_and_can_be_cancelled(scripted):
+    server = scripted(lambda _: LIMITED)
+    client = client_of(server, on_rate_limit="wait")
+    told: list[str] = []
+    ends = time.monotonic() + 1
+    scan = scan_of(client, notice=told.append, interrupted=lambda: time.monotonic() > ends)
+    pending = [scan.submit(client.get, client.url(f"/{n}"), scan) for n in range(4)]
+    with pytest.raises(Cancelled):
+        scan.wait(pending[0])
+    assert all(isinstance(future.exception(5), Cancelled) for future in pending)
+    assert len(told) == 1
+    assert "60 seconds" in told[0]
 
 
 def test_a_wait_beyond_patience_is_an_error_at_once(client_factory, emulator):

@@ -212,3 +212,23 @@ def test_a_client_that_is_gone_ends_its_statement(sql):
     while db.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):
         assert time.monotonic() < deadline, "the backend lives on"
         time.sleep(0.05)
+
+
+def test_a_wait_for_the_rate_limit_is_told_and_ends_with_the_statement(db):
+    """The hour may be long; statement_timeout is not."""
+    db.execute("ALTER SERVER bitbucket OPTIONS (ADD on_rate_limit 'wait')")
+    db.execute(
+        'IMPORT FOREIGN SCHEMA "acme/website" LIMIT TO (tags) FROM SERVER bitbucket INTO public'
+    )
+    db.emulator.fault("*/tags*", kind="status", status=429, count=None)
+    db.notices.clear()
+    db.execute("SET statement_timeout = '2s'")
+    began = time.monotonic()
+    with pytest.raises(psycopg.Error) as caught:
+        db.rows("SELECT name FROM tags")
+    assert time.monotonic() - began < SOON + 2
+    assert "timeout" in str(caught.value) or "canceling" in str(caught.value)
+    [notice] = db.notices
+    assert notice.startswith("NOTICE")
+    assert "asking again in 60 seconds" in notice
+    assert len(db.emulator.requests()) == 1
