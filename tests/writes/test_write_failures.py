@@ -81,14 +81,14 @@ def test_every_change_names_its_scope(session_in, statement, scope):
 
 
 @each_change
-@pytest.mark.parametrize("retry_after", [None, 0])
-def test_throttled_changes_are_sent_again(sql, emulator, method, retry_after):
+@pytest.mark.parametrize(("retry_after", "count"), [(None, 1), (0, 2)])
+def test_throttled_changes_are_sent_again(sql, emulator, method, retry_after, count):
     statement, path = CHANGES[method]
     emulator.fault(
-        "*/issues*", kind="status", method=method, status=429, count=2, retry_after=retry_after
+        "*/issues*", kind="status", method=method, status=429, count=count, retry_after=retry_after
     )
     done = sql.run(statement)
-    assert [sent[:2] for sent in done.sent] == [(method, path)] * 3
+    assert [sent[:2] for sent in done.sent] == [(method, path)] * (count + 1)
 
 
 def test_a_limit_that_does_not_end_is_an_error_and_nothing_was_applied(hasty, emulator):
