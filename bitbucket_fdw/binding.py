@@ -84,7 +84,7 @@ class TableBinding:
             self.table,
             self.bound,
             conditions,
-            tuple(f"{qual.field_name} {_name(qual.operator)} …" for qual in left),
+            tuple(f"{qual.field_name} {operator_name(qual.operator)} …" for qual in left),
             frozenset(self.shown[name].name for name in columns if name in self.shown),
             self.sort(*sort[0]) if sort else None,
             limit,
@@ -142,7 +142,8 @@ class TableBinding:
         }
 
 
-def _name(operator: Any) -> str:
+def operator_name(operator: Any) -> str:
+    """A condition's operator as SQL writes it."""
     if isinstance(operator, tuple):
         return f"{operator[0]} {'ANY' if operator[1] else 'ALL'}"
     return str(operator)

@@ -6,6 +6,7 @@
     ├── TooManyRequests          a scan would pass max_requests
     ├── Cancelled                the statement was cancelled or timed out
     ├── SignInError              a token could not be had, or there has been no login
+    ├── CtidError                a ctid stands for no row, or for several
     ├── CacheError               the cache of answers cannot be used
     ├── TokenStoreError          tokens cannot be kept, or not be read
     ├── WriteError               a change that is not sent
@@ -83,6 +84,12 @@ class SignInError(BitbucketError):
     """OAuth gave no token: there has been no login, or it has lapsed or was revoked."""
 
     sqlstate = "28000"  # invalid_authorization_specification
+
+
+class CtidError(BitbucketError):
+    """A row's ctid cannot be told, or would stand for several rows."""
+
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class CacheError(BitbucketError):

@@ -23,7 +23,12 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
         self._table = fdw_options.get("table", "")
-        self._rows = catalog.rows(self._table)
+        # Rows that are made for the question asked have no ctid of their own.
+        self.gives_ctid = self._table != catalog.OPTION_CHECKS
+        self._rows = [
+            {**row, "ctid": f"({number},1)"}
+            for number, row in enumerate(catalog.rows(self._table), 1)
+        ]
 
     @classmethod
     def validate_options(cls, given: Mapping[str, str], level: str) -> None:

@@ -18,6 +18,8 @@ from ..advice import advised
 from ..api import Budget, ScanContext
 from ..binding import TableBinding
 from ..connection import client_of
+from ..ctids import NAME as CTID
+from ..ctids import Ctids
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..execution import Row, Sizes
 from ..modify import Modifier
@@ -59,6 +61,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client = client_of(values)
         self.client.notice = notice
         self.sizes = Sizes.of(self.client)
+        self._ctids = Ctids(self.binding)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._missing: PerStatement[set[str]] = PerStatement(set)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
@@ -72,6 +75,11 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             self._write_mode,
             values["on_rollback"] == "undo",
         )
+
+    @property
+    def gives_ctid(self) -> bool:
+        """Whether rows have a ctid; for hosts that ask for it."""
+        return self._ctids.available
 
     # --- planning ---
 
@@ -87,7 +95,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # AND a.x = b.x would return rows for which only the first holds.
         if not getattr(multicorn, "JOIN_CONDITIONS_KEPT", False):
             return []
-        return estimate.path_keys(self.binding, self.sizes.guess)
+        keys = estimate.path_keys(self.binding, self.sizes.guess)
+        if self._ctids.numbers:  # the ctid is as good as the key
+            keys += [
+                ((CTID,), rows)
+                for columns, rows in keys
+                if tuple(self.binding.shown[name].name for name in columns) == self._ctids.key
+            ]
+        return keys
 
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
@@ -145,10 +160,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             reader = Reader(
                 self.client, scan, self.sizes, warn, self._warn_of_missing, self._warn_of_doubt
             )
+            ctids = self._ctids.scan(remember is not None) if CTID in columns else None
             for row in SCANS.track(self.table, reader.rows(request)):
                 if remember is not None:
                     remember(row)
-                yield self.binding.rename(row)
+                shown = self.binding.rename(row)
+                if ctids is not None:
+                    shown[CTID] = ctids.of(row)
+                yield shown
         except BitbucketError as error:
             report(advised(error, self.table), self.name)
         finally:
@@ -188,17 +207,21 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> Request:
         text = statement.text()
+        with_ctid = CTID in columns
         if statement.may_use_whole_rows(text):
             columns = self.binding.shown
         plain = None if statement.may_compare_loosely(text) else True
-        return self.binding.request(
-            [Qual(q.field_name, q.operator, q.value, getattr(q, "plain", plain)) for q in quals],
+        asked = [Qual(q.field_name, q.operator, q.value, getattr(q, "plain", plain)) for q in quals]
+        request = self.binding.request(
+            [qual for qual in asked if qual.field_name != CTID],
             columns,
             [(key.attname, key.is_reversed) for key in sortkeys or ()],
             limit,
             offset or 0,
             known_refusals(self.client),
         )
+        of_ctid = [qual for qual in asked if qual.field_name == CTID]
+        return self._ctids.narrowed(request, of_ctid, with_ctid)
 
     # --- writing ---
 
@@ -259,7 +282,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def _written(self, row: Row) -> Row:
         shown = {column.name for column in self.binding.shown.values()}
-        return self.binding.rename({name: row.get(name) for name in shown})
+        result = self.binding.rename({name: row.get(name) for name in shown})
+        ctid = self._ctids.of_written(row)
+        return result if ctid is None else {**result, CTID: ctid}
 
     def _require_updatable(self) -> None:
         if not self._updatable:

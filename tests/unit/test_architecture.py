@@ -49,6 +49,7 @@ ARROWS: dict[str, set[str] | str] = {
     "connection": {"api", "sign_in"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
+    "ctids": {"binding", "changes", "pushdown", "tables", "errors"},
     "catalog": {
         *("tables", "pushdown", "sign_in", "foreign_schema", "options", "writes", "errors"),
     },
@@ -81,7 +82,7 @@ IMPURE = {
 }
 PURE = (
     *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice", "items"),
+    *("explain", "advice", "ctids", "items"),
 )
 
 # Third-party packages, and the only rooms that may know them.
