@@ -21,6 +21,8 @@ py_report(PyObject *report)
 
 	if (!PyArg_ParseTuple(report, "isyyyy", &code, &state, &message, &detail, &hint, &log))
 		py_throw();
+	if (code < 0 || code >= (int) lengthof(levels) || (*state && strlen(state) != 5))
+		elog(ERROR, "no such level or SQLSTATE: %d, \"%s\"", code, state);
 	ereport(levels[code],
 			(*state ? errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])) : 0,
 			 errmsg_internal("%s", message),

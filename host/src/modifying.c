@@ -23,6 +23,7 @@ typedef struct Modification
 	RowConverter *converter;
 	int			batch_size;
 	bool		with_ctid;		/* RETURNING wants the rows' ctid */
+	MemoryContext row_memory;	/* see start_row() */
 
 	/* of UPDATE and DELETE */
 	Oid			rowid_type;
@@ -78,7 +79,8 @@ add_foreign_update_targets(PlannerInfo *root, Index rtindex,
 }
 
 /*
- * Whether rows may be inserted several at a time: not where each is needed again at once.
+ * Whether rows may be inserted several at a time: not where each is needed again at once, nor where
+ * a trigger may look for the ones before. One that runs after a row gets it after its batch.
  */
 static bool
 can_batch(ResultRelInfo *rel)
@@ -86,8 +88,7 @@ can_batch(ResultRelInfo *rel)
 	TriggerDesc *triggers = rel->ri_TrigDesc;
 
 	return rel->ri_returningList == NIL && rel->ri_WithCheckOptions == NIL &&
-		(triggers == NULL ||
-		 (!triggers->trig_insert_before_row && !triggers->trig_insert_after_row));
+		(triggers == NULL || !triggers->trig_insert_before_row);
 }
 
 /*
@@ -115,6 +116,8 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 	bool		on_conflict = plan != NULL && plan->onConflictAction != ONCONFLICT_NONE;
 	Oid			user = RESULT_CHECK_AS_USER(rel, mtstate->ps.state);
 
+	modification->row_memory = AllocSetContextCreate(CurrentMemoryContext, "multicorn row",
+													 ALLOCSET_DEFAULT_SIZES);
 	modification->with_ctid = mentions_ctid((Node *) (plan ? plan->returningLists :
 													  rel->ri_returningList), NULL);
 	py_holder_init(&modification->instance, CurrentMemoryContext);
@@ -208,6 +211,18 @@ get_foreign_modify_batch_size(ResultRelInfo *rel)
 }
 
 /*
+ * Begin with a row, or a batch of them. PostgreSQL makes changes in the statement's memory, which
+ * would grow with each row. What one needs lasts here until the next: RETURNING and triggers have
+ * seen its result by then. Returns the context to go back to.
+ */
+static MemoryContext
+start_row(Modification *modification)
+{
+	MemoryContextReset(modification->row_memory);
+	return MemoryContextSwitchTo(modification->row_memory);
+}
+
+/*
  * Where the wrapper returned the row as it became, that is what RETURNING and triggers see. The old
  * ctid, NULL for none, holds unless the row has a new one.
  */
@@ -229,6 +244,7 @@ exec_foreign_insert(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
 					TupleTableSlot *slot, TupleTableSlot *plan_slot pg_attribute_unused())
 {
 	Modification *modification = rel->ri_FdwState;
+	MemoryContext old = start_row(modification);
 
 	PY_BEGIN();
 	{
@@ -238,6 +254,7 @@ exec_foreign_insert(EState *estate pg_attribute_unused(), ResultRelInfo *rel,
 					 NULL, slot);
 	}
 	PY_END();
+	MemoryContextSwitchTo(old);
 	return slot;
 }
 
@@ -247,6 +264,7 @@ exec_foreign_batch_insert(EState *estate pg_attribute_unused(), ResultRelInfo *r
 						  TupleTableSlot **plan_slots pg_attribute_unused(), int *count)
 {
 	Modification *modification = rel->ri_FdwState;
+	MemoryContext old = start_row(modification);
 
 	PY_BEGIN();
 	{
@@ -265,6 +283,7 @@ exec_foreign_batch_insert(EState *estate pg_attribute_unused(), ResultRelInfo *r
 			store_result(modification, rel, PyList_GET_ITEM(results, i), NULL, slots[i]);
 	}
 	PY_END();
+	MemoryContextSwitchTo(old);
 	return slots;
 }
 
@@ -306,9 +325,11 @@ exec_foreign_update(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
 {
 	Modification *modification = rel->ri_FdwState;
 	ItemPointer ctid = old_ctid(modification, plan_slot);
+	MemoryContext old;
 
 	if (!is_first_change(estate, rel, ctid))
 		return NULL;
+	old = start_row(modification);
 	PY_BEGIN();
 	{
 		store_result(modification, rel,
@@ -318,6 +339,7 @@ exec_foreign_update(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
 					 ctid, slot);
 	}
 	PY_END();
+	MemoryContextSwitchTo(old);
 	return slot;
 }
 
@@ -347,9 +369,11 @@ exec_foreign_delete(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
 {
 	Modification *modification = rel->ri_FdwState;
 	ItemPointer ctid = old_ctid(modification, plan_slot);
+	MemoryContext old;
 
 	if (!is_first_change(estate, rel, ctid))
 		return NULL;
+	old = start_row(modification);
 	PY_BEGIN();
 	{
 		PyObject   *result = py_call(modification->instance.object, "delete", "(O)",
@@ -359,6 +383,7 @@ exec_foreign_delete(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
 		store_result(modification, rel, result, ctid, slot);
 	}
 	PY_END();
+	MemoryContextSwitchTo(old);
 	return slot;
 }
 

@@ -94,11 +94,12 @@ extern PyObject *limit_to_python(Const *limit);
 typedef struct Converter Converter;
 typedef Datum (*ConvertFunction) (Converter *converter, PyObject *value);
 
-/* How to make values of one type; of it, only type, typmod and context need be set before. */
+/* How to make values of one type; of it, only type, typmod, ndims and context need be set before. */
 struct Converter
 {
 	Oid			type;
 	int32		typmod;
+	int			ndims;			/* as an array was declared with; 0 for any number */
 	MemoryContext context;
 	ConvertFunction convert;	/* NULL until the first value */
 	Oid			base_type;		/* differs from "type" for a domain */

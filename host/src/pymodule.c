@@ -49,6 +49,9 @@ call_postgres(void (*function) (PyObject *argument), PyObject *argument)
 	return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
+/*
+ * Only a message: an error is raised in Python, and reported when it has left it.
+ */
 static PyObject *
 send_report(PyObject *self pg_attribute_unused(), PyObject *report)
 {

@@ -38,6 +38,7 @@ add_column(RowConverter *converter, PyObject *names, const FormData_pg_attribute
 	column->name = pstrdup(NameStr(attribute->attname));
 	column->converter.type = attribute->atttypid;
 	column->converter.typmod = attribute->atttypmod;
+	column->converter.ndims = attribute->attndims;
 	column->converter.context = CurrentMemoryContext;
 
 	/* Interned, it is most often the same object as the key in the wrapper's dict. */

@@ -197,9 +197,20 @@ explain_foreign_scan(ForeignScanState *node, ExplainState *es)
 		PyObject   *lines = py_call(scan->instance.object, "explain", "(Oi)",
 									scan_to_python(node, true), es->verbose);
 
+		List	   *properties = NIL;
+
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(lines); i++)
-			ExplainPropertyText("Multicorn", python_to_server_string(PyList_GET_ITEM(lines, i)),
-								es);
+		{
+			const char *line = python_to_server_string(PyList_GET_ITEM(lines, i));
+
+			if (es->format == EXPLAIN_FORMAT_TEXT)
+				ExplainPropertyText("Multicorn", line, es);
+			else
+				properties = lappend(properties, pstrdup(line));
+		}
+		/* A key must not be there twice in JSON. */
+		if (properties != NIL)
+			ExplainPropertyList("Multicorn", properties, es);
 	}
 	PY_END();
 }

@@ -215,7 +215,22 @@ convert_timestamptz(Converter *converter, PyObject *value)
 }
 
 /*
- * A list or tuple, nested for several dimensions; anything else by the array's text form.
+ * Whether a list can be an element of an array: as a text, or as JSON.
+ */
+static bool
+takes_lists(Oid element_type)
+{
+	Oid			type = getBaseType(element_type);
+	char		category;
+	bool		preferred;
+
+	get_type_category_preferred(type, &category, &preferred);
+	return category == TYPCATEGORY_STRING || type == JSONOID || type == JSONBOID;
+}
+
+/*
+ * A list or tuple, nested for several dimensions; anything else by the array's text form. Where a
+ * list can be an element, what is nested deeper than the column was declared is one.
  */
 static Datum
 convert_array(Converter *converter, PyObject *value)
@@ -229,7 +244,7 @@ convert_array(Converter *converter, PyObject *value)
 
 	if (!PyList_Check(value) && !PyTuple_Check(value))
 		return convert_by_input(converter, value);
-	if (!PyArg_ParseTuple(py_call(py_host, "array_parts", "(O)", value), "OO", &lengths, &items))
+	if (!PyArg_ParseTuple(py_call(py_host, "array_parts", "(Oi)", value, converter->ndims), "OO", &lengths, &items))
 		py_throw();
 	state = initArrayResult(type, CurrentMemoryContext, false);
 	for (int i = 0; i < PyList_GET_SIZE(lengths); i++)
@@ -294,6 +309,8 @@ converter_start(Converter *converter)
 		converter->element->type = get_element_type(converter->base_type);
 		converter->element->typmod = converter->typmod;
 		converter->element->context = converter->context;
+		if (!takes_lists(converter->element->type))
+			converter->ndims = 0;
 	}
 	MemoryContextSwitchTo(old);
 }

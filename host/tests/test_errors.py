@@ -271,6 +271,36 @@ def test_unknown_level(session: Session, messaging: str) -> None:
     assert session.error(f"SELECT * FROM {table}").message_detail == "'Not a valid log level'"
 
 
+@pytest.mark.beyond("has no such function")
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ("(5, '', b'x', b'', b'', b'')", "no such level"),
+        ("(-1, '', b'x', b'', b'', b'')", "no such level"),
+        ("(2**31 - 1, '', b'x', b'', b'', b'')", "no such level"),
+        ("(10**30, '', b'x', b'', b'', b'')", "OverflowError"),
+        ("(2, '4', b'x', b'', b'', b'')", "SQLSTATE"),
+        ("(2, '420000', b'x', b'', b'', b'')", "SQLSTATE"),
+        ("(2, '', 'x', b'', b'', b'')", "TypeError"),
+        ("(2, '', b'x\\0y', b'', b'', b'')", "ValueError"),
+        ("(2, '')", "TypeError"),
+        ("None", "SystemError"),
+    ],
+)
+def test_a_report_that_is_none(session: Session, report: str, said: str) -> None:
+    table = session.table(
+        "id int", rows=f"__import__('multicorn.utils').utils.send_report({report})"
+    )
+    error = session.error(f"SELECT * FROM {table}")
+    assert said in f"{error.message_primary} {error.message_detail}"
+
+
+@pytest.mark.parametrize("level", ["'INFO'", "None", "-1", "10**30", "20.5", "[20]"])
+def test_levels_of_no_kind(session: Session, messaging: str, level: str) -> None:
+    table = session.table("id int", messaging, message=f"({level}, 'text', None, None)")
+    assert session.error(f"SELECT * FROM {table}").message_primary.startswith("Error in python")
+
+
 @pytest.mark.beyond("calls PostgreSQL from any thread")
 def test_messages_from_another_thread_are_refused(session: Session) -> None:
     rows = (

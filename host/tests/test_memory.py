@@ -10,6 +10,7 @@ from cluster import Session
 # The bounds that a leak of a few bytes a row, or of one object a scan, would pass.
 ROWS = 300_000
 SCANS = 5_000
+CHANGES = 60_000
 MEGABYTE = 1024 * 1024
 
 
@@ -44,6 +45,32 @@ def test_long_scan(session: Session) -> None:
     session.rows(everything.format(short))
     before = resident(session)
     assert session.rows(everything.format(table))[0][0] == ROWS
+    assert resident(session) - before < 4 * MEGABYTE
+
+
+INSERT = (
+    "INSERT INTO {} SELECT n, 'name ' || n, now(), n / 7.0, ARRAY['a', 'b' || n], '[1, null]',"
+    " md5(n::text)::uuid, repeat('x', 100)::bytea FROM generate_series(1, {}) n"
+)
+
+
+@pytest.mark.beyond("keeps what each row needed until the statement ends")
+@pytest.mark.parametrize(
+    ("statement", "returns", "batch"),
+    [
+        (INSERT, "None", "1"),
+        (INSERT, "values", "1"),
+        (INSERT, "values", "100"),
+        ("UPDATE {} SET name = 'other ' || id WHERE id < {}", "values", "1"),
+        ("DELETE FROM {} WHERE id < {}", "{'name': 'x' * 100, 'tags': ['a', 'b']}", "1"),
+    ],
+)
+def test_long_change(session: Session, statement: str, returns: str, batch: str) -> None:
+    options = {"rows": f"({ROW} for n in range({CHANGES}))", "returns": returns, "batch": batch}
+    table = session.table(f"{COLUMNS}, data bytea", silent="1", **options)
+    session.execute(statement.format(table, 1000))
+    before = resident(session)
+    assert session.execute(statement.format(table, CHANGES)).rowcount == CHANGES
     assert resident(session) - before < 4 * MEGABYTE
 
 

@@ -224,6 +224,24 @@ def test_no_batches_where_each_row_is_needed(session: Session) -> None:
     assert len(session.calls("insert")) == 4
 
 
+@pytest.mark.parametrize("returns", ["None", "[dict(v, name='made') for v in values]"])
+def test_batches_before_a_trigger_that_sees_the_rows(session: Session, returns: str) -> None:
+    table = session.table("id int, name text", batch="3", returns=returns)
+    session.execute(
+        f"CREATE FUNCTION see_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE NOTICE '% % %', TG_RELID::regclass, NEW.id, NEW.name; RETURN NULL; END $$;"
+        f"CREATE TRIGGER see AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION see_{table}()"
+    )
+    session.notices.clear()
+    session.execute(f"INSERT INTO {table} SELECT n, 'n' || n FROM generate_series(1, 4) n")
+    assert [len(call["values"]) for call in session.calls("bulk_insert")] == [3, 1]
+    names = ["made"] * 4 if "made" in returns else ["n1", "n2", "n3", "n4"]
+    if session.cluster.host == "bundled" or returns == "None":
+        seen = [notice.message for notice in session.notices]
+        assert seen == [f"{table} {n} {name}" for n, name in enumerate(names, 1)]
+    session.execute(f"DROP FUNCTION see_{table}() CASCADE")
+
+
 def test_wrong_number_of_returned_rows(session: Session) -> None:
     table = session.table("id int", batch="3", returns="[{'id': 1}]")
     error = session.error(f"INSERT INTO {table} SELECT * FROM generate_series(1, 3)")

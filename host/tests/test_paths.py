@@ -1,5 +1,7 @@
 """Plans: look-ups by join values, sorts and limits, and EXPLAIN's lines."""
 
+import json
+
 import pytest
 from cluster import Session
 
@@ -470,6 +472,29 @@ def test_explain_of_a_generic_plan(session: Session) -> None:
     session.plan(f"SELECT v FROM {table} WHERE id = $1", "generic_plan")
     (call,) = session.calls("explain")
     assert call["quals"] == [["id", "=", 0, "int"]]
+
+
+@pytest.mark.beyond("repeats the key")
+@pytest.mark.parametrize("lines", [["a line", 'an "other"'], ["a line"], []])
+def test_explain_in_other_formats(session: Session, lines: list[str]) -> None:
+    table = session.table("id int", lines=repr(lines))
+    query = f"SELECT * FROM {table}"
+
+    def pairs(found: list[tuple[str, object]]) -> dict[str, object]:
+        assert len({key for key, _ in found}) == len(found), "a key is there twice"
+        return dict(found)
+
+    # As text: psycopg would have read the JSON already.
+    session.execute(
+        f"DO $$ DECLARE found text; BEGIN EXECUTE 'EXPLAIN (FORMAT JSON) {query}' INTO found;"
+        " PERFORM set_config('test.plan', found, false); END $$"
+    )
+    json_text = session.value("SELECT current_setting('test.plan')")
+    assert json.loads(json_text, object_pairs_hook=pairs)[0]["Plan"].get("Multicorn", []) == lines
+    xml = session.value(f"EXPLAIN (FORMAT XML) {query}")
+    assert xml.count("<Multicorn>") == bool(lines)
+    yaml = session.value(f"EXPLAIN (FORMAT YAML) {query}")
+    assert yaml.count("Multicorn:") == bool(lines)
 
 
 @pytest.mark.beyond("crashes")

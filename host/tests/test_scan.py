@@ -6,6 +6,13 @@ from cluster import Session
 ROWS = "[{'id': n, 'name': 'n%d' % n} for n in range(5)]"
 
 
+def test_names_for_older_wrappers(session: Session) -> None:
+    compat = "__import__('multicorn.compat').compat"
+    rows = f"[({compat}.unicode_('ä') + {compat}.basestring_(1), {compat}.bytes_('ä').hex())]"
+    table = session.table("a text, b text", rows=rows)
+    assert session.rows(f"SELECT * FROM {table}") == [("ä1", "c3a4")]
+
+
 def test_rows_of_dicts(session: Session) -> None:
     table = session.table("id int, name text", rows=ROWS)
     assert session.rows(f"SELECT * FROM {table}") == [(n, f"n{n}") for n in range(5)]

@@ -97,6 +97,24 @@ def test_value(session: Session, type_name: str, expression: str, expected: str)
     assert stored(session, type_name, expression) == expected
 
 
+@pytest.mark.parametrize(
+    ("type_name", "expression", "expected"),
+    [
+        ("text[]", "[['a', 'b'], 'c']", """{"['a', 'b']",c}"""),
+        ("varchar[]", "[['a'], ['b', 1]]", """{['a'],"['b', 1]"}"""),
+        ("text[][]", "[['a', 'b'], ['c', 'd']]", "{{a,b},{c,d}}"),
+        ("text[][]", "[['a', [1]], ['c', 'd']]", "{{a,[1]},{c,d}}"),
+        ("text[][]", "['a', 'b']", "{a,b}"),
+        ("jsonb[]", "[[1, 2], [3]]", '{"[1, 2]",[3]}'),
+        ("int[][]", "[[1, 2], [3, 4]]", "{{1,2},{3,4}}"),
+        ("text", "['a', ['b']]", "['a', ['b']]"),
+    ],
+)
+def test_nested_lists(session: Session, type_name: str, expression: str, expected: str) -> None:
+    """What is nested deeper than the column was declared is an element."""
+    assert stored(session, type_name, expression) == expected
+
+
 @pytest.mark.beyond("writes Python's text of these")
 @pytest.mark.parametrize(
     ("type_name", "expression", "expected"),

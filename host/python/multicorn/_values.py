@@ -44,12 +44,15 @@ def _hstore_text(value: Mapping[object, object]) -> str:
     return ", ".join(f"{key}=>{item}" for key, item in pairs)
 
 
-def array_parts(value: Sequence[Any]) -> tuple[list[int], list[Any]]:
-    """Return an array's lengths, outermost first, and its elements; no lengths for an empty one."""
+def array_parts(value: Sequence[Any], dimensions: int) -> tuple[list[int], list[Any]]:
+    """Return an array's lengths, outermost first, and its elements; no lengths for an empty one.
+
+    Lists that are nested deeper than ``dimensions`` are elements; 0 is as deep as they go.
+    """
     lengths: list[int] = []
     first: Any = value
     # The first element, and its first one, and so on, tell the dimensions.
-    while isinstance(first, (list, tuple)) and first:
+    while isinstance(first, (list, tuple)) and first and not 0 < dimensions <= len(lengths):
         if len(lengths) == MAX_ARRAY_DIMENSIONS:
             raise failure("an array has too many dimensions", "54000")
         lengths.append(len(first))
