@@ -168,10 +168,17 @@ class Modifier:
             return self._write(requests, {**values, **self._lookups.bound_values()})
 
     def update(self, rowid: Any, values: Row) -> Row:
-        """Update the row told by ``rowid`` to ``values``; returns it as it is now."""
+        """Update the row told by ``rowid`` to ``values``; returns it as it is now.
+
+        A join may give a row again. As a row of a local table it is updated once in a statement:
+        then it is returned as it became.
+        """
         with self._row_of_statement():
             require(self._table, "UPDATE")
             key, new = typed(self.rowid, rowid), self._typed(values)
+            again = self._updated_before(key, new)
+            if again is not None:
+                return {**values, **again}
             old, changed = self._old_row(key, new)
             now = self._as_queued(old)
             if now is None:
@@ -180,9 +187,18 @@ class Modifier:
             if requests and self._verdicts:
                 self._verdicts.require_own(now)
             written = self._write(requests, values)
-            if changed:  # a join may give the row again, as the scan found it
-                self._statement.seen.replace(key, {**old, **changed})
+            now_known = {**old, **changed}
+            if changed:
+                self._statement.seen.replace(key, now_known)
+            self._statement.seen.mark_updated(key, now_known)
             return written
+
+    def _updated_before(self, rowid: Any, new: Row) -> Row | None:
+        """What is known of the row if this statement has updated it."""
+        seen = self._statement.seen
+        named = {name: new[name] for name in self._table.primary_key if name in new}
+        rows = [row for row in seen.updated(rowid) if self._is(row, named)]
+        return rows[0].known(self._table) if rows else None
 
     def delete(self, rowid: Any) -> None:
         """Delete the row told by ``rowid``; nothing happens if this statement has done so."""

@@ -81,6 +81,7 @@ class SeenRows:
         self._rows: dict[Any, tuple[SeenRow, ...]] = {}
         self._whole: OrderedDict[tuple[Any, Key], SeenRow] = OrderedDict()
         self._gone: set[Any] = set()
+        self._updated: set[tuple[Any, Key]] = set()
         self._names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -122,6 +123,18 @@ class SeenRows:
     def candidates(self, rowid: Any) -> tuple[SeenRow, ...]:
         """What is known of the rows that the value may stand for."""
         return self._rows.get(rowid, ())
+
+    def mark_updated(self, rowid: Any, row: Row) -> None:
+        """Note that the row was updated, whether or not that changed it."""
+        self._updated.add((rowid, SeenRow(row).key(self._table)))
+
+    def updated(self, rowid: Any) -> list[SeenRow]:
+        """Those of the candidates that the statement has updated."""
+        return [
+            seen
+            for seen in self.candidates(rowid)
+            if (rowid, seen.key(self._table)) in self._updated
+        ]
 
     def delete(self, rowid: Any) -> None:
         """Note that the row is not there any more."""

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,11 +37,15 @@ class Notice:
 
 @dataclass
 class Done:
-    """What a statement returned and did: rows, notices, and the requests in their order."""
+    """What a statement returned and did: rows, notices, and the requests in their order.
+
+    ``count`` is how many rows it says it was about.
+    """
 
     rows: list[tuple[Any, ...]]
     requests: list[Request]
     notices: list[Notice]
+    count: int = -1
 
     @property
     def row(self) -> tuple[Any, ...]:
@@ -114,7 +118,8 @@ class Session:
         with self.connection.cursor() as cursor:
             cursor.execute(statement.encode(), parameters)
             rows = cursor.fetchall() if cursor.description else []
-        return self.since(before, rows)
+            count = cursor.rowcount
+        return replace(self.since(before, rows), count=count)
 
     def mark(self) -> tuple[int, int]:
         """Where notices and requests stand now, for ``since``."""
