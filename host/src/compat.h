@@ -8,11 +8,6 @@
 #error "multicorn needs PostgreSQL 14 or later and Python 3.10 or later"
 #endif
 
-/* 15 began to define the suffix of libraries for extensions. */
-#ifndef DLSUFFIX
-#define DLSUFFIX ".so"
-#endif
-
 /* 18 moved parts of it to headers of their own. */
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000

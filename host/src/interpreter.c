@@ -5,7 +5,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -14,6 +13,7 @@
 PyObject   *py_host = NULL;
 
 static bool started = false;
+static bool is_ours = false;		/* whether this host has started Python, and not PL/Python */
 static pthread_t main_thread;
 
 /* How many PY_BEGIN blocks are open. */
@@ -24,7 +24,7 @@ static int	depth = 0;
  *
  * The GIL is let go on leaving Python, so that a wrapper's worker threads run while PostgreSQL
  * sorts, joins, or waits for its client. It is not when there are no other threads, which would
- * only cost time, nor where PL/Python is installed: that calls Python without asking for the GIL.
+ * only cost time, nor where PL/Python is used in the session, see plpython.c.
  */
 static PyThreadState *released = NULL;
 static bool may_release = false;
@@ -101,15 +101,12 @@ stop_threads(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 static void
 start_interpreter(void)
 {
-	char		plpython[MAXPGPATH];
-
-	snprintf(plpython, sizeof(plpython), "%s/plpython3%s", pkglib_path, DLSUFFIX);
-	may_release = !Py_IsInitialized() && access(plpython, F_OK) != 0;
-
 	if (!Py_IsInitialized())
 	{
 		PyPreConfig preconfig;
 		PyConfig	config;
+
+		plpython_before_start();
 
 		/*
 		 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8
@@ -128,6 +125,7 @@ start_interpreter(void)
 		check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
 		check_status(Py_InitializeFromConfig(&config));
 		PyConfig_Clear(&config);
+		is_ours = true;
 	}
 
 	main_thread = pthread_self();
@@ -136,6 +134,9 @@ start_interpreter(void)
 	to_postgres_init();
 	instances_init();
 	transactions_init();
+	may_release = is_ours;
+	if (is_ours)
+		plpython_init();
 	on_proc_exit(stop_threads, (Datum) 0);
 	started = true;
 }
@@ -263,6 +264,20 @@ py_holder_set(PyHolder *holder, PyObject *object)
 	Py_XINCREF(object);
 	holder->object = object;
 	Py_XDECREF(old);
+}
+
+/*
+ * Hold on to the GIL from now on.
+ */
+void
+py_keep(void)
+{
+	may_release = false;
+	if (released != NULL)
+	{
+		PyEval_RestoreThread(released);
+		released = NULL;
+	}
 }
 
 bool

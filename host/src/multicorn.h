@@ -53,6 +53,7 @@ extern void py_pool_release(int mark);
 extern void py_holder_init(PyHolder *holder, MemoryContext context);
 extern void py_holder_set(PyHolder *holder, PyObject *object);
 extern bool py_on_main_thread(void);
+extern void py_keep(void);
 
 /*
  * Everything that touches Python stands between these. The block must not be left by return,
@@ -75,6 +76,11 @@ extern bool py_on_main_thread(void);
 
 extern void py_throw(void) __attribute__((noreturn));
 extern void py_report(PyObject *report);
+
+/* plpython.c */
+
+extern void plpython_before_start(void);
+extern void plpython_init(void);
 
 /* pymodule.c */
 

@@ -58,6 +58,14 @@ class Cluster:
         """The tree's own copy of one of pg_config's directories."""
         return self.tree / pg_config(name).relative_to("/")
 
+    def add(self, files: Path) -> None:
+        """Put a package's files, unpacked to a directory, into the tree."""
+        for name, part in (("pkglibdir", ""), ("sharedir", "extension")):
+            for file in (files / pg_config(name).relative_to("/") / part).glob("*.*"):
+                target = self.inside(name) / part / file.name
+                target.unlink(missing_ok=True)
+                shutil.copy(file, target)
+
     def build(self) -> None:
         bindir, pkglibdir, sharedir = (self.inside(n) for n in ("bindir", "pkglibdir", "sharedir"))
         bindir.mkdir(parents=True)
@@ -146,13 +154,15 @@ def link_all(source: Path, target: Path, own: tuple[str, ...] = ()) -> None:
 
 
 @contextlib.contextmanager
-def running_cluster(host: str) -> Iterator[Cluster]:
-    """Build, start and in the end remove a cluster."""
+def running_cluster(host: str, package: Path | None = None) -> Iterator[Cluster]:
+    """Build, start and in the end remove a cluster, with the files of an unpacked package."""
     # A short path: a socket's name has room for about a hundred bytes.
     directory = Path(tempfile.mkdtemp(prefix="mc-", dir="/tmp"))
     cluster = Cluster(host, directory)
     try:
         cluster.build()
+        if package:
+            cluster.add(package)
         cluster.start()
         try:
             yield cluster
