@@ -1,15 +1,18 @@
 """The text of the statement the client sent, as far as the backend tells.
 
-Some things that hosts do not tell can only be read there:
+Some things that Multicorn2 does not tell can only be read there (a host that tells them is asked
+instead: see ``wrapper.capabilities``):
 
+- whether it may change rows, so that what it reads must not have been kept;
 - whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
   there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
 - whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
-- whether it compares texts by another type or collation, which Multicorn2 does not tell either;
+- whether it compares texts by another type or collation;
 - whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
   takes a negative one for none;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
-  that they would come out as NULLs.
+  that they would come out as NULLs;
+- whether it takes back the whole transaction, and not to a savepoint.
 
 ``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
 function it is the caller's.
@@ -50,7 +53,10 @@ _WIDE_LIMIT = re.compile(
     r"\b(?:limit|offset|fetch\s+(?:first|next))\b(?!\s*\d{1,9}(?![\w.]))|\bexecute\b",
     re.IGNORECASE,
 )
-_ROLLBACK = re.compile(r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE)
+_ROLLBACK = re.compile(
+    r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?(?:\s+and(?:\s+no)?\s+chain)?\s*;?\s*",
+    re.IGNORECASE,
+)
 
 
 _debug_query_string = variable("debug_query_string", ctypes.c_char_p)
@@ -96,21 +102,16 @@ def trigger_depth() -> int:
     return int(_trigger_depth(None))
 
 
-# A nested loop scans again for each outer row, under one and the same text.
-@functools.lru_cache(maxsize=4)
 def may_use_whole_rows(statement: str) -> bool:
     """Whether a statement calls a function that may be given whole rows."""
     return bool(_WHOLE_ROWS.search(statement))
 
 
-@functools.lru_cache(maxsize=4)
-@functools.lru_cache(maxsize=4)
 def may_compare_loosely(statement: str) -> bool:
     """Whether texts may be compared such that different ones are equal."""
     return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
 
 
-@functools.lru_cache(maxsize=4)
 def may_limit_widely(statement: str) -> bool:
     """Whether a LIMIT or OFFSET may be negative, or have more than 32 bits."""
     return _WIDE_LIMIT.search(_SKIPPED.sub(" ", statement)) is not None
@@ -127,6 +128,45 @@ def may_write(statement: str) -> bool:
 def is_rollback(statement: str) -> bool:
     """Whether a statement ends the whole transaction by taking it back."""
     return bool(_ROLLBACK.fullmatch(statement))
+
+
+class Present:
+    """The statement that is running: what its text says, each answer looked for once.
+
+    A nested loop scans again for each outer row, under one and the same text, which may be long.
+    """
+
+    @functools.cached_property
+    def text(self) -> str:
+        return text()
+
+    @functools.cached_property
+    def may_use_whole_rows(self) -> bool:
+        return may_use_whole_rows(self.text)
+
+    @functools.cached_property
+    def may_compare_loosely(self) -> bool:
+        return may_compare_loosely(self.text)
+
+    @functools.cached_property
+    def may_limit_widely(self) -> bool:
+        return may_limit_widely(self.text)
+
+    @functools.cached_property
+    def may_write(self) -> bool:
+        return may_write(self.text)
+
+    @functools.cached_property
+    def is_rollback(self) -> bool:
+        return is_rollback(self.text)
+
+
+_present = PerStatement(Present)
+
+
+def present() -> Present:
+    """The statement that is running."""
+    return _present.current()
 
 
 @dataclass

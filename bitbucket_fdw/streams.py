@@ -99,7 +99,7 @@ class Requests:
         self._scan.afford(count)
 
     def submit(self, url: str) -> Future[Answer]:
-        return self._scan.submit(self._client.get, url, self._scan)
+        return self._client.ask(url, self._scan)
 
     def wait(self, future: Future[Answer]) -> Any:
         return self._scan.wait(future).json

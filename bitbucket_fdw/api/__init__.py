@@ -4,6 +4,7 @@ from .client import Client, client_for
 from .credentials import Credential
 from .envelope import complaint, whole
 from .exchange import Answer, Settings
+from .kept import KeptAnswers
 from .oauth_tokens import end_renewals
 from .paging import Listing, Pages
 from .scan import Budget, ScanContext
@@ -14,6 +15,7 @@ __all__ = [
     "Budget",
     "Client",
     "Credential",
+    "KeptAnswers",
     "Listing",
     "NextLinks",
     "Numbers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urljoin
 
@@ -12,6 +13,7 @@ from ..errors import (
     BadResponse,
     Cancelled,
     ConnectionFailure,
+    NotFound,
     OutcomeUnknown,
     RequestError,
     ServerFailure,
@@ -19,6 +21,7 @@ from ..errors import (
 from .credentials import Credential
 from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Outgoing, Settings
+from .kept import KeptAnswers
 from .retry import Attempts, Pause, worth_repeating
 from .scan import ScanContext, Workers
 
@@ -33,6 +36,8 @@ class Client:
         self.notice: Callable[[str], None] = lambda _: None  # where to tell of long pauses
         self.workers = Workers(settings.concurrency)
         self._exchange = Exchange(settings, credential)
+        # Whose answers are whose: as in client_for().
+        self._place = (settings, credential.identity)
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
         """The full address of a path below ``base_url``, its parameters encoded."""
@@ -45,12 +50,27 @@ class Client:
         """A Location header as a full address."""
         return urljoin(f"{self.settings.base_url}/", location)
 
+    def ask(self, url: str, scan: ScanContext) -> Future[Answer]:
+        """GET an address on a worker thread, as :meth:`get` does; or give what the scan's execution
+        keeps of it, which costs no request.
+        """
+        found = scan.kept.find((self._place, url)) if scan.kept else None
+        if found is None:
+            return scan.submit(self.get, url, scan)
+        future: Future[Answer] = Future()
+        if isinstance(found, Answer):
+            future.set_result(found)
+        else:
+            future.set_exception(found)
+        return future
+
     def get(self, url: str, scan: ScanContext) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
 
         Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
+        writes = KeptAnswers.generation()
         outgoing = Outgoing("GET", url, fresh=scan.fresh)
         self._exchange.path(url)
         attempts = Attempts(self.settings)
@@ -60,6 +80,9 @@ class Client:
                 raise Cancelled("the scan has ended")
             with scan.flight(self.settings.max_answer_time) as flight:
                 outcome = self._exchange.attempt(outgoing, flight)
+            found = outcome if isinstance(outcome, Answer) else outcome.error
+            if scan.kept and isinstance(found, (Answer, NotFound)):
+                scan.kept.keep((self._place, url), found, writes)
             if isinstance(outcome, Answer):
                 return outcome
             if not worth_repeating(outcome.error):
@@ -76,12 +99,16 @@ class Client:
         :class:`OutcomeUnknown` when it may have been applied, another :class:`RequestError` when
         it was not.
         """
-        self._exchange.outdate_answers()
+        self._outdate_answers()
         try:
             return self._send(Outgoing(method, self.url(path), body), repeatable, scan)
         finally:
             # A read that began meanwhile may have been answered from before the write.
-            self._exchange.outdate_answers()
+            self._outdate_answers()
+
+    def _outdate_answers(self) -> None:
+        KeptAnswers.outdate()
+        self._exchange.outdate_answers()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
         attempts = Attempts(self.settings)

@@ -83,7 +83,8 @@ class Outgoing:
 class Answer:
     """A successful answer: its JSON (``None`` for an empty body) and its size in bytes.
 
-    ``location`` is where an answer of 202 says the outcome will be told.
+    ``location`` is where an answer of 202 says the outcome will be told, ``content`` the body as it
+    came.
     """
 
     json: Any
@@ -91,6 +92,7 @@ class Answer:
     status: int = 200
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,13 @@ class Exchange:
         except (ValueError, RecursionError):  # lists within lists within lists
             return Failed(self._about(self._not_json(response, method, path)), response)
         size = len(response.content)
-        return Answer(parsed, size, response.status_code, headers=response.headers)
+        return Answer(
+            parsed,
+            size,
+            response.status_code,
+            headers=response.headers,
+            content=response.content,
+        )
 
     def _renewing(self, outgoing: Outgoing) -> requests.Response:
         """The response, asked for again with a new token where the credential can get one."""

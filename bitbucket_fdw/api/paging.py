@@ -147,7 +147,7 @@ class Pages:
     def _submit(self, url: str) -> Future[Answer]:
         self._url = url
         self._asked.add(hash(url))
-        return self._scan.submit(self._client.get, url, self._scan)
+        return self._client.ask(url, self._scan)
 
     # --- what the answers say ---
 

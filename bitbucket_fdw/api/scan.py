@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..errors import Cancelled, TooManyRequests
 from .flights import Flight
+from .kept import KeptAnswers
 from .oauth_tokens import let_renewals_end
 
 T = TypeVar("T")
@@ -78,9 +79,13 @@ class Budget:
                 raise self._too_many(f"more than {self.limit}")
 
     def afford(self, count: int) -> None:
-        """:class:`TooManyRequests` if that many more requests would pass the limit."""
-        if self.spent + count > self.limit:
-            raise self._too_many(f"about {self.spent + count}")
+        """:class:`TooManyRequests` if that many different requests more would pass the limit.
+
+        Those of an earlier scan may be answered from what the execution keeps.
+        """
+        before = self.spent if self.scans == 1 else 0
+        if before + count > self.limit:
+            raise self._too_many(f"about {before + count}")
 
     def _too_many(self, needed: str) -> TooManyRequests:
         return TooManyRequests(
@@ -102,6 +107,7 @@ class ScanContext:
         once the statement should stop.
     :param notice: called on the main thread while it waits, with what a worker has to say.
     :param fresh: answers must not come from the cache.
+    :param kept: answers of the execution that the scan is part of; ``None``: none are kept.
     """
 
     def __init__(
@@ -111,12 +117,14 @@ class ScanContext:
         interrupted: Callable[[], bool] = lambda: False,
         fresh: bool = False,
         notice: Callable[[str], None] = lambda _: None,
+        kept: KeptAnswers | None = None,
     ) -> None:
         self._workers = workers
         self._interrupted = interrupted
         self._budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget.scans += 1
         self.fresh = fresh
+        self.kept = kept
         self.stopped = threading.Event()
         self._notice = notice
         self._said: list[str] = []

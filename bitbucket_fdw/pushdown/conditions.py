@@ -45,6 +45,10 @@ _TIMESTAMP = re.compile(
 )
 
 
+NOT_TOLD: Any = object()
+"""In place of a :class:`Qual`'s moment on a host that tells none."""
+
+
 class Qual(NamedTuple):
     """A condition as the host gives it: ``operator`` is a name, or a pair of a name and whether
     any (rather than every) element of the list value has to match.
@@ -52,12 +56,16 @@ class Qual(NamedTuple):
     ``plain`` is whether the comparison is what the operator's name says, and not that of another
     type (``citext``) or collation to which texts are equal that differ; ``None`` if the host cannot
     tell and the statement gives reason for doubt.
+
+    ``instant`` is what a column of times is compared with, exactly: an aware datetime, or for a
+    list those of its elements but for NULLs; ``None`` if there is none in Python's years.
     """
 
     field_name: str
     operator: Operator
     value: Any
     plain: bool | None = True
+    instant: Any = NOT_TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +114,7 @@ def _is_plain(column: Column, qual: Qual) -> bool:
 def _condition(column: Column, qual: Qual) -> Condition | None:
     operator, value = qual.operator, qual.value
     if isinstance(operator, tuple):
-        name, any_element = operator
-        if name != "=" or not any_element or not isinstance(value, (list, tuple)):
-            return None
-        # An element that is NULL can never make the test true.
-        elements = [read(column.type, element) for element in value if element is not None]
-        if any(element is None for element in elements):
-            return None
-        return Condition(column, "in", tuple(dict.fromkeys(elements)), _slack(value))
+        return _list_condition(column, qual) if operator == ("=", True) else None
     if value is None:
         # A parameter that is NULL comes as "= None" too; the row it could let through is dropped
         # by the recheck.
@@ -125,12 +126,32 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
         return None
     if operator not in _COMPARISONS:
         return None
+    if _has_instant(column, qual):
+        return Condition(column, operator, qual.instant) if qual.instant else None
     typed = read(column.type, value)
     if typed is None:
         return None
     if operator == "<>" and column.type == "boolean":
         return Condition(column, "=", not typed)
     return Condition(column, operator, typed, _slack([value]))
+
+
+def _list_condition(column: Column, qual: Qual) -> Condition | None:
+    """That the column is one of the elements; one that is NULL can never make the test true."""
+    if _has_instant(column, qual):
+        moments = qual.instant
+        return None if moments is None else Condition(column, "in", tuple(dict.fromkeys(moments)))
+    if not isinstance(qual.value, (list, tuple)):
+        return None
+    elements = [read(column.type, element) for element in qual.value if element is not None]
+    if any(element is None for element in elements):
+        return None
+    return Condition(column, "in", tuple(dict.fromkeys(elements)), _slack(qual.value))
+
+
+def _has_instant(column: Column, qual: Qual) -> bool:
+    """Whether the host tells what moment the value is, or that it is none."""
+    return column.type == "timestamptz" and qual.instant is not NOT_TOLD
 
 
 def read(pg_type: str, value: Any) -> Any:

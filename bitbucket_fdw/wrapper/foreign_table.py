@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import multicorn
 from multicorn import ForeignDataWrapper
 
 from .. import estimate, explain, interrupts, options, sign_in, statement
@@ -23,7 +22,7 @@ from ..ctids import Ctids
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..execution import Row, Sizes
 from ..modify import Modifier
-from ..pushdown import Qual, plan
+from ..pushdown import plan
 from ..pushdown.request import Request
 from ..reader import Reader, known_refusals
 from ..scans import SCANS
@@ -32,6 +31,7 @@ from ..tables import Table
 from ..transactions import JOURNAL
 from ..wording import sayable
 from ..writes import check_clauses
+from .capabilities import HOST
 from .importing import import_schema
 from .reports import enter_transaction, notice, report, reporting, tell, warn
 from .sql_functions import ServiceFdw
@@ -65,6 +65,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._missing: PerStatement[set[str]] = PerStatement(set)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
+        self._rolling_back = False
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
         self._write_mode: str = values["write_mode"]
@@ -93,7 +94,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
         # Multicorn2 3.2 loses the conditions of a join that are not part of the key: ON a.id = b.id
         # AND a.x = b.x would return rows for which only the first holds.
-        if not getattr(multicorn, "JOIN_CONDITIONS_KEPT", False):
+        if not HOST.keeps_join_conditions:
             return []
         keys = estimate.path_keys(self.binding, self.sizes.guess)
         if self._ctids.numbers:  # the ctid is as good as the key
@@ -113,11 +114,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def can_limit(self, limit: int | None, offset: int | None) -> bool:
         # Asked only where no condition remains: rows are counted off here. OFFSET alone ends no
         # reading, and Multicorn2 plans a scan with it, and with LIMIT -1, as one of minus one row.
-        if limit is None:
-            return False
-        if getattr(multicorn, "JOIN_CONDITIONS_KEPT", False):
-            return True
-        return not statement.may_limit_widely(statement.text())
+        return limit is not None and HOST.tells_limits()
 
     @reporting
     def exact_quals(self, quals: list[Any]) -> bool:
@@ -147,12 +144,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Iterator[Row]:
+        execution = getattr(self, "execution", None)
+        fresh = self._modifier.changing or HOST.may_write(execution)
         scan = ScanContext(
             self.client.workers,
             self._budget(quals, columns),
             interrupts.pending,
-            fresh=self._modifier.changing or statement.may_write(statement.text()),
+            fresh=fresh,
             notice=self.client.notice,
+            kept=None if fresh else HOST.kept_answers(execution),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
@@ -206,12 +206,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Request:
-        text = statement.text()
         with_ctid = CTID in columns
-        if statement.may_use_whole_rows(text):
-            columns = self.binding.shown
-        plain = None if statement.may_compare_loosely(text) else True
-        asked = [Qual(q.field_name, q.operator, q.value, getattr(q, "plain", plain)) for q in quals]
+        columns = HOST.columns(columns, self.binding.shown)
+        asked = HOST.quals(quals)
         request = self.binding.request(
             [qual for qual in asked if qual.field_name != CTID],
             columns,
@@ -272,7 +269,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """The same on other hosts, from the statement's text; once, since it may be long."""
         enter_transaction()
         self._require_updatable()
-        if self._modifier.statements.admitted:
+        if HOST.tells_clauses or self._modifier.statements.admitted:
             return
         text, names = statement.text(), (self.table.name, self.table.flat_name())
         returning = statement.has_returning(text, names)
@@ -309,7 +306,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.level = level - 1
         self._modifier.statements.rolled_back(level)
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
-        if not statement.is_rollback(statement.text()):
+        if not HOST.rolls_back_everything(self._rolling_back):
             enter_transaction()
             tell(JOURNAL.rollback(level))
 
@@ -322,7 +319,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         JOURNAL.commit()
         self._modifier.statements.rolled_back(1)
 
+    def begin_rollback(self) -> None:
+        """Be told that all savepoints and the transaction will be taken back, on a host that says
+        so.
+        """
+        self._rolling_back = True
+
     def rollback(self) -> None:
+        self._rolling_back = False
         enter_transaction()
         tell(JOURNAL.rollback(1))
         self._modifier.statements.rolled_back(1)

@@ -128,6 +128,7 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 		AttrNumber	rowid;
 
 		py_holder_set(&modification->instance, instance);
+		execution_get(mtstate->ps.state);	/* functions that it calls run within it */
 		modification->converter = row_converter(relation, NULL, modification->with_ctid);
 		start = py_call(instance, "start_modify", "(siiii)",
 						operation == CMD_UPDATE ? "update" :

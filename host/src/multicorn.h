@@ -144,6 +144,10 @@ extern PyObject *server_to_python(ForeignServer *server, Oid userid);
 extern void transactions_init(void);
 extern void transaction_take_part(void);
 
+/* executions.c */
+
+extern PyObject *execution_get(EState *state);
+
 /* quals.c */
 
 typedef struct ScanQual
@@ -154,6 +158,7 @@ typedef struct ScanQual
 	bool		use_or;			/* namely ANY */
 	bool		strict;			/* a NULL value makes it NULL */
 	bool		plain;			/* see is_plain() */
+	bool		timed;			/* the column is a timestamptz: see qual_instant_to_python() */
 	Expr	   *value;
 	ExprState  *state;			/* of "value"; the scan's */
 } ScanQual;
@@ -161,7 +166,8 @@ typedef struct ScanQual
 extern Var *column_of(Index relid, Node *node);
 extern bool is_plain(Node *column, Oid operator, Oid collation);
 extern ScanQual *clause_to_qual(Index relid, Expr *clause);
-extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value);
+extern PyObject *qual_instant_to_python(const ScanQual *qual, Datum value, bool isnull);
+extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
 /* planning.c, lookups.c, sorting.c */

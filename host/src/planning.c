@@ -64,7 +64,9 @@ constant_quals(RelOptInfo *rel, bool *complete)
 		}
 		constant = (Const *) qual->value;
 		value = qual_value_to_python(qual, constant->constvalue, constant->constisnull);
-		py_append(list, qual_to_python(qual, value));
+		py_append(list, qual_to_python(qual, value,
+									   qual_instant_to_python(qual, constant->constvalue,
+															  constant->constisnull)));
 	}
 	return list;
 }

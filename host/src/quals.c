@@ -13,7 +13,10 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 /*
  * The column of a table that an expression is, or NULL. A relabelling, such as of varchar to text,
@@ -79,6 +82,7 @@ make_qual(Var *column, char *operator, void *value)
 	qual->operator = operator;
 	qual->value = value;
 	qual->plain = true;
+	qual->timed = column->vartype == TIMESTAMPTZOID;
 	return qual;
 }
 
@@ -194,15 +198,68 @@ qual_value_to_python(const ScanQual *qual, Datum value, bool isnull)
 }
 
 /*
+ * A moment in microseconds since 2000, in UTC, as a timestamptz is compared with the value. None
+ * for an infinite one, and for a value of another type.
+ */
+static PyObject *
+instant_to_python(Datum value, Oid type)
+{
+	TimestampTz instant;
+	int			overflow = 0;
+
+	switch (type)
+	{
+		case TIMESTAMPTZOID:
+			instant = DatumGetTimestampTz(value);
+			break;
+		case TIMESTAMPOID:
+			instant = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
+			break;
+		case DATEOID:
+			instant = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
+			break;
+		default:
+			return Py_None;
+	}
+	if (overflow != 0 || TIMESTAMP_NOT_FINITE(instant))
+		return Py_None;
+	return py_own(PyLong_FromLongLong(instant));
+}
+
+/*
+ * The value of a qual on a timestamptz as a moment, or the moments of an array's elements but for
+ * NULLs. A date and a timestamp are of the session's time zone, which only PostgreSQL knows.
+ */
+PyObject *
+qual_instant_to_python(const ScanQual *qual, Datum value, bool isnull)
+{
+	Oid			type = exprType((Node *) qual->value);
+	ArrayIterator iterator;
+	PyObject   *list;
+
+	if (!qual->timed || isnull)
+		return Py_None;
+	if (!qual->is_array)
+		return instant_to_python(value, type);
+	list = py_own(PyList_New(0));
+	iterator = array_create_iterator(DatumGetArrayTypeP(value), 0, NULL);
+	while (array_iterate(iterator, &value, &isnull))
+		if (!isnull)
+			py_append(list, instant_to_python(value, get_element_type(type)));
+	array_free_iterator(iterator);
+	return list;
+}
+
+/*
  * The qual, with this value, as multicorn/_instances.py takes it.
  */
 PyObject *
-qual_to_python(const ScanQual *qual, PyObject *value)
+qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant)
 {
 	PyObject   *operator = server_string_to_python(qual->operator);
 
 	if (qual->is_array)
 		operator = py_own(Py_BuildValue("(OO)", operator, qual->use_or ? Py_True : Py_False));
-	return py_own(Py_BuildValue("(iOOO)", qual->attno, operator, value,
-								qual->plain ? Py_True : Py_False));
+	return py_own(Py_BuildValue("(iOOOO)", qual->attno, operator, value,
+								qual->plain ? Py_True : Py_False, instant));
 }

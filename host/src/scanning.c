@@ -12,6 +12,7 @@
 typedef struct RunningScan
 {
 	PyHolder	instance;
+	PyHolder	execution;		/* of the query; not for EXPLAIN alone */
 	PyHolder	iterator;
 	RowConverter *converter;
 	bool		with_ctid;
@@ -20,7 +21,7 @@ typedef struct RunningScan
 } RunningScan;
 
 static void
-begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
+begin_foreign_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Relation	relation = node->ss.ss_currentRelation;
@@ -29,6 +30,7 @@ begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 	ListCell   *lc;
 
 	py_holder_init(&scan->instance, CurrentMemoryContext);
+	py_holder_init(&scan->execution, CurrentMemoryContext);
 	py_holder_init(&scan->iterator, CurrentMemoryContext);
 	foreach(lc, list_nth(plan->fdw_private, PRIVATE_COLUMNS))
 	{
@@ -51,6 +53,8 @@ begin_foreign_scan(ForeignScanState *node, int eflags pg_attribute_unused())
 	{
 		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation),
 													   SCAN_CHECK_AS_USER(plan, node->ss.ps.state)));
+		if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+			py_holder_set(&scan->execution, execution_get(node->ss.ps.state));
 		scan->converter = row_converter(relation, columns, scan->with_ctid);
 	}
 	PY_END();
@@ -86,6 +90,7 @@ current_quals(ForeignScanState *node, bool only_explain)
 	{
 		ScanQual   *qual = lfirst(lc);
 		PyObject   *value;
+		PyObject   *instant = Py_None;
 
 		if (only_explain && has_unknown_param((Node *) qual->value, econtext->ecxt_param_list_info))
 			value = placeholder_to_python(exprType((Node *) qual->value));
@@ -97,8 +102,9 @@ current_quals(ForeignScanState *node, bool only_explain)
 			if (isnull && qual->strict && !only_explain)
 				return Py_None;
 			value = qual_value_to_python(qual, datum, isnull);
+			instant = qual_instant_to_python(qual, datum, isnull);
 		}
-		py_append(list, qual_to_python(qual, value));
+		py_append(list, qual_to_python(qual, value, instant));
 	}
 	return list;
 }
@@ -133,8 +139,9 @@ iterate_foreign_scan(ForeignScanState *node)
 		PyObject   *row;
 
 		if (scan->iterator.object == NULL)
-			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(O)",
-												   scan_to_python(node, false)));
+			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OO)",
+												   scan_to_python(node, false),
+												   scan->execution.object));
 		row = PyIter_Next(scan->iterator.object);
 		if (row != NULL)
 			py_own(row);
@@ -182,6 +189,7 @@ end_foreign_scan(ForeignScanState *node)
 	{
 		py_call(scan->instance.object, "end_scan", "()");
 		py_holder_set(&scan->iterator, NULL);
+		py_holder_set(&scan->execution, NULL);
 		py_holder_set(&scan->instance, NULL);
 	}
 	PY_END();

@@ -59,18 +59,21 @@ def test_a_condition_is_shipped(sql, table, where, q):
     assert f"q: {q}" in sql.explain(f"SELECT * FROM {table} WHERE {where}")
 
 
-# A time handed over as text may be a timestamp that the host misread: see test_times.
+# On the bundled host a millisecond wider; a time that Multicorn2 hands over as text may be a
+# timestamp that it misread: see test_times.
 TIMES = [
-    ("created_on >= '2025-01-01 00:00:00+00'", "created_on >= 2024-12-31T20:59:59.999000+00:00"),
-    ("created_on > '2025-01-01 00:00:00+00'", "created_on >= 2024-12-31T20:59:59.999000+00:00"),
-    ("created_on < '2025-01-01 00:00:00+00'", "created_on <= 2025-01-01T03:00:00.001000+00:00"),
-    ("created_on <= '2025-01-01 00:00:00+00'", "created_on <= 2025-01-01T03:00:00.001000+00:00"),
+    (">=", "created_on >= 2024-12-31T23:59:59.999000+00:00", ">= 2024-12-31T20:59:59.999000+00:00"),
+    (">", "created_on >= 2024-12-31T23:59:59.999000+00:00", ">= 2024-12-31T20:59:59.999000+00:00"),
+    ("<", "created_on <= 2025-01-01T00:00:00.001000+00:00", "<= 2025-01-01T03:00:00.001000+00:00"),
+    ("<=", "created_on <= 2025-01-01T00:00:00.001000+00:00", "<= 2025-01-01T03:00:00.001000+00:00"),
 ]
 
 
-@pytest.mark.parametrize(("where", "q"), TIMES)
-def test_a_bound_on_a_time_is_shipped_a_little_wider(sql, where, q):
+@pytest.mark.parametrize(("operator", "told", "guessed"), TIMES)
+def test_a_bound_on_a_time_is_shipped_a_little_wider(sql, host, operator, told, guessed):
+    where = f"created_on {operator} '2025-01-01 00:00:00+00'"
     result = sql.query(f"SELECT id FROM pull_requests WHERE {where}")
+    q = told if host == "bundled" else f"created_on {guessed}"
     assert {one.q for one in asked(result)} == {q}
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
     "ALL",
     "ANY",
-    "JOIN_CONDITIONS_KEPT",
+    "CAPABILITIES",
     "UNBOUND",
     "ColumnDefinition",
+    "Execution",
     "ForeignDataWrapper",
     "Levels",
     "Options",
@@ -30,9 +32,20 @@ ANY = object()
 ALL = object()
 UNBOUND = object()
 
-# Beyond Multicorn2: a scan by a path key also checks the join's other conditions. Multicorn2 3.2
-# leaves them out, so that a wrapper may want to offer keys only where this is set.
-JOIN_CONDITIONS_KEPT = True
+#: Beyond Multicorn2: what this host tells a wrapper, so that none of it need be guessed. README.md
+#: says what each name stands for.
+CAPABILITIES = frozenset(
+    {
+        "clauses",
+        "executions",
+        "instants",
+        "join_conditions",
+        "limits",
+        "plain_quals",
+        "rollbacks",
+        "whole_rows",
+    }
+)
 
 Operator: TypeAlias = str | tuple[str, bool]
 Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
@@ -65,6 +78,11 @@ class Qual:
     #: as after a cast to ``citext``, or where the collation makes different texts equal. A wrapper
     #: that goes by the operator's name should leave such a condition to PostgreSQL.
     plain: bool = True
+
+    #: Beyond Multicorn2: for a column of type timestamptz, the moment in UTC that it is compared
+    #: with, whatever the type of the value and the session's TimeZone and DateStyle; for a list
+    #: operator the moments of all elements but NULLs. None where Python cannot hold one of them.
+    instant: datetime | list[datetime] | None = None
 
     def __init__(self, field_name: str, operator: Operator, value: Any) -> None:
         self.field_name = field_name
@@ -102,6 +120,20 @@ class Qual:
         return hash((self.field_name, self.operator, self.value))
 
 
+class Execution:
+    """Beyond Multicorn2: one execution of a query, from its start to its end; a cursor is one.
+
+    A query in a STABLE or IMMUTABLE function, which sees its caller's snapshot, is part of the
+    caller's execution. One in a VOLATILE function is an execution of its own.
+    """
+
+    def __init__(self, may_write: bool) -> None:
+        #: Whether it, or an open one that it may be called by, changes or locks rows.
+        self.may_write = may_write
+        #: For wrappers, to keep what is true as long as it runs; each under a name of its own.
+        self.kept: dict[str, Any] = {}
+
+
 class Levels(NamedTuple):
     """Beyond Multicorn2: whose options are whose, and for whom the wrapper acts.
 
@@ -136,6 +168,10 @@ class ForeignDataWrapper:
 
     #: Cost, in the planner's units, of getting to the first row.
     _startup_cost: int = 20
+
+    #: Beyond Multicorn2: the execution that ``execute`` is called for. Set before each call, and
+    #: to be read before its first row.
+    execution: Execution | None = None
 
     def __init__(
         self, fdw_options: dict[str, str], fdw_columns: dict[str, ColumnDefinition]
@@ -273,6 +309,10 @@ class ForeignDataWrapper:
 
     def rollback(self) -> None:
         """Be told that the transaction has aborted; it is too late to fail."""
+
+    # def begin_rollback(self) -> None:
+    #     Beyond Multicorn2; not defined here either. Called when ROLLBACK begins to take back the
+    #     whole transaction, before sub_rollback for its savepoints, and rollback for all of it.
 
     def sub_begin(self, level: int) -> None:
         """Be told of a savepoint; the outermost has level 2."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import get_class
+from . import Execution, get_class
 from ._instances import Server, current_instance, forget_table, make_instance, tables_to_check
 from ._reports import failure, raise_postgres_error, report
 from ._transactions import transaction_event
 from ._values import array_parts, date_value, nested, plain_row, text, timestamp_value
 
 __all__ = [
+    "Execution",
     "array_parts",
     "current_instance",
     "date_value",

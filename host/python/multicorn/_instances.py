@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from . import ColumnDefinition, Levels, Options, Qual, Row, SortKey, get_class
+from . import ColumnDefinition, Execution, Levels, Options, Qual, Row, SortKey, get_class
 from ._reports import failure
 from ._transactions import Participant
+from ._values import instant
 
 __all__ = [
     "Instance",
@@ -29,8 +30,8 @@ CTID = -1
 # As many as fit into one statement's parameters.
 MAX_BATCH_SIZE = 65535
 
-# A condition: attribute number, operator, value.
-HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool]
+# A condition: attribute number, operator, value, whether it is plain, and its moments.
+HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool, Any]
 # A column to sort by: attribute number, descending, nulls first, collation.
 HostSortKey: TypeAlias = tuple[int, int, int, str | None]
 # A column: attribute number, and the arguments of its ColumnDefinition.
@@ -151,11 +152,12 @@ class Instance(Participant):
 
     # Scanning
 
-    def start_scan(self, arguments: tuple[Any, ...]) -> Iterator[Row]:
+    def start_scan(self, arguments: tuple[Any, ...], execution: Execution) -> Iterator[Row]:
         """Return the iterator of a Scan's rows."""
         scan = Scan(*arguments)
         if scan.quals is None:
             return iter(())
+        self.wrapper.execution = execution
         rows = self.wrapper.execute(
             self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
         )
@@ -252,10 +254,12 @@ class Instance(Participant):
 
     def _quals(self, quals: list[HostQual]) -> list[Qual]:
         result = []
-        for attnum, comparison, value, plain in quals:
+        for attnum, comparison, value, plain, moment in quals:
             qual = Qual(self.names[attnum], comparison, value)
             if not plain:
                 qual.plain = False
+            if moment is not None:
+                qual.instant = instant(moment)
             result.append(qual)
         return result
 

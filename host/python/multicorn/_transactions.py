@@ -41,7 +41,11 @@ def transaction_event(event: str, level: int) -> None:
     ``level`` is the nesting of the (sub)transaction. Until the commit a hook may fail, and the
     transaction with it. After it, and while aborting, PostgreSQL cannot take an error any more.
     """
-    if event in ("sub_commit", "sub_rollback"):
+    if event == "begin_rollback":
+        for participant in _participants:
+            if hasattr(participant.wrapper, event):
+                _call_late(participant, event)
+    elif event in ("sub_commit", "sub_rollback"):
         _end_subtransaction(event, level)
     elif event in ("commit", "rollback"):
         _end_transaction(event)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._reports import failure
 
-__all__ = ["array_parts", "date_value", "nested", "plain_row", "text", "timestamp_value"]
+__all__ = ["array_parts", "date_value", "instant", "nested", "plain_row", "text", "timestamp_value"]
 
 # From PostgreSQL's catalog pg_type.
 JSON_TYPES = (114, 3802)
@@ -86,6 +86,20 @@ def timestamp_value(microseconds: int) -> datetime.datetime | None:
         return EPOCH + datetime.timedelta(microseconds=microseconds)
     except OverflowError:
         return None
+
+
+def instant(
+    microseconds: int | list[int | None],
+) -> datetime.datetime | list[datetime.datetime] | None:
+    """Return moments in UTC, counted from 2000; None if one is infinite or not in Python's years.
+
+    An infinite one comes as None.
+    """
+    if not isinstance(microseconds, list):
+        moment = timestamp_value(microseconds)
+        return None if moment is None else moment.replace(tzinfo=datetime.timezone.utc)
+    moments = [None if one is None else instant(one) for one in microseconds]
+    return [one for one in moments if isinstance(one, datetime.datetime)] if all(moments) else None
 
 
 def plain_row(

@@ -62,6 +62,10 @@ def wait_for_cancel():
     raise AssertionError("nobody interrupted this")
 
 
+class Kept:
+    """Something whose end can be seen."""
+
+
 class PlainWrapper(ForeignDataWrapper):
     """Leaves every hook but execute() to the base class."""
 
@@ -214,6 +218,9 @@ class Wrapper(PlainWrapper):
 
     def sub_rollback(self, level):
         self.note("sub_rollback", level=level)
+
+    def begin_rollback(self):
+        self.note("begin_rollback")
 
     @classmethod
     def import_schema(cls, schema, srv_options, options, restriction_type, restricts):

@@ -1,0 +1,133 @@
+"""Answers kept in memory for the length of one execution of a query.
+
+A query may scan a table several times, or another one that the same listing leads to, and a
+subquery is run for each row of another table. All of that shall see one moment, and not ask twice.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..errors import NotFound
+from .exchange import Answer
+
+MOST = 2 * 1024 * 1024
+"""Bytes of answers, as they came, and of their addresses, that one execution keeps."""
+
+_OVERHEAD = 512  # bytes that an entry takes besides, more or less
+
+Key = tuple[object, str]
+"""Whose answer it is, which is a client's place (see :class:`Client`), and the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What an address was answered with: a body, or 404."""
+
+    outcome: bytes | NotFound
+    status: int
+    bytes: int
+    at: float
+
+
+class KeptAnswers:
+    """The answers of one execution, the oldest of which are dropped for new ones.
+
+    Used by all threads. A write of this process, whichever execution it is of, makes all that is
+    kept by any count as old.
+
+    :param stale_after: seconds after which an answer counts as old too.
+    """
+
+    _writes: ClassVar[int] = 0
+    _counting: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, stale_after: float | None = None, most: int = MOST) -> None:
+        self._stale_after = stale_after
+        self._most = most
+        self._answers: OrderedDict[Key, _Kept] = OrderedDict()
+        self._bytes = 0
+        self._generation = self.generation()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def generation(cls) -> int:
+        """How many writes have begun or ended; to be taken before a request is sent."""
+        return KeptAnswers._writes
+
+    @classmethod
+    def outdate(cls) -> None:
+        """Make all that is kept, or was asked for before now, count as old."""
+        with KeptAnswers._counting:
+            KeptAnswers._writes += 1
+
+    def find(self, key: Key) -> Answer | NotFound | None:
+        """What an address was answered with, made anew; ``None`` if that is not known."""
+        with self._lock:
+            self._drop_what_is_old()
+            kept = self._answers.get(key)
+        if kept is None:
+            return None
+        if isinstance(kept.outcome, NotFound):
+            return _again(kept.outcome)
+        try:
+            return Answer(json.loads(kept.outcome), len(kept.outcome), kept.status)
+        except RecursionError:  # read here with less stack than a thread of its own has
+            return None
+
+    def keep(self, key: Key, outcome: Answer | NotFound, generation: int) -> None:
+        """Keep the outcome of a request that was sent when there had been so many writes."""
+        if isinstance(outcome, Answer):
+            content: bytes | NotFound = outcome.content
+            status, length = outcome.status, len(outcome.content)
+            if not length:
+                return
+        else:
+            content, status, length = _again(outcome), 404, 0
+        size = length + len(key[1]) + _OVERHEAD
+        with self._lock:
+            self._drop_what_is_old()
+            if generation != self._generation or size > self._most:
+                return
+            self._forget(key)
+            self._answers[key] = _Kept(content, status, size, time.monotonic())
+            self._bytes += size
+            while self._bytes > self._most:
+                self._forget(next(iter(self._answers)))
+
+    def _drop_what_is_old(self) -> None:
+        now = self.generation()
+        if now != self._generation:
+            self._generation = now
+            self._answers.clear()
+            self._bytes = 0
+        if self._stale_after is None:
+            return
+        oldest_allowed = time.monotonic() - self._stale_after
+        while self._answers:
+            key = next(iter(self._answers))
+            if self._answers[key].at >= oldest_allowed:
+                return
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        kept = self._answers.pop(key, None)
+        if kept is not None:
+            self._bytes -= kept.bytes
+
+
+def _again(error: NotFound) -> NotFound:
+    """An error of the same words: whoever catches one may add to it."""
+    return NotFound(
+        error.message,
+        method=error.method,
+        path=error.path,
+        status=error.status,
+        detail=error.detail,
+        hint=error.hint,
+    )

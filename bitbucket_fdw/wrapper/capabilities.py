@@ -1,0 +1,93 @@
+"""What the host tells of a statement, asked once; and what stands in for it where it tells nothing.
+
+The bundled host says by ``multicorn.CAPABILITIES`` what it tells beyond Multicorn2; its README
+explains each name. Multicorn2 3.2 has no such thing, and tells none of it. What can be had from the
+statement's text is read there, and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import multicorn
+
+from .. import statement
+from ..api import KeptAnswers
+from ..pushdown import Qual
+from ..pushdown.conditions import NOT_TOLD
+from ..statement import PerStatement
+
+_STALE_AFTER = 5.0
+"""Seconds that an answer is kept where executions cannot be told apart.
+
+A function that looks at Bitbucket again and again until something happens runs within one statement
+of the client's.
+"""
+
+
+class Host:
+    """The host around this interpreter.
+
+    :param told: names of :data:`multicorn.CAPABILITIES`.
+    """
+
+    def __init__(self, told: Collection[str]) -> None:
+        self.keeps_join_conditions = "join_conditions" in told
+        self.tells_clauses = "clauses" in told
+        self._tells_executions = "executions" in told
+        self._tells_limits = "limits" in told
+        self._tells_instants = "instants" in told
+        self._tells_plain_quals = "plain_quals" in told
+        self._tells_rollbacks = "rollbacks" in told
+        self._tells_whole_rows = "whole_rows" in told
+        self._kept = PerStatement(lambda: KeptAnswers(_STALE_AFTER))
+
+    def columns(self, named: Iterable[str], every: Iterable[str]) -> Iterable[str]:
+        """The columns that a scan has to give, of those named and all that there are."""
+        if self._tells_whole_rows or not statement.present().may_use_whole_rows:
+            return named
+        return every
+
+    def quals(self, quals: Iterable[Any]) -> list[Qual]:
+        """A scan's conditions, with what is known of how they compare."""
+        doubtful = not self._tells_plain_quals and statement.present().may_compare_loosely
+        return [
+            Qual(
+                qual.field_name,
+                qual.operator,
+                qual.value,
+                qual.plain if self._tells_plain_quals else None if doubtful else True,
+                qual.instant if self._tells_instants else NOT_TOLD,
+            )
+            for qual in quals
+        ]
+
+    def tells_limits(self) -> bool:
+        """Whether the present statement's LIMIT and OFFSET are handed over as they are."""
+        return self._tells_limits or not statement.present().may_limit_widely
+
+    def may_write(self, execution: Any) -> bool:
+        """Whether the statement that a scan is of may change rows; ``execution`` as the host
+        gives it, ``None`` on others.
+        """
+        if self._tells_executions and execution is not None:
+            return bool(execution.may_write)
+        return statement.present().may_write
+
+    def kept_answers(self, execution: Any) -> KeptAnswers:
+        """Where the execution that a scan is of keeps answers; ``execution`` as above."""
+        if self._tells_executions and execution is not None:
+            kept: KeptAnswers = execution.kept.setdefault(__package__, KeptAnswers())
+            return kept
+        return self._kept.current()
+
+    def rolls_back_everything(self, told: bool) -> bool:
+        """Whether the whole transaction is being taken back.
+
+        :param told: whether the host has said so, on one that does.
+        """
+        return told if self._tells_rollbacks else statement.present().is_rollback
+
+
+HOST = Host(getattr(multicorn, "CAPABILITIES", ()))
