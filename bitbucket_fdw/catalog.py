@@ -72,7 +72,7 @@ def table_rows() -> Iterator[Row]:
             "flat_name": table.flat_name(),
             "level": table.level,
             "description": table.description,
-            "endpoint": f"GET {table.collection.path}",
+            "endpoint": f"GET {table.collection.address}",
             "item_endpoints": list(dict.fromkeys(f"GET {item.path}" for item in table.items)),
             "classic_scopes": list(table.scopes.classic),
             "granular_scopes": list(table.scopes.granular),

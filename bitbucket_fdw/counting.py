@@ -13,7 +13,7 @@ from .streams import Row, SingleStream, carried_value
 class CountStream(SingleStream):
     """As many equal rows as the collection's envelope says there are items.
 
-    Under a filter that is believed after a look at one item: there are listings that leave ``q``
+    Under a filter that is believed after a look at a few items: there are listings that leave ``q``
     out of account without a word.
     """
 
@@ -49,10 +49,11 @@ class CountStream(SingleStream):
         if not isinstance(values, list) or not values:
             return None
         unwrap = self._plan.table.collection.unwrap
-        first = values[0].get(unwrap) if unwrap and isinstance(values[0], dict) else values[0]
-        if not isinstance(first, dict):
-            return None
-        self.look(self._items.row(first))
+        for value in values:
+            item = value.get(unwrap) if unwrap and isinstance(value, dict) else value
+            if not isinstance(item, dict):
+                return None
+            self.look(self._items.row(item))
         return size
 
     def _counted(self) -> Iterator[Any]:

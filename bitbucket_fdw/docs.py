@@ -109,7 +109,7 @@ _REMOVED = (
 def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
     collection = table.collection
     size = f", {collection.pagelen} a page" if collection.pagelen else ", all on one page"
-    yield "Endpoint", f"`GET {collection.path}`{size}"
+    yield "Endpoint", f"`GET {collection.address}`{size}"
     for path in dict.fromkeys(item.path for item in table.items):
         yield "One item", f"`GET {path}`"
     yield "Scopes", _scopes(table.scopes)

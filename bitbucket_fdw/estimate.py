@@ -97,7 +97,7 @@ def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
         left = [p for p in parameters if p not in binding.bound]
         return [column.name for p in left if (column := table.column_of(p)) is not None]
 
-    collection = open_columns(path_parameters(table.collection.path))
+    collection = open_columns(table.parameters())
     passed_over = _passed_over(table)
     keys = [tuple(collection), *((name,) for name in collection)]
     for item in table.items:

@@ -32,7 +32,7 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
 
 
 def _request(plan: Plan) -> str:
-    path = plan.path
+    path = plan.path if plan.kind is Kind.ITEM else plan.table.collection.address
     for binding in plan.bindings:
         if len(binding.values) == 1:
             path = path.replace(f"{{{binding.parameter}}}", str(binding.values[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from .api import (
@@ -173,7 +173,9 @@ class Stream:
         self._requests = requests
         self._plan = plan
         self._place = place
-        self._query = query
+        chosen = plan.table.collection.selects if plan.path == plan.table.collection.path else ()
+        selected = ((name, place.parameters[parameter]) for name, parameter in chosen)
+        self._query = query = replace(query, parameters=(*selected, *query.parameters))
         self._path = fill(plan.path, place.parameters)
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
         self._items = self._items_for({*plan.columns, *(c.column.name for c in plan.looks)})
@@ -265,7 +267,8 @@ class Stream:
 
     def _probe(self, template: str, parameters: dict[str, str]) -> None:
         """Raise the error of an endpoint that does not answer."""
-        self._requests.probe(fill(template, parameters))
+        path = fill(template, parameters)
+        self._requests.probe(self._requests.answered_path(template, path))
 
     def _items_for(self, columns: Iterable[str]) -> Items:
         """Items of which the columns are read that the place does not tell."""
@@ -315,7 +318,7 @@ class CollectionStream(Stream):
 
     def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
         super().__init__(requests, plan, place, query)
-        self._pages = requests.pages(self.listing(query), plan.stop_after)
+        self._pages = requests.pages(self.listing(self._query), plan.stop_after)
         self._last_key: Any = None
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..tables.base import Column
+from .lines import fits
 from .plan import Binding
 from .request import Request
 
@@ -47,7 +48,9 @@ def _possible(column: Column, value: Any, in_path: bool) -> bool:
     if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
         return False
     # No slug, key or ref name is empty or a dot segment; in a path they would name another
-    # resource.
+    # resource. Nor is any of those that a path needs so long that no request could hold it.
+    if column.param is not None and not fits(value):
+        return False
     return not (in_path and value in ("", ".", ".."))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..tables.base import Collection, Column, Item, Paging, Table, path_parameters
-from . import bbql
+from . import bbql, lines
 from .checks import checks_of, looks_of
 from .conditions import Condition
 from .describe import selectivity, texts
@@ -17,6 +17,8 @@ from .request import Request
 from .shippable import Shipment
 from .terms import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 
+# Items to hold a filter against whose matches are only counted: one may meet it by chance.
+_LOOK = "10"
 MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection is read
 
 
@@ -59,7 +61,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
     for item in request.table.items:
         key = request.table.column(item.key)
         values = values_of(request, key)
-        if values is None or len(values) > MAX_ITEMS:
+        if values is None or len(values) > MAX_ITEMS or not all(map(lines.fits, values)):
             continue
         if len(values) > 1 and request.may_filter(key) and _small(values):
             continue  # one request with q … IN is cheaper
@@ -107,10 +109,11 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     rest = tuple(
         c for c in request.conditions if not (c.op in EQUALITY and c.column.name in in_path)
     )
-    shipments = shipments_of(request, rest)
+    room = lines.room(request.table, own, _widest_parameters(request, base))
+    shipments = shipments_of(request, rest, room)
     shipped = [(c, s) for c, s in shipments if s is not None]
-    selected, by_query = query_parameters(c for c, s in shipments if s is None)
-    terms = spread_over_requests(shipped) if collection.q else [()]
+    selected, by_query = query_parameters((c for c, s in shipments if s is None), room)
+    terms = spread_over_requests(shipped, room) if collection.q else [()]
     exact = not request.unread and all(s is not None and s.exact for _, s in shipments)
     result = replace(
         base,
@@ -156,7 +159,7 @@ def _counted(
     looked_at = tuple(dict.fromkeys(c.column.name for c in result.looks))
     paths = [request.table.column(name).path or "" for name in looked_at]
     fields = ",".join(("size", *(_in_values(collection, path) for path in paths)))
-    parameters = (("fields", fields), *((("pagelen", "1"),) if paths else ()))
+    parameters = (("fields", fields), *((("pagelen", _LOOK),) if paths else ()))
     return replace(
         result,
         kind=Kind.COUNT,
@@ -214,6 +217,12 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
     if result.pagelen is not None:
         parameters.append(("pagelen", str(result.pagelen)))
     return tuple(parameters)
+
+
+def _widest_parameters(request: Request, base: Plan) -> tuple[tuple[str, str], ...]:
+    """As below, before it is known what can be left out."""
+    longest = request.table.collection.pagelen
+    return _page_parameters(request, replace(base, pagelen=longest, sort_here=False))
 
 
 def _envelope(collection: Collection) -> tuple[str, ...]:

@@ -29,11 +29,13 @@ _FOLDED_BEYOND_ASCII = frozenset("iIkK")
 class Shipment:
     """A BBQL term that holds for at least the rows the condition holds for.
 
-    ``exact`` states that it holds for no others.
+    ``exact`` states that it holds for no others. A list is ``divided`` if each request takes a
+    part of it.
     """
 
     term: str
     exact: bool = False
+    divided: bool = False
 
 
 def ship(condition: Condition) -> Shipment | None:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
-from urllib.parse import quote
+from dataclasses import replace
 
 from . import bbql
 from .conditions import Condition
+from .lines import length
 from .request import Request
 from .shippable import Shipment, ship
 
 MAX_LIST = 50  # elements of one IN; more are spread over several requests
-# Characters of one q as it stands in an address. Bitbucket's limit is not documented; servers
-# commonly take 8,000 for all of it, and "fields" may need half of that.
-MAX_QUERY = 3500
+_FEWEST = 10  # elements that are worth a request
 
 
 def shipments_of(
-    request: Request, conditions: Iterable[Condition]
+    request: Request, conditions: Iterable[Condition], room: int
 ) -> list[tuple[Condition, Shipment | None]]:
-    """What is shipped of each condition; what would make the address too long stays local."""
-    left = MAX_QUERY
-    spread = False
+    """What is shipped of each condition; what would make the address too long stays local.
+
+    One list that is too long for one request is ``divided``: its elements are spread over several.
+
+    :param room: bytes for all of it in an address.
+    """
+    divided = False
     result = []
     for condition in conditions:
         shipment = _ship(request, condition)
         if shipment is not None:
-            long_list = condition.op == "in" and len(condition.value) > MAX_LIST
-            length = len(quote(f"{shipment.term} AND "))
-            if long_list:  # a part of it at a time
-                length = length * MAX_LIST // len(condition.value)
-            if length > left or (long_list and spread):
+            needed = length(shipment.term)
+            too_many = condition.op == "in" and len(condition.value) > MAX_LIST
+            if too_many or (needed > room and _divisible(condition)):
+                shipment = replace(shipment, divided=True)
+                needed = needed * _FEWEST // len(condition.value)
+                # Two of them would take a request for each pair of parts.
+                needed = room + 1 if divided else needed
+            if needed > room:
                 shipment = None
             else:
-                left -= length
-                spread = spread or long_list
+                room -= needed
+                divided = divided or shipment.divided
         result.append((condition, shipment))
     return result
 
@@ -46,41 +51,57 @@ def _ship(request: Request, condition: Condition) -> Shipment | None:
     shipment = ship(condition)
     if shipment is None or condition.op != "in" or len(condition.value) <= MAX_LIST:
         return shipment
-    # A long list of numbers or UUIDs is spread over requests; a long list of texts is not, since
-    # two spellings of one value could then bring the same row twice.
-    return shipment if condition.column.type in ("bigint", "integer", "uuid") else None
+    return shipment if _divisible(condition) else None
 
 
-def spread_over_requests(shipped: list[tuple[Condition, Shipment]]) -> list[tuple[str, ...]]:
+def _divisible(condition: Condition) -> bool:
+    """Whether a list can be spread over requests: one of numbers or UUIDs.
+
+    One of texts cannot, since two spellings of one value could then bring the same row twice.
+    """
+    is_list = condition.op == "in" and len(condition.value) > _FEWEST
+    return is_list and condition.column.type in ("bigint", "integer", "uuid")
+
+
+def spread_over_requests(
+    shipped: list[tuple[Condition, Shipment]], room: int
+) -> list[tuple[str, ...]]:
     """The BBQL terms of each request: one request unless a list is too long for it."""
-    fixed: list[str] = []
-    alternatives: list[str] | None = None
+    fixed = tuple(shipment.term for _, shipment in shipped if not shipment.divided)
     for condition, shipment in shipped:
-        if condition.op == "in" and len(condition.value) > MAX_LIST:
-            alternatives = _chunks(condition)
-        else:
-            fixed.append(shipment.term)
-    if alternatives is None:
-        return [tuple(fixed)]
-    return [(*fixed, alternative) for alternative in alternatives]
+        if shipment.divided:
+            left = room - sum(map(length, fixed))
+            return [(*fixed, part) for part in _parts(condition, left)]
+    return [fixed]
 
 
-def _chunks(condition: Condition) -> list[str]:
-    values = iter(condition.value)
-    chunks = iter(lambda: tuple(itertools.islice(values, MAX_LIST)), ())
+def _parts(condition: Condition, room: int) -> Iterable[str]:
+    """The list in parts that are as large as they can be."""
     test = condition.column.filter
-    terms = (bbql.any_of(test.field, chunk) for chunk in chunks) if test else ()
-    return [term for term in terms if term]
+    values = list(condition.value)
+    while test is not None and values:
+        count = min(MAX_LIST, len(values))
+        part = bbql.any_of(test.field, values[:count]) or ""
+        while length(part) > room and count > 1:
+            count -= 1
+            part = bbql.any_of(test.field, values[:count]) or ""
+        yield part
+        del values[:count]
 
 
 def query_parameters(
-    conditions: Iterable[Condition],
+    conditions: Iterable[Condition], room: int
 ) -> tuple[tuple[tuple[str, str], ...], list[Condition]]:
-    """Equality conditions on columns that have a query parameter of their own."""
+    """Equality conditions on columns that have a query parameter of their own, as far as there is
+    room for them.
+    """
     chosen: dict[str, Condition] = {}
     for condition in conditions:
         parameter = condition.column.query
         if parameter and condition.op == "=" and condition.value and parameter not in chosen:
-            chosen[parameter] = condition
+            needed = length(f"{parameter}={condition.value}")
+            if needed <= room:
+                room -= needed
+                chosen[parameter] = condition
     pairs = tuple((name, str(condition.value)) for name, condition in chosen.items())
     return pairs, list(chosen.values())

@@ -98,6 +98,7 @@ class Collection:
     """A paginated endpoint.
 
     :param path: template whose ``{names}`` are path parameters.
+    :param selects: query parameters that take path parameters' values: ``(query's, path's)``.
     :param pagelen: the most items a page can hold; ``None`` where the endpoint takes no
         ``pagelen``.
     :param q: whether ``q`` is honoured.
@@ -119,10 +120,17 @@ class Collection:
     size: bool = True
     without_q: tuple[tuple[str, str], ...] = ()
     q_if_sorted: str | None = None
+    selects: tuple[tuple[str, str], ...] = ()
     unwrap: str | None = None
     explode: str | None = None
     paging: Paging = Paging.NEXT
     unique: bool = True
+
+    @property
+    def address(self) -> str:
+        """The path with the query parameters that belong to it, as a template."""
+        chosen = "&".join(f"{name}={{{parameter}}}" for name, parameter in self.selects)
+        return f"{self.path}?{chosen}" if chosen else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +315,9 @@ class Table:
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
-        """The collection's path parameters, from left to right."""
-        return path_parameters(cls.collection.path)
+        """The collection's path parameters, from left to right, and those that its query takes."""
+        selected = tuple(parameter for _, parameter in cls.collection.selects)
+        return (*path_parameters(cls.collection.path), *selected)
 
     @classmethod
     def key_column(cls) -> Column:

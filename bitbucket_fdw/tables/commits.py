@@ -84,7 +84,10 @@ class DefaultBranchCommits(Table):
     description = "Commits reachable from the default branch of a repository"
     scopes = _SCOPES
     collection = Collection(
-        "/repositories/{workspace}/{repository}/commits/{mainbranch}", size=False
+        "/repositories/{workspace}/{repository}/commits",
+        size=False,
+        # A branch with a slash in its name has no place in the path.
+        selects=(("include", "mainbranch"),),
     )
     parent = Parent(
         Repositories,

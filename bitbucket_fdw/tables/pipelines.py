@@ -3,6 +3,9 @@
 The listing ignores ``q``; it takes query parameters instead, some of them undocumented but seen to
 work. Unknown values give no rows. A step's ``image`` can hold a registry password, so that only
 the image's name is ever asked for.
+
+Listings of this group were seen to answer 404 to addresses without a slash at their end, and to
+answer both forms; the slash is the safer one, and left out where it is not taken.
 """
 
 from .base import (
@@ -28,7 +31,7 @@ class Pipelines(Table):
     description = "Pipeline runs of a repository"
     scopes = _SCOPES
     collection = Collection(
-        "/repositories/{workspace}/{repository}/pipelines", paging=Paging.OWN_NUMBERS
+        "/repositories/{workspace}/{repository}/pipelines/", paging=Paging.OWN_NUMBERS
     )
     items = (
         Item(
@@ -86,7 +89,7 @@ class PipelineSteps(Table):
     description = "Steps of pipeline runs"
     scopes = _SCOPES
     collection = Collection(
-        "/repositories/{workspace}/{repository}/pipelines/{pipeline_uuid}/steps",
+        "/repositories/{workspace}/{repository}/pipelines/{pipeline_uuid}/steps/",
         paging=Paging.WHOLE,
     )
     items = (

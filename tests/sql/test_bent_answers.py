@@ -8,89 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from devkit.cluster import identifier
 
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import Table, path_parameters
-from tests.support.bending import BendingServer, straight
-from tests.support.credentials import READ_WRITE, mapping_options
-from tests.support.database import Database, drop_database
+from bitbucket_fdw.tables.base import Table
+from tests.support.bending import Bent, bent_workspace, listing_of, straight
 
 BY_NAME = {table.name: table for table in TABLES}
 ENVELOPE = ("values", "next", "size", "page", "pagelen")
 
 
-class Bent:
-    """The sample workspace behind a server that bends answers."""
-
-    def __init__(self, db: Database, server: BendingServer) -> None:
-        self.db = db
-        self.server = server
-        self._straight: dict[str, dict[str, Any]] = {}
-
-    def rows(self, table: type[Table], where: str) -> list[dict[str, Any]]:
-        """The rows of a table, as text, in the order of their keys."""
-        keys = ", ".join(f"{identifier(name)}::text" for name in table.primary_key)
-        columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
-        statement = f"SELECT {columns} FROM {table.name} {where} ORDER BY {keys}"
-        names = [column.name for column in table.columns]
-        return [dict(zip(names, row, strict=True)) for row in self.db.rows(statement)]
-
-    def one_listing(self, table: type[Table]) -> str:
-        """Conditions for one listing of the table that has rows."""
-        row = self._some_row(table)
-        parameters = path_parameters(table.collection.path)
-        columns = [table.column_of(p) for p in parameters if p not in ("workspace", "repository")]
-        return _where({c.name: row[c.name] for c in columns if c})
-
-    def one_item(self, table: type[Table], key: str) -> str:
-        """Conditions for one item of the table by one of its keys."""
-        row = self._some_row(table)
-        above = self.one_listing(table)
-        own = f"{identifier(key)} = '{row[key]}'"
-        return f"{above} AND {own}" if above else f"WHERE {own}"
-
-    def _some_row(self, table: type[Table]) -> dict[str, Any]:
-        if table.name not in self._straight:
-            self.server.bend = straight
-            columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
-            [row] = self.db.rows(f"SELECT {columns} FROM {table.name} LIMIT 1")
-            names = [column.name for column in table.columns]
-            self._straight[table.name] = dict(zip(names, row, strict=True))
-        return self._straight[table.name]
-
-
-def _where(values: dict[str, Any]) -> str:
-    tests = [f"{identifier(name)} = '{value}'" for name, value in values.items()]
-    return f"WHERE {' AND '.join(tests)}" if tests else ""
-
-
 @pytest.fixture(scope="module")
 def bent_once(shared_emulator, db_factory) -> Iterator[Bent]:
     shared_emulator.reset()
-    server = BendingServer(shared_emulator)
-    database = db_factory(emulator=shared_emulator)
-    options = {"base_url": f"{server.url}/2.0", "retry_limit": "0"}
-    database.create_server("bent", credentials=mapping_options(shared_emulator, READ_WRITE))
-    added = ", ".join(
-        f"SET {name} '{value}'" if name == "base_url" else f"ADD {name} '{value}'"
-        for name, value in options.items()
-    )
-    database.execute(f"ALTER SERVER bent OPTIONS ({added})")
-    database.execute(
-        'IMPORT FOREIGN SCHEMA "acme" FROM SERVER bent INTO public; '
-        'CREATE SCHEMA website; IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bent INTO website'
-    )
-    # A table that is bound to one workspace reads that one by its key.
-    database.execute("ALTER FOREIGN TABLE workspaces OPTIONS (DROP workspace)")
-    database.execute("SET search_path = website, public")
-    yield Bent(database, server)
-    drop_database(database)
-    server.close()
+    with bent_workspace(db_factory, shared_emulator) as bent:
+        yield bent
 
 
 @pytest.fixture
@@ -98,18 +32,6 @@ def bent(emulator, bent_once: Bent) -> Iterator[Bent]:
     bent_once.server.bend = straight
     yield bent_once
     bent_once.server.bend = straight
-
-
-def listing_of(table: type[Table]) -> Callable[[str, Any], bool]:
-    """Whether an answer is a page of the table's own listing."""
-    last = table.collection.path.rstrip("/").rpartition("/")[2]
-
-    def is_page(target: str, body: Any) -> bool:
-        path = urlsplit(target).path.rstrip("/")
-        of_table = last.startswith("{") or path.endswith(f"/{last}")
-        return of_table and isinstance(body, dict) and "values" in body
-
-    return is_page
 
 
 def bent_items(table: type[Table], change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:

@@ -206,7 +206,7 @@ def test_a_count_takes_one_request(sql, table, where, q):
     assert one.q == q
     filtered = [term.partition(" ")[0] for term in q.split(" AND ")] if q else []
     assert one.one("fields") == ",".join(["size", *(f"values.{name}" for name in filtered)])
-    assert one.pagelen == ("1" if q else None)
+    assert one.pagelen == ("10" if q else None)
     assert result.rows[0][0] > 0
 
 

@@ -195,7 +195,7 @@ def test_pages_are_as_long_as_the_endpoint_allows(sql):
         "SELECT name FROM pipeline_steps WHERE pipeline_uuid IN "
         "(SELECT uuid FROM pipelines LIMIT 1)"
     )
-    assert asked(steps)[-1].pagelen is None
+    assert asked(steps)[-1].pagelen == "100"
 
 
 def test_what_listings_leave_out_is_asked_for_by_name(sql):

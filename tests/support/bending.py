@@ -1,20 +1,26 @@
 """A server in front of the emulator that bends its answers, as no documentation allows.
 
-``bend`` is given what was asked and the answer's JSON and gives back another answer's JSON.
+``bend`` is given what was asked and the answer's JSON and gives back another answer's JSON; ``ask``
+is given what was asked and gives back what is asked instead.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from devkit.cluster import identifier
 from devkit.emulator import Control
 
+from bitbucket_fdw.tables.base import Table
 from tests.api.scripted import Answer, ScriptedServer
+from tests.support.credentials import READ_WRITE, mapping_options
+from tests.support.database import Database, drop_database
 
 Bend = Callable[[str, Any], Any]
 
@@ -22,6 +28,14 @@ Bend = Callable[[str, Any], Any]
 def straight(target: str, body: Any) -> Any:
     """The answer as it is."""
     return body
+
+
+class Instead(Exception):
+    """Raised by ``ask``: an error is answered in place of all else."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.answer = Answer({"type": "error", "error": {"message": said}}, status=status)
 
 
 class BendingServer(ScriptedServer):
@@ -32,8 +46,13 @@ class BendingServer(ScriptedServer):
         parts = urlsplit(emulator.base_url)
         self._there = f"{parts.scheme}://{parts.netloc}"
         self.bend: Bend = straight
+        self.ask: Callable[[str], str] = lambda target: target
 
     def _passed_on(self, target: str) -> Answer:
+        try:
+            target = self.ask(target)
+        except Instead as instead:
+            return instead.answer
         # All requests of a test are of one credential.
         headers = {"Authorization": self.received[-1].headers.get("authorization", "")}
         request = urllib.request.Request(self._there + target, headers=headers)
@@ -47,3 +66,84 @@ class BendingServer(ScriptedServer):
         # Links to further pages lead here as well.
         own = body.decode().replace(self._there, self.url)
         return Answer(self.bend(target, json.loads(own)))
+
+
+class Bent:
+    """The sample workspace behind a server that bends answers."""
+
+    def __init__(self, db: Database, server: BendingServer) -> None:
+        self.db = db
+        self.server = server
+        self._straight: dict[str, dict[str, Any]] = {}
+
+    def rows(self, table: type[Table], where: str) -> list[dict[str, Any]]:
+        """The rows of a table, as text, in the order of their keys."""
+        keys = ", ".join(f"{identifier(name)}::text" for name in table.primary_key)
+        columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
+        statement = f"SELECT {columns} FROM {table.name} {where} ORDER BY {keys}"
+        names = [column.name for column in table.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.db.rows(statement)]
+
+    def one_listing(self, table: type[Table]) -> str:
+        """Conditions for one listing of the table that has rows."""
+        row = self._some_row(table)
+        parameters = table.parameters()
+        columns = [table.column_of(p) for p in parameters if p not in ("workspace", "repository")]
+        return _where({c.name: row[c.name] for c in columns if c})
+
+    def one_item(self, table: type[Table], key: str) -> str:
+        """Conditions for one item of the table by one of its keys."""
+        row = self._some_row(table)
+        above = self.one_listing(table)
+        own = f"{identifier(key)} = '{row[key]}'"
+        return f"{above} AND {own}" if above else f"WHERE {own}"
+
+    def _some_row(self, table: type[Table]) -> dict[str, Any]:
+        if table.name not in self._straight:
+            self.server.bend = straight
+            columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
+            [row] = self.db.rows(f"SELECT {columns} FROM {table.name} LIMIT 1")
+            names = [column.name for column in table.columns]
+            self._straight[table.name] = dict(zip(names, row, strict=True))
+        return self._straight[table.name]
+
+
+def _where(values: dict[str, Any]) -> str:
+    tests = [f"{identifier(name)} = '{value}'" for name, value in values.items()]
+    return f"WHERE {' AND '.join(tests)}" if tests else ""
+
+
+@contextlib.contextmanager
+def bent_workspace(db_factory: Any, emulator: Control) -> Iterator[Bent]:
+    """The sample workspace behind a bending server, in the schemas ``website`` and ``public``."""
+    server = BendingServer(emulator)
+    database = db_factory(emulator=emulator)
+    options = {"base_url": f"{server.url}/2.0", "retry_limit": "0"}
+    database.create_server("bent", credentials=mapping_options(emulator, READ_WRITE))
+    added = ", ".join(
+        f"SET {name} '{value}'" if name == "base_url" else f"ADD {name} '{value}'"
+        for name, value in options.items()
+    )
+    database.execute(f"ALTER SERVER bent OPTIONS ({added})")
+    database.execute(
+        'IMPORT FOREIGN SCHEMA "acme" FROM SERVER bent INTO public; '
+        'CREATE SCHEMA website; IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bent INTO website'
+    )
+    # A table that is bound to one workspace reads that one by its key.
+    database.execute("ALTER FOREIGN TABLE workspaces OPTIONS (DROP workspace)")
+    database.execute("SET search_path = website, public")
+    yield Bent(database, server)
+    drop_database(database)
+    server.close()
+
+
+def listing_of(table: type[Table]) -> Callable[[str, Any], bool]:
+    """Whether an answer is a page of the table's own listing."""
+    last = table.collection.path.rstrip("/").rpartition("/")[2]
+
+    def is_page(target: str, body: Any) -> bool:
+        path = urlsplit(target).path.rstrip("/")
+        of_table = last.startswith("{") or path.endswith(f"/{last}")
+        return of_table and isinstance(body, dict) and "values" in body
+
+    return is_page

@@ -24,7 +24,7 @@ ARROWS: dict[str, set[str] | str] = {
     "tables": set(),
     "paths": set(),
     "values": {"tables", "wording"},
-    "pushdown": {"tables", "errors"},
+    "pushdown": {"tables", "paths", "errors"},
     "statement": {"backend"},
     "wording": {"backend"},
     "scans": {"tables"},

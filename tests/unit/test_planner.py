@@ -220,7 +220,7 @@ def test_counting_asks_for_the_size_and_one_filtered_value(quals, q, fields):
     assert result.kind is Kind.COUNT
     assert result.queries[0].q == q
     assert ("fields", fields) in result.queries[0].parameters
-    assert (("pagelen", "1") in result.queries[0].parameters) == (q is not None)
+    assert (("pagelen", "10") in result.queries[0].parameters) == (q is not None)
     listed = dict(result.uncounted(result.queries[0]).parameters)
     assert listed["pagelen"] == "50"
     assert "values.id" in listed["fields"]
