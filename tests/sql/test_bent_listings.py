@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 import psycopg
 import pytest
@@ -171,7 +171,7 @@ FILTERED = [
 
 
 @pytest.mark.parametrize("statement", FILTERED)
-def test_a_filter_that_is_ignored(bent, statement):
+def test_a_filter_that_is_ignored(bent, host, statement):
     expected = bent.db.rows(statement)
     bent.db.close()
     bent.db.execute("SET search_path = website, public")
@@ -186,15 +186,16 @@ def test_a_filter_that_is_ignored(bent, statement):
         return f"{bare}&{states}" if "/pullrequests" in target else bare
 
     bent.server.ask = ask
-    found = bent.db.rows(statement)
+    found, told = bent.db.rows(statement), list(bent.db.notices)
     if "count" in statement or "ORDER" in statement:
         assert found == expected
     else:
         assert len(found) == len(expected)
         wanted = set(bent.db.column(re.sub(r" (LIMIT|OFFSET) \d+", "", statement)))
         assert {row[0] for row in found} <= wanted
-    if "count" in statement or "'DECLINED' LIMIT" in statement:
-        assert any("did not filter by" in notice for notice in bent.db.notices)
+    # The other host counts off itself where there are conditions.
+    if "count" in statement or (host == "bundled" and "'DECLINED' LIMIT" in statement):
+        assert any("did not filter by" in notice for notice in told)
         bent.db.notices.clear()
         bent.server.received.clear()
         assert len(bent.db.rows(statement)) == len(expected)
@@ -295,7 +296,7 @@ def test_a_sorted_listing_names_the_states_in_q(bent):
     bent.db.rows("SELECT id FROM pull_requests ORDER BY id")
     for target in bent.server.targets:
         assert "state=" not in target
-        assert "state%20IN" in target
+        assert "state IN" in unquote_plus(target)
     bent.server.received.clear()
     bent.db.rows("SELECT id FROM pull_requests")
     assert all("state=OPEN" in target and "q=" not in target for target in bent.server.targets)

@@ -140,7 +140,7 @@ def test_comments_of_pull_requests_in_every_state_are_found(sql):
         (
             "pipeline_steps",
             f"pipeline_uuid = '{NO_UUID}'",
-            [f"pipelines/{{{NO_UUID}}}", "pipelines"],
+            [f"pipelines/{{{NO_UUID}}}", "pipelines/"],
         ),
     ],
 )
