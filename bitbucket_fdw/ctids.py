@@ -66,6 +66,16 @@ class Ctids:
         """The names of the columns that a ctid is made from."""
         return tuple(column.name for column in self._key)
 
+    def refusal(self) -> CtidError:
+        """The error for a statement that goes by the ctid where all rows have the same."""
+        key = " and ".join(self.key) or "its columns"
+        return CtidError(
+            "rows cannot be told by their ctid here",
+            detail="Multicorn2 gives all rows of a foreign table the same ctid.",
+            hint=f"Use {key} instead of the ctid, of local tables too, or read these in a "
+            "statement of their own.",
+        )
+
     # --- rows ---
 
     def scan(self, changing: bool) -> ScannedCtids:

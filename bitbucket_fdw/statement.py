@@ -10,6 +10,7 @@ instead: see ``wrapper.capabilities``):
 - whether it compares texts by another type or collation;
 - whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
   takes a negative one for none;
+- whether it goes by the ctid of rows, which is the same for all on Multicorn2 (``ctid_uses``);
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that they would come out as NULLs;
 - whether it takes back the whole transaction, and not to a savepoint.
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .backend import function, variable
+from .ctid_uses import goes_by_ctid
 
 T = TypeVar("T")
 
@@ -147,6 +149,10 @@ class Present:
     @functools.cached_property
     def may_compare_loosely(self) -> bool:
         return may_compare_loosely(self.text)
+
+    @functools.cached_property
+    def goes_by_ctid(self) -> bool:
+        return goes_by_ctid(self.text)
 
     @functools.cached_property
     def may_limit_widely(self) -> bool:

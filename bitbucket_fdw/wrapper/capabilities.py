@@ -35,6 +35,7 @@ class Host:
     def __init__(self, told: Collection[str]) -> None:
         self.keeps_join_conditions = "join_conditions" in told
         self.tells_clauses = "clauses" in told
+        self._tells_ctids = "ctids" in told
         self._tells_executions = "executions" in told
         self._tells_limits = "limits" in told
         self._tells_instants = "instants" in told
@@ -62,6 +63,10 @@ class Host:
             )
             for qual in quals
         ]
+
+    def loses_ctids(self) -> bool:
+        """Whether the present statement goes by the ctid of rows, where all rows have the same."""
+        return not self._tells_ctids and statement.present().goes_by_ctid
 
     def tells_limits(self) -> bool:
         """Whether the present statement's LIMIT and OFFSET are handed over as they are."""

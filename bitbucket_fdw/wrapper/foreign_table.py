@@ -206,6 +206,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Request:
+        if HOST.loses_ctids():
+            raise self._ctids.refusal()
         with_ctid = CTID in columns
         columns = HOST.columns(columns, self.binding.shown)
         asked = HOST.quals(quals)

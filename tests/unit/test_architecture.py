@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str] | str] = {
     "paths": set(),
     "values": {"tables", "wording"},
     "pushdown": {"tables", "paths", "errors"},
-    "statement": {"backend"},
+    "statement": {"backend", "ctid_uses"},
     "wording": {"backend"},
     "scans": {"tables"},
     "changes": {"tables", "pushdown", "values", "errors"},
@@ -49,6 +49,7 @@ ARROWS: dict[str, set[str] | str] = {
     "connection": {"api", "sign_in"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
+    "ctid_uses": set(),
     "ctids": {"binding", "changes", "pushdown", "tables", "errors"},
     "catalog": {
         *("tables", "pushdown", "sign_in", "foreign_schema", "options", "writes", "errors"),
@@ -82,7 +83,7 @@ IMPURE = {
 }
 PURE = (
     *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice", "ctids", "items"),
+    *("explain", "advice", "ctids", "ctid_uses", "items"),
 )
 
 # Third-party packages, and the only rooms that may know them.

@@ -37,6 +37,7 @@ UNBOUND = object()
 CAPABILITIES = frozenset(
     {
         "clauses",
+        "ctids",
         "executions",
         "instants",
         "join_conditions",
