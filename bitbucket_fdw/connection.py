@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .api import Client, Settings, client_for
+from .mapping_user import MappingUser
 from .sign_in import SignIn
 
 
@@ -26,6 +27,6 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     )
 
 
-def client_of(values: Mapping[str, Any]) -> Client:
+def client_of(values: Mapping[str, Any], user: MappingUser) -> Client:
     """The backend's client, from the options of server and user mapping."""
-    return client_for(settings_of(values), SignIn.of(values).credential())
+    return client_for(settings_of(values), SignIn.of(values, user).credential())

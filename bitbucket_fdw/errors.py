@@ -2,6 +2,8 @@
 
     BitbucketError
     ├── OptionError              an unknown, misplaced or malformed option
+    │   └── SecretDenied         a reference to a secret that the mapping may not use
+    ├── NoUserMapping            nothing says how to sign in
     ├── DeclarationError         a table's columns do not fit the entity it names
     ├── TooManyRequests          a scan would pass max_requests
     ├── Cancelled                the statement was cancelled or timed out
@@ -60,6 +62,18 @@ class OptionError(BitbucketError):
     """An unknown, misplaced or malformed option."""
 
     sqlstate = "HV00D"  # fdw_invalid_option_name
+
+
+class SecretDenied(OptionError):
+    """A user mapping refers to a secret of the server that it may not use."""
+
+    sqlstate = "42501"  # insufficient_privilege
+
+
+class NoUserMapping(BitbucketError):
+    """There is no user mapping, or it does not say how to sign in."""
+
+    sqlstate = "42704"  # undefined_object, as PostgreSQL has it for a missing mapping
 
 
 class DeclarationError(BitbucketError):

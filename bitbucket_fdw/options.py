@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from . import secrets
 from .errors import OptionError
+from .mapping_user import MappingUser
 
 # Stands for a user mapping's value where only the option's name and place are to be checked.
 UNSEEN = "(a value that is not looked at)"
@@ -42,6 +43,13 @@ LEVELS = {
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
+    return value
+
+
+def _slug(value: str) -> str:
+    """What stands in addresses: a dot segment or a slash would lead to another one."""
+    if not value.strip() or value in (".", "..") or "/" in value:
+        raise ValueError("must be a slug: not empty, no dot segment, and without a slash")
     return value
 
 
@@ -105,6 +113,13 @@ def _email(value: str) -> str:
     if "@" not in value:
         raise ValueError("must be an e-mail address, not the user name")
     return _username(value)
+
+
+def _references(value: str) -> frozenset[str]:
+    listed = frozenset(value.replace(",", " ").split())
+    if not listed or not all(secrets.is_shared(reference) for reference in listed):
+        raise ValueError("must be references like file:NAME and env:NAME, with commas in between")
+    return listed
 
 
 def _absolute_path(value: str) -> str:
@@ -235,6 +250,12 @@ OPTIONS: tuple[Option, ...] = (
         "https://bitbucket.org/api/1.0/oauth",
     ),
     Option(
+        "shared_secrets",
+        SERVER,
+        _references,
+        "Secrets of the server that every user mapping may refer to, whoever wrote it",
+    ),
+    Option(
         "updatable",
         SERVER,
         _false,
@@ -263,8 +284,8 @@ OPTIONS: tuple[Option, ...] = (
         _text,
         "Instead of table: what the functions of schema bitbucket make temporary tables for",
     ),
-    Option("workspace", TABLE, _text, "Slug of the one workspace it is bound to"),
-    Option("repository", TABLE, _text, "Slug of the one repository it is bound to"),
+    Option("workspace", TABLE, _slug, "Slug of the one workspace it is bound to"),
+    Option("repository", TABLE, _slug, "Slug of the one repository it is bound to"),
     Option(
         "column_name", COLUMN, _text, "The Bitbucket column it shows, if its own name is another"
     ),
@@ -381,16 +402,19 @@ def is_secret(name: str) -> bool:
     return _BY_NAME[name].secret
 
 
-def referred(name: str, value: str) -> Any:
+def referred(name: str, value: str, user: MappingUser, shared: Container[str] = ()) -> Any:
     """A user mapping's option value as it is used, a reference to a secret followed.
 
     Only a secret option's is: other values are shown, in errors and as parts of addresses.
-    :class:`OptionError` if there is no such secret, or it is no value for the option.
+    :class:`OptionError` if there is no such secret, the mapping may not use it, or it is no value
+    for the option.
+
+    :param shared: value of the server option ``shared_secrets``.
     """
     option = _BY_NAME[name]
     if not option.secret:
         return _parse(option, value)
-    return _parse(option, secrets.resolve(name, value), followed=True)
+    return _parse(option, secrets.resolve(name, value, user, shared), followed=True)
 
 
 def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:

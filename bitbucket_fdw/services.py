@@ -18,6 +18,7 @@ from . import authorization
 from .api import Client, Credential, ScanContext
 from .curl import Curl
 from .errors import OptionError, SignInError
+from .mapping_user import MappingUser
 from .sign_in import SignIn
 from .verify import Imported, Verification
 
@@ -29,16 +30,18 @@ class Call:
     """Whom a service acts for, and by what means.
 
     :param options: of server and user mapping, parsed.
+    :param user: whose mapping that is.
     :param connect: the client of a credential at this server.
     """
 
     options: Mapping[str, Any]
+    user: MappingUser
     connect: Callable[[Credential], Client]
     scan: ScanContext
 
     @property
     def sign_in(self) -> SignIn:
-        return SignIn.of(self.options)
+        return SignIn.of(self.options, self.user)
 
     def oauth(self) -> SignIn:
         """The mapping's way to sign in, which must be one that people log in by."""
@@ -64,15 +67,20 @@ def verify(call: Call, argument: Json) -> Iterable[Json]:
         options["ca_bundle"],
         options["proxy"],
     )
+    credential = sign_in.credential()
     verification = Verification(
-        call.connect(sign_in.credential()),
+        call.connect(credential),
         call.connect(Credential.none()),
         call.scan,
         curl,
         [Imported(**table) for table in argument.get("tables", ())],
         argument.get("workspaces", ()),
     )
-    return [asdict(check) for check in verification.checks()]
+    # Much of it is what a server says, in headers and in answers.
+    return [
+        {k: v and credential.redact(v) for k, v in asdict(check).items()}
+        for check in verification.checks()
+    ]
 
 
 def oauth_authorization_url(call: Call, argument: Json) -> Iterable[Json]:

@@ -13,7 +13,8 @@ from .api.oauth2 import OAuth2
 from .api.oauth_tokens import RenewedBearer
 from .api.token_store import Token, TokenStore
 from .api.transport import Transport
-from .errors import OptionError, SignInError
+from .errors import NoUserMapping, OptionError, SignInError
+from .mapping_user import MappingUser
 
 _SET = "ALTER USER MAPPING FOR CURRENT_USER SERVER … OPTIONS (SET {} '…')"
 _LOGIN = "Sign in again: bitbucket-fdw login SERVER."
@@ -85,6 +86,10 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
+# Of whom nothing is known: a user who may not use any secret of the server.
+_UNKNOWN = MappingUser()
+
+
 def scheme_of(given: Mapping[str, Any]) -> str:
     """The scheme that ``auth`` names, or that the other options make plain."""
     if given.get("auth"):
@@ -147,6 +152,7 @@ class SignIn:
 
     :param given: options as the mapping has them, references to secrets not followed.
     :param values: the same, references followed.
+    :param user: whose mapping it is.
     """
 
     scheme: str
@@ -155,23 +161,31 @@ class SignIn:
     oauth_url: str
     oauth1_url: str
     transport: Transport
+    user: MappingUser = _UNKNOWN
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> SignIn:
+    def of(cls, values: Mapping[str, Any], user: MappingUser = _UNKNOWN) -> SignIn:
         """From all parsed options of server and user mapping.
 
-        :class:`OptionError` if they do not go together, or refer to a secret that is not there.
+        :class:`OptionError` if they do not go together, or refer to a secret that is not there or
+        not for this user; :class:`NoUserMapping` if there are none.
         """
         scheme = check(values)
+        if scheme == "none" and not values.get("auth"):
+            raise _no_mapping(user)
         wanted = (*SCHEMES[scheme].needs, *SCHEMES[scheme].takes)
         given = {name: values[name] for name in wanted if values.get(name) is not None}
         return cls(
             scheme,
             given,
-            {name: options.referred(name, value) for name, value in given.items()},
+            {
+                name: options.referred(name, value, user, values["shared_secrets"] or ())
+                for name, value in given.items()
+            },
             values["oauth_url"],
             values["oauth1_url"],
             transport(values),
+            user,
         )
 
     def credential(self) -> Credential:
@@ -263,6 +277,22 @@ class SignIn:
 def transport(values: Mapping[str, Any]) -> Transport:
     """How requests leave this machine, from parsed server options."""
     return Transport(values["timeout"], values["ca_bundle"], values["proxy"])
+
+
+def _no_mapping(user: MappingUser) -> NoUserMapping:
+    """Silently fewer rows, as without a credential, must not be what a forgotten role gets."""
+    who = f' for "{user.role}"' if user.role else ""
+    if user.mapped:
+        message = f"the user mapping{who} does not say how to sign in"
+        example = (
+            "ALTER USER MAPPING FOR CURRENT_USER SERVER … OPTIONS (ADD email '…', ADD token '…')"
+        )
+    else:
+        message = f"user mapping not found{who}"
+        example = "CREATE USER MAPPING FOR CURRENT_USER SERVER … OPTIONS (email '…', token '…')"
+    return NoUserMapping(
+        message, hint=f"{example}; with auth 'none' instead it reads what is public."
+    )
 
 
 def _no_login(named: bool) -> SignInError:

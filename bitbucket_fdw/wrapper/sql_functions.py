@@ -14,6 +14,7 @@ from ..api.scan import Workers
 from ..connection import settings_of
 from ..errors import OptionError
 from ..execution import Row
+from ..mapping_user import mapping_user
 from .reports import reporting
 
 
@@ -27,6 +28,7 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
         self._values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
+        self._user = mapping_user(fdw_options)
         self._service = services.find(self._values["service"])
 
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
@@ -46,7 +48,9 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         settings = settings_of(self._values)
         workers = Workers(1)
         scan = ScanContext(workers, settings.max_requests, interrupts.pending)
-        call = services.Call(self._values, functools.partial(client_for, settings), scan)
+        call = services.Call(
+            self._values, self._user, functools.partial(client_for, settings), scan
+        )
         try:
             results = scan.wait(scan.submit(services.run, self._service, call, given[0]))
         finally:

@@ -32,7 +32,7 @@ BEGIN
         RAISE undefined_object USING
             MESSAGE = format('user "%s" has no user mapping for server "%s"', current_user, server),
             HINT = format('Create it: CREATE USER MAPPING FOR %I SERVER %I OPTIONS (email ''...'', '
-                          'token ''...''); without options it reads what is public.',
+                          'token ''...''); with auth ''none'' instead it reads what is public.',
                           current_user, server);
     END IF;
 END
@@ -99,21 +99,47 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- All repositories of some workspaces, or the one named. Their slugs are read from the full name:
 -- the columns repeat what was asked for, be it in capitals. Each workspace is an option and not a
 -- condition, so that one that is not there is an error.
+-- What cannot stand in an address is left out with a warning; what a listing has twice, since it
+-- changed while it was read, is there once.
 DECLARE
     workspace text;
+    listed record;
+    slugs text[];
+    entry bitbucket._repository;
+    left_out text[];
 BEGIN
     PERFORM bitbucket._check_listing();
     FOR workspace IN SELECT DISTINCT unnest(workspaces) LOOP
+        slugs := '{}';
+        left_out := '{}';
         EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing '
                        '(slug text, full_name text, has_issues boolean) '
                        'SERVER %I OPTIONS (table ''repositories'', workspace %L)',
                        server, workspace);
-        RETURN QUERY EXECUTE
-            'SELECT split_part(full_name, ''/'', 1), split_part(full_name, ''/'', 2), '
-            'coalesce(has_issues, false) FROM pg_temp.bitbucket_listing'
+        FOR listed IN EXECUTE
+            'SELECT full_name, has_issues FROM pg_temp.bitbucket_listing'
             || CASE WHEN repository IS NULL THEN '' ELSE ' WHERE slug = $1' END
-            USING repository;
+            USING repository
+        LOOP
+            entry := (split_part(listed.full_name, '/', 1),
+                      substr(listed.full_name, strpos(listed.full_name, '/') + 1),
+                      coalesce(listed.has_issues, false));
+            IF entry.slug IS NULL OR entry.slug IN ('', '.', '..') OR entry.slug LIKE '%/%' THEN
+                left_out := left_out || coalesce(format('"%s"', listed.full_name), 'without a name');
+            ELSIF lower(entry.slug) <> ALL (slugs) THEN
+                slugs := slugs || lower(entry.slug);
+                RETURN NEXT entry;
+            END IF;
+        END LOOP;
         DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+        IF left_out <> '{}' THEN
+            RAISE WARNING USING
+                MESSAGE = format('%s of workspace "%s" left out', CASE cardinality(left_out)
+                    WHEN 1 THEN 'a repository' ELSE cardinality(left_out) || ' repositories' END,
+                    workspace),
+                DETAIL = format('A slug cannot stand in an address: %s.',
+                                array_to_string(left_out[1:10], ', '));
+        END IF;
     END LOOP;
 END
 $$;

@@ -181,7 +181,7 @@ def test_a_missing_parameter_is_an_error(mapped, authorization, missing):
     [
         {"email": "ada@acme.example", "token": "emulator-token-ada-read"},
         {"token": "emulator-token-workspace"},
-        {},
+        {"auth": "none"},
         {"auth": "oauth2_client", "client_id": "a", "client_secret": "b"},
     ],
 )

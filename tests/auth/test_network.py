@@ -169,7 +169,7 @@ def test_the_environment_decides_nothing(api, monkeypatch, tmp_path):
         netrc.write_text("machine 127.0.0.1 login stray password stray\n")
         netrc.chmod(0o600)
         monkeypatch.setenv("NETRC", str(netrc))
-        get(client_of(api, {}))
+        get(client_of(api, {"auth": "none"}))
     assert proxy.lines == []
     assert "authorization" not in api.received[0].headers
 

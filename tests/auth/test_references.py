@@ -25,6 +25,9 @@ def secret(mapped: Mapped) -> Callable[[str, str], Path]:
     def write(name: str, text: str) -> Path:
         cluster = mapped.database.cluster
         path = cluster.directory / SECRETS / name
+        if not path.parent.exists():  # a role's
+            path.parent.mkdir(mode=0o700)
+            cluster.user.own(path.parent)
         path.unlink(missing_ok=True)
         write_private(path, text)
         cluster.user.own(path)
@@ -51,6 +54,81 @@ def test_a_client_s_secret_from_a_file(mapped, secret, authorization):
     mapped.set(client_id=client["client_id"], client_secret="file:client_secret")
     mapped.log_in()
     assert mapped.database.value(SLUGS) == 9
+
+
+# --- who may use which ---
+
+
+def as_role(mapped: Mapped, role: str) -> int:
+    """How many repositories a role sees, in a session of its own."""
+    with mapped.database.connect(role) as session:
+        [[number]] = session.execute(SLUGS).fetchall()
+        return int(number)
+
+
+def denied(mapped: Mapped, role: str) -> None:
+    for statement in (SLUGS, "SELECT * FROM bitbucket.verify('bitbucket')"):
+        with mapped.database.connect(role) as session, pytest.raises(psycopg.Error) as raised:
+            session.execute(statement)
+        assert "may not use" in str(raised.value)
+        assert "shared_secrets" in raised.value.diag.message_hint
+
+
+def test_a_role_s_own_secret(mapped, secret):
+    """Another role's mapping may not name it, whoever wrote the mapping."""
+    ada, ben = mapped.role("ada"), mapped.role("ben")
+    secret(f"{ada}/token", "emulator-token-ada-read")
+    for role in (ada, ben):
+        mapped.set(role, email="ada@acme.example", token=f"file:{ada}/token")
+    assert as_role(mapped, ada) == 9
+    denied(mapped, ben)
+
+
+@pytest.mark.parametrize("reference", ["file:api_token", "env:BITBUCKET_TEST_TOKEN"])
+def test_a_role_may_not_use_a_shared_secret_by_a_mapping_of_its_own(mapped, secret, reference):
+    """Whoever has USAGE writes that mapping, and would act at Bitbucket as the secret's owner."""
+    secret("api_token", "emulator-token-ada-read")
+    ada = mapped.role("ada")
+    with mapped.database.connect(ada) as session:
+        session.execute(
+            "CREATE USER MAPPING FOR CURRENT_USER SERVER bitbucket "
+            f"OPTIONS (email 'ada@acme.example', token '{reference}')"
+        )
+    denied(mapped, ada)
+    mapped.database.execute(
+        f"ALTER SERVER bitbucket OPTIONS (ADD shared_secrets 'file:other, {reference}')"
+    )
+    assert as_role(mapped, ada) == 9
+    mapped.database.execute("ALTER SERVER bitbucket OPTIONS (SET shared_secrets 'file:other')")
+    denied(mapped, ada)
+
+
+def test_the_mapping_for_public_uses_shared_secrets(mapped, secret, host):
+    """Only the server's owner can make it; Multicorn2 does not tell which mapping is in effect."""
+    secret("api_token", "emulator-token-ada-read")
+    ada = mapped.role("ada")
+    mapped.set("PUBLIC", email="ada@acme.example", token="file:api_token")
+    if host == "multicorn2":
+        denied(mapped, ada)
+        mapped.database.execute(
+            "ALTER SERVER bitbucket OPTIONS (ADD shared_secrets 'file:api_token')"
+        )
+    assert as_role(mapped, ada) == 9
+
+
+def test_a_role_that_owns_the_server_uses_shared_secrets(mapped, secret, host):
+    if host == "multicorn2":
+        pytest.skip("Multicorn2 does not tell whose server it is")
+    secret("api_token", "emulator-token-ada-read")
+    ada = mapped.role("ada")
+    mapped.set(ada, email="ada@acme.example", token="file:api_token")
+    denied(mapped, ada)
+    mapped.database.execute(f"GRANT USAGE ON FOREIGN DATA WRAPPER multicorn TO {ada}")
+    mapped.database.execute(f"ALTER SERVER bitbucket OWNER TO {ada}")
+    try:
+        assert as_role(mapped, ada) == 9
+    finally:
+        mapped.database.execute("ALTER SERVER bitbucket OWNER TO CURRENT_USER")
 
 
 def test_what_is_not_there_is_an_error_that_names_the_reference(mapped, secret):

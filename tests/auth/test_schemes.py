@@ -10,7 +10,7 @@ import requests
 
 from bitbucket_fdw import options, sign_in
 from bitbucket_fdw.api.credentials import Credential, redact
-from bitbucket_fdw.errors import OptionError
+from bitbucket_fdw.errors import NoUserMapping, OptionError
 from bitbucket_fdw.sign_in import SCHEMES, SignIn
 from tests.support import leaks
 
@@ -40,9 +40,15 @@ def test_every_scheme_can_be_named():
     assert set(GIVEN) == set(SCHEMES)
 
 
-@pytest.mark.parametrize("scheme", [s for s in GIVEN if s != "oauth2_token"])
+@pytest.mark.parametrize("scheme", [s for s in GIVEN if s not in ("oauth2_token", "none")])
 def test_the_scheme_need_not_be_named_where_the_options_make_it_plain(scheme, store):
     assert made(**GIVEN[scheme]).scheme == scheme
+
+
+def test_nobody_is_anonymous_without_saying_so():
+    with pytest.raises(NoUserMapping, match="does not say how to sign in") as raised:
+        made()
+    assert "auth 'none'" in raised.value.hint
 
 
 @pytest.mark.parametrize("scheme", GIVEN)
@@ -98,7 +104,7 @@ def test_tokens_go_out_as_bearer(scheme):
 
 
 def test_without_a_credential_nothing_goes_out():
-    assert header(made()) is None
+    assert header(made(auth="none")) is None
 
 
 def test_oauth1_signs_by_hmac_sha1_in_the_header():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.auth.conftest import Mapped
@@ -101,9 +102,52 @@ def test_a_changed_mapping_holds_at_once(two):
     assert len(seen(mapped, ada)) == 9
     mapped.set(user=ada, **mapping_options(mapped.database.emulator, "ben-write"))
     assert len(seen(mapped, ada)) < 9
-    mapped.set(user=ada)
+    mapped.set(user=ada, auth="none")
     public = seen(mapped, ada)
     assert 0 < len(public) < 9
+
+
+MAPPED_FOR = (
+    SLUGS,
+    f"EXPLAIN {SLUGS}",
+    "DELETE FROM repositories",
+    "INSERT INTO repositories (slug) VALUES ('x')",
+    "IMPORT FOREIGN SCHEMA acme FROM SERVER bitbucket INTO public",
+)
+
+
+@pytest.mark.parametrize("statement", MAPPED_FOR)
+def test_a_role_that_was_forgotten_gets_an_error_and_not_fewer_rows(mapped, statement, host):
+    role = mapped.role("forgotten")
+    mapped.database.execute(f"GRANT ALL ON repositories TO {role}")
+    mapped.database.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+    mapped.database.emulator.clear()
+    for given in (None, {}):
+        if given is not None:
+            mapped.set(user=role, **given)
+        with mapped.database.connect(role) as session, pytest.raises(psycopg.Error) as raised:
+            session.execute(statement)
+        told = host == "bundled"
+        message = raised.value.diag.message_primary
+        if told and given is None:
+            assert f'user mapping not found for "{role}"' in message
+        else:
+            assert f'the user mapping for "{role}" does not say how to sign in' in message
+        assert "auth 'none'" in raised.value.diag.message_hint
+        if told:
+            assert raised.value.sqlstate == "42704"
+    assert mapped.database.emulator.requests() == []
+
+
+def test_whoever_means_to_be_anonymous_says_so(mapped):
+    role = mapped.role("anonymous")
+    mapped.set(user=role, auth="none")
+    assert 0 < len(seen(mapped, role)) < 9
+
+
+def test_the_catalog_takes_no_mapping(mapped):
+    role = mapped.role("forgotten")
+    assert seen(mapped, role, "SELECT name FROM bitbucket.tables")
 
 
 def test_estimates_do_not_tell_what_the_other_can_see(two):

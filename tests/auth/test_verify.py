@@ -178,7 +178,7 @@ def test_nothing_visible(imported):
 
 
 def test_without_a_credential_public_data_show(imported):
-    imported.set()
+    imported.set(auth="none")
     checks = verify(imported)
     assert checks["credential"].status == "ok"
     assert "public data only" in checks["credential"].found

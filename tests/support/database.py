@@ -137,7 +137,7 @@ class Database:
         )
         self.execute(
             f"CREATE USER MAPPING FOR CURRENT_USER SERVER {identifier(name)}"
-            f"{_options(credentials or {})}"
+            f"{_options(credentials or {'auth': 'none'})}"
         )
 
     def close(self) -> None:

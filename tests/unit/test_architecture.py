@@ -22,11 +22,12 @@ ARROWS: dict[str, set[str] | str] = {
     "backend": set(),
     "interrupts": {"backend"},
     "tables": set(),
-    "paths": set(),
+    "paths": {"errors"},
     "values": {"tables", "wording"},
     "pushdown": {"tables", "paths", "errors"},
     "statement": {"backend", "ctid_uses"},
-    "wording": {"backend"},
+    "plain_text": set(),
+    "wording": {"backend", "plain_text"},
     "scans": {"tables"},
     "changes": {"tables", "pushdown", "values", "errors"},
     "seen": {"changes", "tables"},
@@ -42,11 +43,12 @@ ARROWS: dict[str, set[str] | str] = {
         *("api", "binding", "changes", "execution", "items", "lookups", "overwriting", "pushdown"),
         *("scans", "seen", "tables", "transactions", "values", "verdicts", "writes", "errors"),
     },
-    "api": {"errors"},
-    "secrets": {"errors"},
-    "options": {"errors", "secrets"},
-    "sign_in": {"api", "options", "errors"},
-    "connection": {"api", "sign_in"},
+    "api": {"plain_text", "errors"},
+    "mapping_user": {"backend"},
+    "secrets": {"mapping_user", "errors"},
+    "options": {"mapping_user", "secrets", "errors"},
+    "sign_in": {"api", "mapping_user", "options", "errors"},
+    "connection": {"api", "mapping_user", "sign_in"},
     "foreign_schema": {"tables", "options", "errors"},
     "binding": {"tables", "pushdown", "options", "errors"},
     "ctid_uses": set(),
@@ -69,7 +71,7 @@ ARROWS: dict[str, set[str] | str] = {
     "curl": set(),
     "verify": {"api", "curl", "errors", "paths", "tables"},
     "authorization": {"api", "sign_in", "errors"},
-    "services": {"api", "authorization", "curl", "sign_in", "verify", "errors"},
+    "services": {"api", "authorization", "curl", "mapping_user", "sign_in", "verify", "errors"},
     "emulator": set(),
     "": set(),  # the package's __init__: its version
 }
@@ -83,7 +85,7 @@ IMPURE = {
 }
 PURE = (
     *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice", "ctids", "ctid_uses", "items"),
+    *("explain", "advice", "ctids", "ctid_uses", "items", "plain_text"),
 )
 
 # Third-party packages, and the only rooms that may know them.
