@@ -18,6 +18,7 @@ from .errors import OptionError, SignInError
 from .sign_in import SignIn
 
 WITHIN = 900  # seconds from the first step to the second
+_LONGEST = 2000  # characters; both are kept until the person comes back
 _SHORTEST_STATE = 16  # characters; a state that can be guessed protects from nothing
 
 
@@ -42,6 +43,8 @@ def begin(sign_in: SignIn, callback_url: str, state: str | None) -> str:
     that will not do, :class:`SignInError` or a :class:`RequestError` if Bitbucket refuses.
     """
     _check_callback(callback_url)
+    if len(callback_url) > _LONGEST or len(state or "") > _LONGEST:
+        raise OptionError(f"callback_url and state may have {_LONGEST} characters each at most")
     state = state or secrets.token_urlsafe(24)
     if len(state) < _SHORTEST_STATE:
         raise OptionError(
@@ -57,7 +60,7 @@ def begin(sign_in: SignIn, callback_url: str, state: str | None) -> str:
         url = consumer.authorization_url(temporary)
     else:
         url = sign_in.oauth2().authorization_url(callback_url, state)
-    store.put_aside(_name(sign_in, state), aside)
+    store.put_aside(_owner(sign_in), _name(sign_in, state), aside)
     return url
 
 
@@ -68,15 +71,16 @@ def finish(sign_in: SignIn, code: str, callback_url: str, state: str) -> Outcome
     refuses the code.
     """
     store = TokenStore.default()
-    aside = store.take(_name(sign_in, state), WITHIN)
-    if aside is None or aside.get("callback_url") != callback_url:
-        raise SignInError(
-            "no login was begun with this state and callback address, or it is over",
-            hint="A state holds once, for 15 minutes, for the server and client it was made for. "
-            "Begin again. If you did not begin a login, somebody else tried to log you in.",
-        )
 
     def obtain() -> Token:
+        aside = store.take(_owner(sign_in), _name(sign_in, state), WITHIN)
+        if aside is None or aside.get("callback_url") != callback_url:
+            raise SignInError(
+                "no login was begun with this state and callback address, or it is over",
+                hint="A state holds once, for 15 minutes, for the role, server and client it was "
+                "made for. Begin again. If you did not begin a login, somebody else tried to log "
+                "you in.",
+            )
         if sign_in.scheme == "oauth1":
             temporary = Token(access_token=aside["token"], secret=aside["secret"])
             return sign_in.oauth1().access_token(temporary, code)
@@ -86,6 +90,11 @@ def finish(sign_in: SignIn, code: str, callback_url: str, state: str) -> Outcome
     token = keep(store, sign_in.login_entry(login), obtain)
     auth = "oauth1" if sign_in.scheme == "oauth1" else "oauth2_code"
     return Outcome(auth, login, token.expires_in, token.scope)
+
+
+def _owner(sign_in: SignIn) -> str:
+    """Who begins logins: the role, which cannot push out the begun logins of another."""
+    return digest("role", sign_in.user.role or "")[:12]
 
 
 def _name(sign_in: SignIn, state: str) -> str:

@@ -12,7 +12,9 @@ import re
 from typing import overload
 
 from .backend import function
+from .plain_text import shortened, visible
 
+_LONGEST = 20_000  # characters; a transaction's list of changes may be long
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -31,9 +33,13 @@ def sayable(text: None) -> None: ...
 
 
 def sayable(text: str | None) -> str | None:
-    """The text as it is, or in ASCII with escapes if the database is in another encoding."""
+    """The text for a message: without what is not to be seen, and not endless.
+
+    In ASCII with escapes if the database is in another encoding than UTF8.
+    """
     if text is None:
         return None
+    text = shortened(visible(text), _LONGEST)
     return whole_characters(text) if _is_utf8() else to_ascii(text)
 
 

@@ -1,6 +1,6 @@
 """HTTP: session, credentials, retry, request budget, paging. Knows nothing of tables or SQL."""
 
-from .client import Client, client_for
+from .client import Client, client_for, secrets_in_use
 from .credentials import Credential
 from .envelope import complaint, whole
 from .exchange import Answer, Settings
@@ -28,5 +28,6 @@ __all__ = [
     "client_for",
     "complaint",
     "end_renewals",
+    "secrets_in_use",
     "whole",
 ]

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,11 @@ class AnswerCache:
         return here / "bitbucket_fdw" / "cache"
 
     def session(self) -> requests.Session:
-        """A session that keeps successful answers to GET."""
+        """A session that keeps successful answers to GET; :class:`CacheError` if it could not."""
         import requests_cache  # takes a tenth of a second, which only those pay who want it
 
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._prepare()
             return requests_cache.CachedSession(
                 str(self.directory / f"{self._name}.sqlite"),
                 backend="sqlite",
@@ -72,19 +73,35 @@ class AnswerCache:
                 busy_timeout=5000,
                 wal=True,
             )
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise self._failure(error) from None
+
+    def _prepare(self) -> None:
+        """Make the directory, and make sure that it is this user's alone: it decides what is shown
+        as Bitbucket's.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = self.directory.stat()
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+            raise CacheError(
+                f'the cache "{self.directory}" is open to others',
+                hint="It must belong to the operating system user of the PostgreSQL server, with "
+                "mode 0700.",
+            )
 
     def prune(self, session: requests.Session) -> None:
         """Remove what has expired: nobody will ask for it again. The file's pages are used anew."""
         # Whoever holds the file at this moment goes first; the next session removes it then.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError):
             session.cache.delete(expired=True, vacuum=False)  # type: ignore[attr-defined]
 
     def outdate(self) -> None:
-        """Make every answer kept so far count as old, for all credentials and sessions."""
+        """Make every answer kept so far count as old, for all credentials and sessions.
+
+        :class:`CacheError` if that cannot be written down.
+        """
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._prepare()
             # One byte more is one generation on: appending is atomic between processes.
             with self._generation.open("ab") as file:
                 file.write(b".")
@@ -107,9 +124,10 @@ class AnswerCache:
     def _generation(self) -> Path:
         return self.directory / f"{self._name}.generation"
 
-    def _failure(self, error: OSError) -> CacheError:
+    def _failure(self, error: OSError | sqlite3.Error) -> CacheError:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         return CacheError(
-            f'the cache "{self.directory}" cannot be used: {error.strerror}',
+            f'the cache "{self.directory}" cannot be used: {why}',
             hint=f"The environment variable {DIRECTORY} of the PostgreSQL server names another "
             "directory; server option cache_ttl 0 does without.",
         )

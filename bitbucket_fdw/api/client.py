@@ -180,3 +180,8 @@ def client_for(settings: Settings, credential: Credential) -> Client:
     if key not in _clients:
         _clients[key] = Client(settings, credential)
     return _clients[key]
+
+
+def secrets_in_use() -> tuple[str, ...]:
+    """Every text that must not be shown, of all credentials that this backend has clients for."""
+    return tuple(secret for c in list(_clients.values()) for secret in c.credential.secrets())

@@ -12,12 +12,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from ..errors import BitbucketError
+from ..plain_text import shortened, visible
+
+E = TypeVar("E", bound=BitbucketError)
+
+_LONGEST = 500  # characters of a message, detail or hint that a server had a part in
 _SHORTEST = 4  # hiding every "a" would leave no error to read
 
 
@@ -87,13 +93,39 @@ class Credential:
         """Whether a request that was answered 401 may be sent once more, with another token."""
         return self.tokens is not None and self.tokens.renew_after(refused)
 
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must not be shown, those of the present tokens among them."""
+        return (*self.fixed, *(self.tokens.secrets() if self.tokens else ()))
+
     def redact(self, text: str) -> str:
-        """``text`` without any of the secrets, in any encoding they travel in."""
-        return redact(text, (*self.fixed, *(self.tokens.secrets() if self.tokens else ())))
+        """``text`` without any of the secrets: see :func:`redact`."""
+        return redact(text, self.secrets())
+
+
+def tidied(error: E, secrets: Iterable[str]) -> E:
+    """The error with message, detail and hint fit to be shown: see :func:`tidy`."""
+    secrets = tuple(secrets)
+    error.message = tidy(error.message, secrets)
+    error.detail = tidy(error.detail, secrets) if error.detail else None
+    error.hint = tidy(error.hint, secrets) if error.hint else None
+    error.args = (error.message,)
+    return error
+
+
+def tidy(text: str, secrets: Iterable[str]) -> str:
+    """What a server said, without secrets, without what is not to be seen, and not endless.
+
+    Cut at last: a part of a secret would not be found.
+    """
+    return shortened(redact(text, secrets), _LONGEST)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with each secret, as it is or encoded, replaced by asterisks."""
+    """``text`` with each secret, as it is or encoded, replaced by asterisks.
+
+    And without what is not to be seen: a secret that has something invisible in it is one, too.
+    """
+    text = visible(text)
     # Longest first: a secret may be a part of another, or of its own encoding.
     for form in sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True):
         text = text.replace(form, "***")

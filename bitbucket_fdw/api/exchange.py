@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -19,9 +19,10 @@ from urllib3.exceptions import NewConnectionError
 from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
 from .bounded import AnswerTooLarge
 from .cache import AnswerCache
-from .credentials import Credential
+from .credentials import Credential, tidied
 from .failures import failure
 from .flights import Flight, flying
+from .notes import note
 from .transport import Transport, as_sent, origin, why_no_answer
 
 _REDIRECTS = 5
@@ -109,8 +110,8 @@ class Exchange:
     def __init__(self, settings: Settings, credential: Credential) -> None:
         self._settings = settings
         self._credential = credential
-        self._origin = origin(as_sent(settings.base_url))
-        self._cache = _cache(settings, credential)
+        base = as_sent(settings.base_url)
+        self._origin, self._base = origin(base), base.path.rstrip("/")
         transport = Transport(
             settings.timeout,
             settings.ca_bundle,
@@ -118,45 +119,86 @@ class Exchange:
             settings.max_answer_size,
             watched=True,
         )
-        session = self._cache.session() if self._cache else None
-        self._session = transport.session(settings.concurrency, session=session)
+        self._session = transport.session(settings.concurrency)
         self._session.auth = credential.auth
+        # The session that keeps answers; none without a cache, or once that has failed.
+        self._keeping: requests.Session | None = None
+        self._told = False
         self._prune_at = 0.0
+        self._cache: AnswerCache | None = None
+        if settings.cache_ttl:
+            try:
+                self._cache = AnswerCache(
+                    AnswerCache.default_directory(),
+                    settings.base_url,
+                    credential.identity,
+                    settings.cache_ttl,
+                )
+                kept = self._cache.session()
+            except CacheError as error:
+                self._do_without(error)
+            else:
+                self._keeping = transport.session(settings.concurrency, session=kept)
+                self._keeping.auth = credential.auth
 
     def path(self, url: str) -> str:
         """The path of an address, which has to be one of this API's.
 
         ``next`` links and redirects come from answers; the credential goes nowhere else. Raises
-        :class:`BadResponse` for an address of another host.
+        :class:`BadResponse` for an address of another host, or beside the API on the same one.
         """
-        base = urlsplit(self._settings.base_url).path
         try:
             parts = as_sent(url)
             there = origin(parts)
         except ValueError:
-            raise self._leads_away(base, "It names an address that cannot be requested.") from None
-        path = parts.path.removeprefix(base) or "/"
+            raise self._leads_away("/", "It names an address that cannot be requested.") from None
         if there != self._origin:
-            raise self._leads_away(path, f"It names {parts.scheme}://{parts.hostname}.")
-        return path
+            raise self._leads_away(parts.path, f"It names {parts.scheme}://{parts.hostname}.")
+        if not self._below_base(parts.path):
+            raise self._leads_away(parts.path, f"It names {parts.path}, outside of the API.")
+        return parts.path.removeprefix(self._base) or "/"
+
+    def _below_base(self, path: str) -> bool:
+        """Whether a path is the API's, also for a server that decodes it before it takes it apart.
+
+        A name with an encoded slash is a name; one whose parts are dots is a way out.
+        """
+        inside = path == self._base or path.startswith(f"{self._base}/")
+        return inside and ".." not in unquote(path).replace("\\", "/").split("/")
 
     def _leads_away(self, path: str, what: str) -> BadResponse:
         return BadResponse(
-            "an answer leads away from the API's host",
+            "an answer leads away from the API's host and path",
             method="GET",
             path=path,
-            detail=f"{what} Credentials are only sent to {self._origin}.",
+            detail=f"{what} Credentials are only sent to {self._origin}{self._base}.",
         )
 
     def _prune(self) -> None:
-        if self._cache is not None and time.monotonic() >= self._prune_at:
+        keeping = self._keeping
+        if self._cache is not None and keeping is not None and time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + _PRUNE_EVERY
-            self._cache.prune(self._session)
+            self._cache.prune(keeping)
 
     def outdate_answers(self) -> None:
         """Make what the cache holds count as old, for all sessions."""
         if self._cache is not None:
-            self._cache.outdate()
+            try:
+                self._cache.outdate()
+            except CacheError as error:
+                self._do_without(error)
+
+    def _do_without(self, error: CacheError) -> None:
+        """Keep no answers from here on, and say so once: a cache is not worth a statement."""
+        self._keeping = None
+        if not self._told:
+            self._told = True
+            note(
+                "this session does without the cache of answers",
+                detail=f"{error.message}.",
+                hint=f"{error.hint or 'Server option cache_ttl 0 does without.'} If this session "
+                "changes anything, others may show for cache_ttl seconds what was there before.",
+            )
 
     def attempt(self, outgoing: Outgoing, flight: Flight | None = None) -> Answer | Failed:
         """Send a request once, following redirects within the API and renewing a token.
@@ -176,12 +218,7 @@ class Exchange:
         except requests.RequestException as error:
             if flight is not None and flight.aborted:
                 return Failed(self._too_slow(flight, method, path))
-            return Failed(self._connection_failure(error, method, path))
-        except sqlite3.Error as error:
-            raise CacheError(
-                f"the cache of answers failed: {error}",
-                hint="Server option cache_ttl 0 does without.",
-            ) from None
+            return Failed(self._about(self._connection_failure(error, method, path)))
         if flight is not None and flight.aborted:
             return Failed(self._too_slow(flight, method, path))
         if response.status_code not in _SUCCESS[method]:
@@ -212,22 +249,27 @@ class Exchange:
 
     def _follow(self, outgoing: Outgoing) -> requests.Response:
         url = outgoing.url
-        # Only a session that keeps answers knows this argument.
-        caching: dict[str, Any] = {"force_refresh": True} if self._cache and outgoing.fresh else {}
         for _ in range(_REDIRECTS):
-            response = self._session.request(
-                outgoing.method,
-                url,
-                json=outgoing.body,
-                timeout=self._settings.timeout,
-                allow_redirects=False,
-                **caching,
-            )
+            response = self._ask(outgoing, url)
             if not response.is_redirect or outgoing.method != "GET":
                 break
             url = urljoin(url, response.headers["Location"])
             self.path(url)
         return response
+
+    def _ask(self, outgoing: Outgoing, url: str) -> requests.Response:
+        given: dict[str, Any] = {"timeout": self._settings.timeout, "allow_redirects": False}
+        keeping = self._keeping
+        if keeping is not None and outgoing.method == "GET":
+            try:
+                # Only a session that keeps answers knows the last argument.
+                caching: dict[str, Any] = {"force_refresh": outgoing.fresh}
+                return keeping.request("GET", url, **given, **caching)
+            except requests.RequestException:  # which is an OSError, too
+                raise
+            except (sqlite3.Error, OSError) as error:
+                self._do_without(CacheError(f"the cache of answers failed: {error}"))
+        return self._session.request(outgoing.method, url, json=outgoing.body, **given)
 
     def _about(self, error: RequestError) -> RequestError:
         """The error with what is known of the credential, where that is at fault; no secrets."""
@@ -236,9 +278,7 @@ class Exchange:
             said = f"Bitbucket refused the user mapping's credential ({label})." if label else None
             error.detail = " ".join(filter(None, (said, error.detail))) or None
             error.hint = self._credential.advice or error.hint
-        if error.detail:
-            error.detail = self._credential.redact(error.detail)
-        return error
+        return tidied(error, self._credential.secrets())
 
     def _not_json(self, response: requests.Response, method: str, path: str) -> BadResponse:
         kind = response.headers.get("Content-Type", "none").split(";")[0]
@@ -287,13 +327,6 @@ class Exchange:
         )
         failed.sent = not _never_sent(error)
         return failed
-
-
-def _cache(settings: Settings, credential: Credential) -> AnswerCache | None:
-    if not settings.cache_ttl:
-        return None
-    directory = AnswerCache.default_directory()
-    return AnswerCache(directory, settings.base_url, credential.identity, settings.cache_ttl)
 
 
 def _never_sent(error: requests.RequestException) -> bool:

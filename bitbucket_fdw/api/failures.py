@@ -26,8 +26,6 @@ from ..errors import (
     Unauthorized,
 )
 
-_LONGEST = 500
-
 _CLASSES: dict[int, type[RequestError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -55,7 +53,10 @@ _REFUSED = (
 
 
 def failure(response: requests.Response, method: str, path: str) -> RequestError:
-    """The error for an answer with status 400 or above (or an unexpected one)."""
+    """The error for an answer with status 400 or above (or an unexpected one).
+
+    It says what the server said, which may be anything: see ``credentials.tidied``.
+    """
     status = response.status_code
     kind = _CLASSES.get(status)
     if kind is None:
@@ -118,8 +119,7 @@ def said(body: Any) -> str | None:
         return None
     words = dict.fromkeys(" ".join(part.split()) for part in parts if part)
     *before, last = [*words] or [""]
-    text = " ".join((*map(_sentence, before), last))
-    return text[:_LONGEST] + ("…" if len(text) > _LONGEST else "") or None
+    return " ".join((*map(_sentence, before), last)) or None
 
 
 def _sentence(text: str) -> str:

@@ -140,7 +140,9 @@ class OAuth1:
             )
         if response.status_code != 200:
             failed = failure(response, "POST", path)
-            failed.detail = None  # it could quote what was signed
+            # What was signed could be quoted, in a form that nothing would be found in.
+            failed.message = f"POST {path} was answered {response.status_code}"
+            failed.detail = failed.hint = None
             raise failed
         return _token(response, path)
 

@@ -9,10 +9,11 @@ reads the messages.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
 from requests.auth import HTTPBasicAuth
 
 from ..errors import BadResponse, ConnectionFailure, SignInError
-from .credentials import redact
+from .credentials import tidied, tidy
 from .failures import failure
 from .token_store import Token
 from .transport import Transport, why_no_answer
@@ -91,15 +92,19 @@ class OAuth2:
 
     def _token(self, grant: str, body: str, secrets: Iterable[str]) -> Token:
         sent_at = time.time()
-        answer = self._post(grant, body, (*secrets, self.client_secret))
+        signed = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        hidden = (*secrets, self.client_secret, signed)
+        answer = self._post(grant, body, hidden)
         scope = answer.get("scope", answer.get("scopes"))
-        return Token(
+        token = Token(
             access_token=answer["access_token"],
             refresh_token=answer.get("refresh_token"),
             obtained_at=sent_at,
             expires_in=_seconds(answer.get("expires_in")),
-            scope=scope if isinstance(scope, str) else None,
         )
+        if not isinstance(scope, str):
+            return token
+        return replace(token, scope=tidy(scope, (*hidden, *token.secrets)))
 
     def _post(self, grant: str, body: str, secrets: tuple[str, ...]) -> dict[str, Any]:
         path = urlsplit(f"{self.url}/access_token").path
@@ -108,9 +113,7 @@ class OAuth2:
         if response.status_code in (400, 401) and "error" in answer:
             raise _refusal(grant, answer, secrets)
         if response.status_code != 200:
-            failed = failure(response, "POST", path)
-            failed.detail = redact(failed.detail or "", secrets) or None
-            raise failed
+            raise tidied(failure(response, "POST", path), secrets)
         if not isinstance(answer.get("access_token"), str):
             raise BadResponse(
                 f"POST {path} ({grant}) was answered without a token",
@@ -187,8 +190,7 @@ def _refusal(grant: str, answer: dict[str, Any], secrets: tuple[str, ...]) -> Si
     hint = _HINTS.get(str(error)) or (
         _SIGN_IN_AGAIN.get(grant) if error == "invalid_grant" else None
     )
-    return SignInError(
-        f"Bitbucket gave no token for grant {grant}",
-        detail=redact(said, secrets)[:500] or None,
-        hint=hint,
+    refused = SignInError(
+        f"Bitbucket gave no token for grant {grant}", detail=said or None, hint=hint
     )
+    return tidied(refused, secrets)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from ..errors import Cancelled
+from ..errors import Cancelled, TokenStoreError
+from .notes import note
 from .token_store import Token, TokenStore
 
 _BEARER = "Bearer "
@@ -36,6 +37,8 @@ class RenewedBearer(AuthBase):
         self._obtain = obtain
         self._mutex = threading.Lock()
         self._current: Token | None = None
+        self._save_at = 0.0
+        self._before: Token | None = None  # a late answer may still repeat it
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = _BEARER + self.token().access_token
@@ -44,7 +47,10 @@ class RenewedBearer(AuthBase):
     def token(self) -> Token:
         """The present token, renewed before its time is up. Blocks."""
         with self._mutex:
-            current = self._current or self._store.read(self._entry)
+            if _unsaved and time.monotonic() >= self._save_at:
+                self._save_at = time.monotonic() + _AGAIN
+                _save()
+            current = self._current or _kept(self._store, self._entry)
             if current is None or not current.fresh(time.time()):
                 current = self._renewed(current.access_token if current else None)
             self._current = current
@@ -53,7 +59,7 @@ class RenewedBearer(AuthBase):
     def renew(self) -> Token:
         """Get a new token, whatever the present one's state."""
         with self._mutex:
-            current = self._store.read(self._entry)
+            current = _kept(self._store, self._entry)
             self._current = self._renewed(current.access_token if current else None)
             return self._current
 
@@ -65,24 +71,67 @@ class RenewedBearer(AuthBase):
         return True
 
     def secrets(self) -> Iterable[str]:
-        current = self._current
-        return current.secrets if current else ()
+        tokens = self._current, self._before
+        return [secret for token in tokens if token for secret in token.secrets]
 
     def _renewed(self, refused: str | None) -> Token:
         """A token other than ``refused``: another's, who was quicker, or a new one."""
         with self._store.locked(self._entry):
-            kept = self._store.read(self._entry)
+            kept = _kept(self._store, self._entry)
+            self._before = kept
             if kept is not None and kept.access_token != refused and kept.fresh(time.time()):
                 return kept
             return keep(self._store, self._entry, lambda: self._obtain(kept))
 
 
 def keep(store: TokenStore, entry: str, obtain: Callable[[], Token]) -> Token:
-    """Ask for a token and store it before anybody uses it: what it was got for is spent by now."""
-    with _under_way():
+    """Ask for a token and store it before anybody uses it: what it was got for is spent by then.
+
+    Room for it is made before, so that a full disk costs no login. Should storing it fail
+    nevertheless, this process has it, tries again, and says so.
+    """
+    with _under_way(), store.room(entry) as put:
         token = obtain()
-        store.write(entry, token)
+        try:
+            put(token)
+        except TokenStoreError as error:
+            _unsaved[entry] = (store, token)
+            note(
+                "a new token could not be stored, so that only this session has it",
+                detail=error.message,
+                hint="It is tried again until the session ends. Make room before that: the token "
+                "before it is spent, and without this one somebody has to sign in again.",
+            )
+        else:
+            _unsaved.pop(entry, None)
     return token
+
+
+# Tokens that could not be stored, by their entry.
+_unsaved: dict[str, tuple[TokenStore, Token]] = {}
+_AGAIN = 10.0  # seconds between two tries to store one
+
+
+def _kept(store: TokenStore, entry: str) -> Token | None:
+    """The entry's token: the one on disk, unless this process has a later one."""
+    stored = store.read(entry)
+    if entry not in _unsaved:
+        return stored
+    _, token = _unsaved[entry]
+    if stored is not None and stored.obtained_at > token.obtained_at:
+        _unsaved.pop(entry, None)  # another session got one after all, or somebody logged in again
+        return stored
+    return token
+
+
+def _save() -> None:
+    """Store what could not be stored before."""
+    for entry, (store, token) in list(_unsaved.items()):
+        with contextlib.suppress(TokenStoreError):
+            with store.locked(entry):
+                if _kept(store, entry) is token:
+                    store.write(entry, token)
+            _unsaved.pop(entry, None)
 
 
 _busy = threading.Condition()
@@ -124,3 +173,4 @@ def end_renewals() -> None:
     with _busy:
         _ending = True
     let_renewals_end(_LAST_GRACE)
+    _save()

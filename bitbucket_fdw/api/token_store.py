@@ -3,7 +3,9 @@
 Since 2026-05-04 Bitbucket's refresh tokens rotate: each use gives a new one and kills the old one
 (OAuth 2 page, CHANGE-3052). Losing the new one, or using the old one twice, ends the sign-in. So
 
-* a new token is on disk (written aside, flushed, renamed, directory flushed) before it is used;
+* room for a new token is on disk, and filled, before the old one is spent for it;
+* a new token is on disk (written aside, flushed, renamed, directory flushed) before it is used. If
+  that fails all the same, this process keeps it and tries again;
 * whoever renews holds the entry's lock, and looks first whether somebody else has renewed.
 
 An entry's name is a digest of what the sign-in is: token endpoint, client, and the mapping's own
@@ -18,7 +20,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ from ..errors import TokenStoreError
 DIRECTORY = "BITBUCKET_FDW_TOKENS"
 # Refresh tokens lapse after three months unused; what is older cannot be of use to anybody.
 _KEPT = 100 * 24 * 3600
+_ROOM = 32 * 1024  # bytes for an entry; Bitbucket's tokens have a few hundred
+_PENDING = 1000  # logins that one owner may have begun
 _POLL = 0.05  # seconds between two tries to get a lock
 _NEAR_END = 60.0  # seconds of life left at which a token is renewed before it is used
 
@@ -107,15 +111,29 @@ class TokenStore:
 
     def write(self, name: str, token: Token) -> None:
         """Keep a token; it has reached the disk when this returns."""
-        known = {key: value for key, value in asdict(token).items() if value is not None}
-        self._write(f"{name}.token", known)
+        with self.room(name) as keep:
+            keep(token)
+
+    @contextlib.contextmanager
+    def room(self, name: str) -> Iterator[Callable[[Token], None]]:
+        """Room on the disk for an entry's next token, and the function that keeps it there.
+
+        To be had before anything is spent for the token. The room is written, not just asked for:
+        file systems promise what they do not have.
+        """
+        aside = self._aside(os.urandom(_ROOM))
+        try:
+            yield lambda token: self._fill(aside, f"{name}.token", _content(token))
+        finally:
+            aside.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold the entry's lock, against other threads and other processes."""
         self._prepare()
-        # Each holder opens the file for itself, so that threads exclude one another, too.
-        lock = filelock.FileLock(self._directory / f"{name}.lock", mode=0o600)
+        # Each holder opens the file for itself, so that threads exclude one another, too. Entries
+        # share 256 files: one for each would be as many as anybody cares to name.
+        lock = filelock.FileLock(self._directory / f"{name[:2]}.lock", mode=0o600)
         try:
             lock.acquire(poll_interval=_POLL)
         except OSError as error:
@@ -125,16 +143,29 @@ class TokenStore:
         finally:
             lock.release()
 
-    def put_aside(self, name: str, content: dict[str, Any]) -> None:
-        """Keep what a login needs again when the browser comes back."""
-        self._prune()
-        self._write(f"{name}.login", {**content, "begun_at": time.time()})
+    def put_aside(self, owner: str, name: str, content: dict[str, Any]) -> None:
+        """Keep what a login needs again when the browser comes back.
 
-    def take(self, name: str, within: float) -> dict[str, Any] | None:
-        """What was put aside less than ``within`` seconds ago; it can be taken once only."""
-        content = self._read(f"{name}.login")
+        Of each owner so many at most; the oldest ones go.
+        """
+        self._prune()
+        begun = self._directory.glob(f"{owner}-*.login")
+        for _, path in sorted((_age(path), path) for path in begun)[_PENDING - 1 :]:
+            path.unlink(missing_ok=True)
+        text = json.dumps({**content, "begun_at": time.time()})
+        file = f"{owner}-{name}.login"
+        aside = self._aside(text.encode())
         try:
-            (self._directory / f"{name}.login").unlink()
+            self._put(aside, file)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def take(self, owner: str, name: str, within: float) -> dict[str, Any] | None:
+        """What was put aside less than ``within`` seconds ago; it can be taken once only."""
+        file = f"{owner}-{name}.login"
+        content = self._read(file)
+        try:
+            (self._directory / file).unlink()
         except FileNotFoundError:
             return None  # never begun, or taken by another a moment ago
         except OSError as error:
@@ -159,19 +190,39 @@ class TokenStore:
             raise self._damaged(file)
         return content
 
-    def _write(self, file: str, content: dict[str, Any]) -> None:
+    def _aside(self, content: bytes) -> Path:
+        """A new file with this content, which is on the disk."""
         self._prepare()
         try:
             descriptor, aside = tempfile.mkstemp(dir=self._directory, prefix=".new-")  # mode 0600
             try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-                    json.dump(content, new)
+                with os.fdopen(descriptor, "wb") as new:
+                    new.write(content)
                     new.flush()
                     os.fsync(new.fileno())
-                Path(aside).replace(self._directory / file)
             except BaseException:
                 Path(aside).unlink(missing_ok=True)
                 raise
+        except OSError as error:
+            raise self._failure("written", error) from None
+        return Path(aside)
+
+    def _fill(self, aside: Path, file: str, content: bytes) -> None:
+        """Write into the room and give it the entry's name."""
+        try:
+            with aside.open("r+b") as room:
+                room.write(content)
+                room.flush()
+                os.fsync(room.fileno())
+                room.truncate(len(content))
+                os.fsync(room.fileno())
+        except OSError as error:
+            raise self._failure("written", error) from None
+        self._put(aside, file)
+
+    def _put(self, aside: Path, file: str) -> None:
+        try:
+            aside.replace(self._directory / file)
             _flush_directory(self._directory)
         except OSError as error:
             raise self._failure("written", error) from None
@@ -217,6 +268,19 @@ class TokenStore:
             hint=f"The environment variable {DIRECTORY} of the PostgreSQL server names another "
             "directory.",
         )
+
+
+def _content(token: Token) -> bytes:
+    known = {key: value for key, value in asdict(token).items() if value is not None}
+    return json.dumps(known).encode()
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; of one that is gone by now, endless."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _flush_directory(directory: Path) -> None:

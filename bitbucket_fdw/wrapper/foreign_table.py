@@ -21,6 +21,7 @@ from ..ctids import NAME as CTID
 from ..ctids import Ctids
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..execution import Row, Sizes
+from ..mapping_user import mapping_user
 from ..modify import Modifier
 from ..pushdown import plan
 from ..pushdown.request import Request
@@ -33,7 +34,7 @@ from ..wording import sayable
 from ..writes import check_clauses
 from .capabilities import HOST
 from .importing import import_schema
-from .reports import enter_transaction, notice, report, reporting, tell, warn
+from .reports import enter_transaction, notice, report, reporting, tell, tell_notes, warn
 from .sql_functions import ServiceFdw
 
 _MOST_DOUBTS = 20  # warnings of one statement
@@ -58,7 +59,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             {name: (c.options or {}, c.type_name) for name, c in fdw_columns.items()},
         )
         self.table: type[Table] = self.binding.table
-        self.client = client_of(values)
+        self.client = client_of(values, mapping_user(fdw_options))
         self.client.notice = notice
         self.sizes = Sizes.of(self.client)
         self._ctids = Ctids(self.binding)
@@ -168,7 +169,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 if ctids is not None:
                     shown[CTID] = ctids.of(row)
                 yield shown
+            tell_notes()
         except BitbucketError as error:
+            tell_notes()
             report(advised(error, self.table), self.name)
         finally:
             # Reached also when the host drops the iterator early. Hook end_scan would not do:
@@ -356,3 +359,5 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             return import_schema(schema, srv_options, import_options, restriction_type, restricts)
         except BitbucketError as error:
             report(error, f'schema "{schema}"')
+        finally:
+            tell_notes()

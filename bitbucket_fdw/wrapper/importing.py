@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from logging import WARNING
 from typing import Any
 
 from multicorn import ColumnDefinition, TableDefinition
-from multicorn.utils import log_to_postgres
 
 from .. import foreign_schema, interrupts, options
 from ..api.scan import ScanContext
 from ..connection import client_of
 from ..execution import Execution, Sizes
-from ..wording import sayable
+from ..mapping_user import mapping_user
+from .reports import warn
 
 
 def import_schema(
@@ -24,7 +23,8 @@ def import_schema(
     restricts: list[str],
 ) -> list[Any]:
     values = options.parse(import_options, options.IMPORT)
-    client = client_of(options.parse(srv_options, options.SERVER, options.MAPPING))
+    server = options.parse(srv_options, options.SERVER, options.MAPPING)
+    client = client_of(server, mapping_user(srv_options))
     workspace, repository = foreign_schema.parse_schema(schema)
     _warn_of_unknown_tables(schema, restricts, repository, values["names"])
     wanted = foreign_schema.restriction(restriction_type, restricts)
@@ -57,8 +57,7 @@ def _warn_of_unknown_tables(
 ) -> None:
     """No error: LIMIT TO and EXCEPT may name what is not there, as with any wrapper."""
     for name, meant in foreign_schema.unknown_tables(listed, repository, names).items():
-        log_to_postgres(
-            sayable(f'schema "{schema}" has no table "{name}"'),
-            WARNING,
+        warn(
+            f'schema "{schema}" has no table "{name}"',
             hint=f'Perhaps you meant "{meant}".' if meant else "See bitbucket.tables.",
         )

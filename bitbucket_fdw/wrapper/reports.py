@@ -11,6 +11,8 @@ from multicorn.utils import log_to_postgres
 
 from .. import statement
 from ..advice import advised
+from ..api import notes, secrets_in_use
+from ..api.credentials import redact
 from ..errors import BitbucketError
 from ..transactions import JOURNAL, Aftermath
 from ..wording import sayable
@@ -18,13 +20,18 @@ from ..wording import sayable
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _say(level: int, message: str, detail: str | None = None, hint: str | None = None) -> None:
+    """The one way by which anything is told: what servers had a part in may hold what they got."""
+    secrets = secrets_in_use()
+    shown = [text and sayable(redact(text, secrets)) for text in (message, detail, hint)]
+    log_to_postgres(shown[0], level, detail=shown[1], hint=shown[2])
+
+
 def report(error: BitbucketError, table: str | None) -> NoReturn:
     """Raise ``error`` as a PostgreSQL error; the host passes on its SQLSTATE if it can."""
     message = f"{table}: {error.message}" if table else error.message
     try:
-        log_to_postgres(
-            sayable(message), ERROR, hint=sayable(error.hint), detail=sayable(error.detail)
-        )
+        _say(ERROR, message, error.detail, error.hint)
     except Exception as raised:
         raised.sqlstate = error.sqlstate  # type: ignore[attr-defined]
         raise raised from None
@@ -37,8 +44,11 @@ def reporting(hook: F) -> F:
     @functools.wraps(hook)
     def reported(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return hook(self, *args, **kwargs)
+            result = hook(self, *args, **kwargs)
+            tell_notes()
+            return result
         except BitbucketError as error:
+            tell_notes()
             report(advised(error, getattr(self, "table", None)), getattr(self, "name", None))
 
     return cast(F, reported)
@@ -46,22 +56,27 @@ def reporting(hook: F) -> F:
 
 def warn(message: str, detail: str | None = None, hint: str | None = None) -> None:
     """Send the client a WARNING."""
-    log_to_postgres(sayable(message), WARNING, detail=sayable(detail), hint=sayable(hint))
+    _say(WARNING, message, detail, hint)
 
 
 def notice(message: str) -> None:
     """Send the client a NOTICE."""
-    log_to_postgres(sayable(message), INFO)
+    _say(INFO, message)
+
+
+def tell_notes() -> None:
+    """Pass on what came up on threads that talk to Bitbucket."""
+    for message, detail, hint in notes.taken():
+        warn(message, detail, hint)
 
 
 def enter_transaction() -> None:
     """Let the journal know the transaction; warn of changes that one before it lost."""
     lost = JOURNAL.enter(statement.transaction_start())
     if lost:
-        log_to_postgres(
+        warn(
             f"{'1 change' if len(lost) == 1 else f'{len(lost)} changes'} of a prepared transaction "
             "will never be sent",
-            WARNING,
             detail="\n".join(f"{number}. {change}" for number, change in enumerate(lost, 1)),
             hint="Do not PREPARE transactions that write to Bitbucket.",
         )
@@ -70,4 +85,4 @@ def enter_transaction() -> None:
 def tell(aftermath: Aftermath) -> None:
     """Warn of changes that a rollback could not take back."""
     if aftermath.message:
-        log_to_postgres(sayable(aftermath.message), WARNING, detail=sayable(aftermath.detail))
+        warn(aftermath.message, aftermath.detail)

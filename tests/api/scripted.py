@@ -22,6 +22,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    reason: str | None = None
 
     def encoded(self) -> bytes:
         if self.body is None:
@@ -55,7 +56,7 @@ class ScriptedServer:
                 outer.received.append(Received(self.path, headers, self.client_address[1]))
                 reply = outer.answer(self.path)
                 body = reply.encoded()
-                self.send_response(reply.status)
+                self.send_response(reply.status, reply.reason)
                 self.send_header("Content-Type", reply.content_type)
                 self.send_header("Content-Length", str(len(body)))
                 for name, value in reply.headers.items():

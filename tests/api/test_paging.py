@@ -204,6 +204,41 @@ def test_next_leading_elsewhere_is_an_error_and_no_credential_goes_there(scripte
     assert SECRET not in str(caught.value)
 
 
+BESIDE = [
+    "/admin",
+    "/2.0things",
+    "/2.0/../admin",
+    "/2.0/%2e%2e/admin",
+    "/2.0/things/..%2f..%2fadmin",
+    "/2.0/things/..%5C..%5Cadmin",
+    "/",
+    "",
+]
+
+
+@pytest.mark.parametrize("way", ["link", "redirect"])
+@pytest.mark.parametrize("beside", BESIDE)
+def test_a_way_beside_the_api_is_an_error_and_no_credential_goes_there(scripted, beside, way):
+    """The same host may serve more than the API, to which the credential is nothing."""
+
+    def answer(target: str) -> Answer:
+        if way == "link":
+            return page(1, next=f"{server.url}{beside}")
+        return Answer(status=302, headers={"Location": f"{server.url}{beside}"})
+
+    server = scripted(answer)
+    with pytest.raises(BadResponse, match="leads away") as caught:
+        items(client_of(server), "/things")
+    assert server.targets == ["/2.0/things"]
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a..b", "..a", "a%2Fb", "%2E", "a%20.."])
+def test_a_name_with_dots_is_a_name(scripted, name):
+    server = scripted(lambda t: page(1, next=f"/2.0/{name}") if t == "/2.0/things" else page(2))
+    assert items(client_of(server), "/things") == [1, 2]
+
+
 def test_a_redirect_leading_elsewhere_is_an_error_and_no_credential_goes_there(scripted):
     other = scripted(lambda _: page(2))
     own = scripted(lambda _: Answer(status=302, headers={"Location": f"{other.url}/2.0/things"}))

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from bitbucket_fdw.api import Client, ScanContext, Settings
+from bitbucket_fdw.errors import BitbucketError
 from bitbucket_fdw.sign_in import SignIn
 from tests.api.scripted import Answer, ScriptedServer
 from tests.auth.conftest import AuthorizationServer, Mapped
@@ -162,13 +163,92 @@ def test_an_error_that_repeats_the_request_is_cleaned(
     def repeat(_: str) -> Answer:
         sent = mirror.received[-1].headers
         error = {"message": f"refused: {sent}", "detail": {"headers": sent}, "fields": sent}
-        return Answer({"type": "error", "error": error}, status)
+        return Answer(
+            {"type": "error", "error": error},
+            status,
+            {"X-Accepted-OAuth-Scopes": sent["authorization"], "Location": "/2.0/elsewhere"},
+            reason=f"No: {sent['authorization']}",
+        )
 
     mirror.answer = repeat
-    with pytest.raises(Exception, match=f"was answered {status}") as raised:
+    with pytest.raises(BitbucketError, match=f"was answered {status}") as raised:
         client.get(client.url("/user"), ScanContext(client.workers, 10))
     assert "authorization" in mirror.received[-1].headers
-    assert not leaks.found(str(raised.value), SECRET)
+    error = raised.value
+    for text in (error.message, error.detail, error.hint, str(error), repr(error)):
+        assert not leaks.found(text or "", SECRET)
+
+
+HIDING = {  # how a secret can be said so that it is not found
+    "an invisible character": lambda secret: secret[:9] + "\u200b" + secret[9:],
+    "a soft hyphen": lambda secret: "\u00ad".join(secret),
+    "an escape": lambda secret: secret[:4] + "\x1b" + secret[4:],
+    "a cut": lambda secret: "x" * 485 + secret,
+}
+
+
+@pytest.mark.parametrize("hiding", HIDING)
+def test_a_secret_that_is_said_in_disguise_is_found(mirror, sign_in, hiding):
+    """What is taken out of a message must not make a secret whole, nor a cut leave a part of it."""
+    signs = sign_in(token=SECRET)
+    client = Client(Settings(base_url=f"{mirror.url}/2.0", retry_limit=0), signs.credential())
+    said = HIDING[hiding](SECRET)
+    mirror.answer = lambda _: Answer({"type": "error", "error": {"message": said}}, 400)
+    with pytest.raises(BitbucketError) as raised:
+        client.get(client.url("/user"), ScanContext(client.workers, 10))
+    assert not leaks.found(raised.value.detail, SECRET, SECRET[:16])
+    assert len(raised.value.detail) <= 500
+
+
+TERMINAL = "\x1b]0;owned\x07\x1b[31m\u202e\u2066\u200f\x9b\x00\x7f\u2028"
+
+
+@pytest.fixture
+def mirrored(mapped: Mapped, mirror: ScriptedServer) -> Mapped:
+    """A database whose server is the one that says whatever the test wants."""
+    mapped.database.execute(
+        f"ALTER SERVER bitbucket OPTIONS (SET base_url '{mirror.url}/2.0', ADD retry_limit '0')"
+    )
+    return mapped
+
+
+def test_no_message_commands_a_terminal(mirrored, mirror):
+    """Message, detail and hint of errors, and what functions return."""
+    said = f"before{TERMINAL}after"
+    mirror.answer = lambda _: Answer(
+        {"type": "error", "error": {"message": said, "detail": said, "fields": {said: said}}},
+        403,
+        {"X-Accepted-OAuth-Scopes": said.encode().decode("latin-1").replace("\x00", "")},
+        reason="not \x1b[31m you",
+    )
+    for statement, text in heard(mirrored, *STATEMENTS[:6]):
+        assert not set(text) & (set(TERMINAL) - set("]0;owned[31m")), statement
+
+
+def test_no_message_is_endless(mirrored, mirror):
+    mirror.answer = lambda _: Answer({"error": {"message": "x" * 1_000_000}}, 400)
+    for statement, text in heard(mirrored, *STATEMENTS[:6]):
+        assert len(text) < 50_000, statement
+
+
+def test_what_functions_return_is_cleaned(mirrored, mirror):
+    """A server that gives the credential back as a name, a scope, a limit, a kind of credential."""
+    mirrored.set(token=SECRET)
+
+    def repeat(_: str) -> Answer:
+        sent = mirror.received[-1].headers.get("authorization", "")
+        headers = dict.fromkeys(
+            ("X-OAuth-Scopes", "X-Accepted-OAuth-Scopes", "X-Credential-Type", "X-RateLimit-Limit"),
+            sent,
+        )
+        named = {"display_name": sent, "slug": sent, "full_name": f"acme/{sent}", "uuid": sent}
+        return Answer({**named, "values": [named], "size": 1}, headers=headers)
+
+    mirror.answer = repeat
+    for call in ("verify('bitbucket')", "verify('bitbucket', 'acme')"):
+        rows = mirrored.database.rows(f"SELECT * FROM bitbucket.{call}")
+        assert len(rows) > 1
+        assert not leaks.found(str(rows), SECRET)
 
 
 def test_no_file_of_the_server_but_the_store_holds_a_token(mapped, authorization):

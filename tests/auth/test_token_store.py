@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bitbucket_fdw.api import token_store
 from bitbucket_fdw.api.token_store import Token, TokenStore
 from bitbucket_fdw.errors import TokenStoreError
 from tests.auth.conftest import eventually
@@ -40,7 +41,7 @@ def test_only_the_owner_can_read_it(tokens, store):
     before = os.umask(0)
     try:
         tokens.write("entry", TOKEN)
-        tokens.put_aside("begun", {"callback_url": "x"})
+        tokens.put_aside("role", "begun", {"callback_url": "x"})
         with tokens.locked("entry"):
             pass
     finally:
@@ -102,7 +103,8 @@ def test_a_new_entry_is_on_disk_before_it_takes_the_old_ones_place(tokens, store
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", renamed)
     tokens.write("entry", TOKEN)
-    assert steps == ["file", "rename", "directory"]
+    # The room, what it holds, and its length.
+    assert steps == ["file", "file", "file", "rename", "directory"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"access_token": 1}', "{", "null"])
@@ -120,15 +122,35 @@ def test_members_that_a_later_version_adds_do_no_harm(tokens, store):
 
 
 def test_what_was_put_aside_can_be_taken_once(tokens):
-    tokens.put_aside("state", {"callback_url": "x"})
-    assert tokens.take("state", 60) == {"callback_url": "x"}
-    assert tokens.take("state", 60) is None
+    tokens.put_aside("role", "state", {"callback_url": "x"})
+    assert tokens.take("role", "state", 60) == {"callback_url": "x"}
+    assert tokens.take("role", "state", 60) is None
 
 
 def test_what_was_put_aside_lapses(tokens):
-    tokens.put_aside("state", {"callback_url": "x"})
-    assert tokens.take("state", -1) is None
-    assert tokens.take("state", 60) is None
+    tokens.put_aside("role", "state", {"callback_url": "x"})
+    assert tokens.take("role", "state", -1) is None
+    assert tokens.take("role", "state", 60) is None
+
+
+def test_one_owner_s_begun_logins_are_bounded_and_push_out_no_other_s(tokens, store, monkeypatch):
+    monkeypatch.setattr(token_store, "_PENDING", 3)
+    tokens.put_aside("ben", "first", {})
+    for number in range(5):
+        tokens.put_aside("ada", str(number), {"number": number})
+        past = time.time() - 100 + number
+        os.utime(store / f"ada-{number}.login", (past, past))
+    assert tokens.take("ben", "first", 60) == {}
+    assert [tokens.take("ada", str(n), 60) is not None for n in range(5)] == [False, False] + [
+        True
+    ] * 3
+
+
+def test_locks_are_few_however_many_entries_are_named(tokens, store):
+    for number in range(600):
+        with tokens.locked(f"{number:040x}"[::-1]):
+            pass
+    assert 0 < len(list(store.glob("*.lock"))) <= 256
 
 
 def test_lapsed_entries_go_and_oauth1_tokens_stay(tokens, store):
@@ -138,11 +160,11 @@ def test_lapsed_entries_go_and_oauth1_tokens_stay(tokens, store):
     long_ago = time.time() - 101 * 24 * 3600
     for name in ("old.token", "lasting.token", ".new-left-behind"):
         os.utime(store / name, (long_ago, long_ago))
-    tokens.put_aside("state", {})
+    tokens.put_aside("role", "state", {})
     assert sorted(path.name for path in store.iterdir()) == [
         "lasting.token",
         "new.token",
-        "state.login",
+        "role-state.login",
     ]
 
 
@@ -184,6 +206,7 @@ def test_other_entries_are_not_locked(tokens):
 HOLDER = """
 import sys, time
 from pathlib import Path
+from bitbucket_fdw.api import token_store
 from bitbucket_fdw.api.token_store import TokenStore
 with TokenStore(Path(sys.argv[1])).locked("entry"):
     print("locked", flush=True)

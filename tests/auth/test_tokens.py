@@ -230,7 +230,7 @@ def test_a_crash_between_receiving_and_storing_is_told_at_the_next_use(
         'print("ready"',
         "import os\n"
         "from bitbucket_fdw.api.token_store import TokenStore\n"
-        "TokenStore.write = lambda *_: os.kill(os.getpid(), 9)\n"
+        "TokenStore._fill = lambda *_: os.kill(os.getpid(), 9)\n"
         'print("ready"',
     )
     given = {"base_url": emulator.base_url, "oauth_url": authorization.oauth_url, **mapping}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bitbucket_fdw.emulator.data.pipelines import REGISTRY_PASSWORD
 from bitbucket_fdw.tables import TABLES, Table
 from tests.sql.querying import Asked, Both, asked
 from tests.sql.reference import identifier
@@ -112,10 +115,18 @@ def test_columns_that_are_sorted_by_have_no_nulls(sql, name):
 
 
 def test_a_registry_password_is_never_asked_for(sql):
-    """A step's image can hold one; a row of the emulator's does."""
+    """A step's image can hold one; a row of the emulator's does. Of an image the name is read."""
     state = sql.db.emulator.state()["pipeline_steps"]
-    assert any("password" in (row["document"]["image"] or {}) for row in state)
+    assert any(REGISTRY_PASSWORD in json.dumps(row["document"]["image"]) for row in state)
     result = sql.query("SELECT * FROM pipeline_steps", on="acme")
-    assert not any("registry-secret" in repr(row) for row in result.rows)
+    assert any("registry.example/build" in repr(row) for row in result.rows)
+    assert not any(REGISTRY_PASSWORD in repr(row) for row in result.rows)
+    assert any("image.name" in one.fields for one in asked(result))
     for one in asked(result):
-        assert not any(field in ("image", "*", "values") for field in one.fields)
+        for field in one.fields:  # none at all asks for everything
+            assert field == "image.name" or field.split(".")[0] not in ("image", "*", "values", "")
+
+
+def test_no_declaration_reads_more_of_an_image_than_its_name():
+    paths = [column.path or "" for table in TABLES for column in table.columns]
+    assert {path for path in paths if "image" in path.split(".")} == {"image.name"}

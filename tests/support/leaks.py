@@ -18,6 +18,7 @@ BEGINNINGS = (
     "emulator-code-",
     "emulator-consumer-secret",
     "emulator-reader-secret",
+    "emulator-registry-password",
 )
 
 
