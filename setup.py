@@ -7,7 +7,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-EMULATOR = ["aiohttp>=3.10,<4", "lark>=1.1,<2"]
+EMULATOR = ["aiohttp>=3.14.1,<4", "lark>=1.1,<2"]
 TOOLS = ["click>=8.1,<9", "rich>=13,<16", "psycopg[binary]>=3.1,<4"]
 
 setup(
@@ -21,12 +21,12 @@ setup(
     packages=find_packages(include=["bitbucket_fdw", "bitbucket_fdw.*"]),
     package_data={"bitbucket_fdw": ["py.typed"], "bitbucket_fdw.emulator": ["*.lark"]},
     install_requires=[
-        "requests>=2.31,<3",
+        "requests>=2.33,<3",
         "requests-cache>=1.2,<2",
-        "urllib3>=2,<3",
-        "oauthlib>=3.2,<5",
+        "urllib3>=2.7,<3",
+        "oauthlib>=3.3,<5",
         "requests-oauthlib>=2,<3",
-        "filelock>=3.12,<5",
+        "filelock>=3.20.3,<5",
     ],
     extras_require={
         "emulator": EMULATOR,

@@ -229,7 +229,8 @@ class Verification:
             name_one = "Name a workspace: bitbucket.verify(server, workspace)."
             failed = self._failed(name, seen, Workspaces.scopes)
             return replace(failed, what_to_do=f"{failed.what_to_do or ''} {name_one}".strip())
-        slugs = [str(row["workspace"]["slug"]) for row in _values(seen)]
+        workspaces = [row.get("workspace") for row in _values(seen)]
+        slugs = [slug for slug in map(_slug, workspaces) if slug]
         self._workspaces = slugs
         if not slugs:
             todo = "Ask for membership of a workspace, or check whose credential it is."
@@ -247,7 +248,10 @@ class Verification:
 
     def _repository_list(self, workspace: str) -> Check:
         path = fill(Repositories.collection.path, {"workspace": workspace})
-        query = (("pagelen", str(_LISTED)), ("fields", "size,values.slug,values.has_issues"))
+        query = (
+            ("pagelen", str(_LISTED)),
+            ("fields", "size,values.slug,values.full_name,values.has_issues"),
+        )
         seen = self._ask(self._client, path, query)
         name = f"repositories of {workspace}"
         if seen.code != 200:
@@ -300,11 +304,10 @@ class Verification:
     def _sample(self, table: type[Table], workspace: str, bound: Iterable[str]) -> str | None:
         """A visible repository to look at, with an issue tracker if the table is about one."""
         where = table.parent.where if table.parent else None
-        slugs = [
-            str(row["slug"])
-            for row in self._repositories.get(workspace, [])
-            if where is None or row.get(where)
+        rows = [
+            row for row in self._repositories.get(workspace, []) if where is None or row.get(where)
         ]
+        slugs = [slug for slug in map(_slug, rows) if slug]
         preferred = set(bound)
         slugs.sort(key=lambda slug: slug.lower() not in preferred)
         return slugs[0] if slugs else next(iter(preferred), None)
@@ -427,6 +430,16 @@ def _add_scope(missing: str) -> str:
 def _values(seen: _Seen) -> list[dict[str, Any]]:
     values = seen.json.get("values") if isinstance(seen.json, dict) else None
     return [row for row in values or () if isinstance(row, dict)]
+
+
+def _slug(row: Any) -> str | None:
+    """The slug of a workspace or repository, of a full name its last part; ``None`` without one
+    that can stand in an address.
+    """
+    if not isinstance(row, dict):
+        return None
+    name = row.get("slug") or str(row.get("full_name") or "").rpartition("/")[2]
+    return name if isinstance(name, str) and name.strip(".") else None
 
 
 def _split(scopes: str | None) -> frozenset[str]:

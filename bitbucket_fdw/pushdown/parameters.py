@@ -47,11 +47,12 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
 def _possible(column: Column, value: Any, in_path: bool) -> bool:
     if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
         return False
-    # No slug, key or ref name is empty or a dot segment; in a path they would name another
+    # No slug, key or ref name is empty or has a part of dots; in a path they would name another
     # resource. Nor is any of those that a path needs so long that no request could hold it.
     if column.param is not None and not fits(value):
         return False
-    return not (in_path and value in ("", ".", ".."))
+    parts = str(value).replace("\\", "/").split("/")
+    return not (in_path and (value in ("", ".") or ".." in parts))
 
 
 def _without_respellings(column: Column, values: list[Any]) -> Iterator[Any]:

@@ -197,7 +197,9 @@ BEGIN
         WITH made AS (
             SELECT t.repository, t.schema, n.oid
             FROM bitbucket.imported_tables t JOIN pg_namespace n ON n.nspname = t.schema
+            -- Not one of somebody else's, which they may have made and called so to be in the way.
             WHERE t.server = _targets.server AND t.workspace = lower(_targets.workspace)
+              AND pg_has_role(n.nspowner, 'USAGE')
             GROUP BY t.repository, t.schema, n.oid
             HAVING bool_and(t.names = _targets.names) IS NOT FALSE
         ), best AS (

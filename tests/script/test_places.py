@@ -80,6 +80,38 @@ def test_a_long_path_gets_a_short_private_socket_directory(tmp_path: Path) -> No
         directory.rmdir()
 
 
+@pytest.mark.parametrize("fault", ["a link", "a file", "open to others", "somebody else's"])
+def test_a_short_socket_directory_of_somebody_else_s_making_is_refused(
+    tmp_path: Path, fault: str
+) -> None:
+    """Anybody can make names below /tmp, and then listen where the server is expected."""
+    preferred = tmp_path / ("long" * 30)
+    directory = socket_directory(preferred)
+    directory.rmdir()
+    try:
+        if fault == "a link":
+            (tmp_path / "theirs").mkdir(mode=0o700)
+            directory.symlink_to(tmp_path / "theirs")
+        elif fault == "a file":
+            directory.write_text("")
+        else:
+            directory.mkdir(mode=0o700)
+            if fault == "open to others":
+                directory.chmod(0o755)
+            elif os.geteuid():
+                pytest.skip("takes the right to give a directory to somebody else")
+            else:
+                os.chown(directory, 12345, -1)
+                assert socket_directory(preferred, 12345) == directory  # the server's user
+        with pytest.raises(Failure, match="cannot hold the server's socket"):
+            socket_directory(preferred, 54321)
+    finally:
+        if directory.is_dir() and not directory.is_symlink():
+            directory.rmdir()
+        else:
+            directory.unlink()
+
+
 def test_write_private_is_private_even_over_a_public_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("old")

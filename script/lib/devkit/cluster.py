@@ -73,7 +73,7 @@ class Cluster:
 
     @property
     def sockets(self) -> Path:
-        return socket_directory(self.directory / "run")
+        return socket_directory(self.directory / "run", self.user.uid)
 
     @property
     def password_file(self) -> Path:

@@ -103,11 +103,13 @@ def open_places(home: Path | None = None) -> Places:
     return places
 
 
-def socket_directory(preferred: Path) -> Path:
+def socket_directory(preferred: Path, owner: int | None = None) -> Path:
     """``preferred``, or a private short directory when a socket path in it would be too long.
 
     The short one is below /tmp, where others can create names too, so it must be ours, a real
-    directory and closed to others.
+    directory and closed to others; :class:`Failure` if it is not.
+
+    :param owner: whom it may belong to besides the caller: the server's user.
     """
     if len(os.fsencode(preferred)) + SOCKET_NAME_MAX <= SOCKET_PATH_MAX:
         preferred.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,25 @@ def socket_directory(preferred: Path) -> Path:
         raise Failure(f"no short directory for a socket: {short} is too long", hint="Unset TMPDIR.")
     with contextlib.suppress(FileExistsError):
         short.mkdir(mode=0o700)
+    _require_private(short, {os.geteuid(), owner})
     return short
+
+
+def _require_private(directory: Path, owners: set[int | None]) -> None:
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        why = "it is no directory"
+    elif status.st_uid not in owners:
+        why = "it belongs to somebody else"
+    elif stat.S_IMODE(status.st_mode) & 0o077:
+        why = "others can enter it"
+    else:
+        return
+    raise Failure(
+        f"{directory} cannot hold the server's socket: {why}",
+        hint="Whoever owns it could stand in for the server. Remove it, or set TMPDIR to another "
+        "directory.",
+    )
 
 
 def remove_tree(path: Path) -> None:
