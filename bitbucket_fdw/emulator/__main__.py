@@ -38,6 +38,12 @@ def parser() -> argparse.ArgumentParser:
         default="refused",
         help="whether page=2 works, or only the marks in next links",
     )
+    made.add_argument(
+        "--committers",
+        choices=("absent", "present"),
+        default="absent",
+        help="whether commits say who committed them (both were seen)",
+    )
     return made
 
 
@@ -58,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case_sensitive=options.text_equality == "sensitive",
             issues_removed=options.issues == "removed",
             page_numbers=options.page_numbers == "accepted",
+            committers=options.committers == "present",
         ),
     )
     try:

@@ -32,6 +32,7 @@ class Behaviour:
     case_sensitive: bool = True
     issues_removed: bool = False
     page_numbers: bool = False
+    committers: bool = False
 
 
 class Listings:
@@ -216,7 +217,7 @@ def _sorted(rows: list[Json], sort: str, listing: Listing) -> list[Json]:
     name = sort.removeprefix("-")
     field_ = (listing.sorts or {}).get(name)
     if field_ is None or not field_.sortable:
-        raise bad_request(f"Field '{name}' does not support sorting")
+        raise bad_request("Invalid sort attribute")
     natural = name in listing.natural
 
     def key(document: Json) -> tuple[bool, Any]:

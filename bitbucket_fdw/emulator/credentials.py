@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -272,6 +274,27 @@ def scope_headers(credential: Credential, scopes: Scopes) -> dict[str, str]:
         headers["X-RateLimit-Resource"] = "api.bitbucket.org/2.0/repositories"
         headers["X-RateLimit-NearLimit"] = "false"
     return headers
+
+
+class AnonymousHour:
+    """Who shows no credential has 60 requests an hour (stated, per address; all come from one)."""
+
+    LIMIT = 60
+    SECONDS = 3600.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._spent: deque[float] = deque()
+
+    def spend(self) -> bool:
+        """Count a request; False where the hour before it has had its 60 already."""
+        now = self._clock()
+        while self._spent and self._spent[0] <= now - self.SECONDS:
+            self._spent.popleft()
+        if len(self._spent) >= self.LIMIT:
+            return False
+        self._spent.append(now)
+        return True
 
 
 def throttled(retry_after: int | None) -> Reply:

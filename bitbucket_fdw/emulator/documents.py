@@ -43,10 +43,14 @@ def former_user() -> Json:
 
 
 class Documents:
-    """Builds documents whose ``links`` start at *api*, the address of the API (with ``/2.0``)."""
+    """Builds documents whose ``links`` start at *api*, the address of the API (with ``/2.0``).
 
-    def __init__(self, api: str) -> None:
+    *committers*: commits name their author as committer, too; else theirs is empty.
+    """
+
+    def __init__(self, api: str, committers: bool = False) -> None:
         self.api = api
+        self._committers = committers
 
     def _href(self, path: str) -> Json:
         return {"href": f"{self.api}{path}"}
@@ -232,7 +236,7 @@ class Documents:
             "hash": digest,
             "date": date,
             "author": author,
-            "committer": {},
+            "committer": dict(author) if self._committers else {},
             "message": message,
             "summary": rendered(message),
             "parents": [

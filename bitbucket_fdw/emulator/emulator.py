@@ -12,9 +12,11 @@ from bitbucket_fdw.emulator import control, data, reads, writes
 from bitbucket_fdw.emulator.call import Behaviour, Call, Listings
 from bitbucket_fdw.emulator.control import Entry, RequestLog
 from bitbucket_fdw.emulator.credentials import (
+    AnonymousHour,
     Credential,
     Keyring,
     scope_headers,
+    throttled,
     unauthorized,
 )
 from bitbucket_fdw.emulator.data.plan import Scale
@@ -84,8 +86,12 @@ class Emulator:
 
     def reset(self) -> None:
         """Back to the state of a fresh start; the request log goes too."""
-        self.store = data.build(self._origin + API, self.settings.seed, self.settings.scale)
+        settings = self.settings
+        self.store = data.build(
+            self._origin + API, settings.seed, settings.scale, settings.behaviour.committers
+        )
         self.keyring = Keyring()
+        self._anonymous = AnonymousHour()
         self.site = Site(self.keyring)
         self.listings = Listings()
         self.faults.clear()
@@ -112,6 +118,8 @@ class Emulator:
         else:
             credential = self.keyring.authenticate(incoming.authorization)
         entry.credential = credential.name
+        if credential.kind == "anonymous" and not self._anonymous.spend():
+            return throttled(None)
         path = incoming.path.removeprefix(API)
         endpoint, names, allowed = self._routes.find(incoming.method, path)
         if endpoint is None:
@@ -160,6 +168,8 @@ class Emulator:
         if not incoming.content_length:
             raise error(411, "Length Required")
         if not incoming.body:
+            if incoming.content_type:
+                raise bad_request("The request has a Content-Type and no body")
             return None
         if not incoming.content_type.startswith("application/json"):
             raise error(415, "Unsupported media type")

@@ -22,7 +22,8 @@ Pairs = Sequence[tuple[str, str]]
 @dataclass(frozen=True)
 class PageRules:
     """How an endpoint pages: default and largest ``pagelen``; whether it tells its size; whether
-    it is iterator-like; whether plain page numbers are taken; whether it pages at all."""
+    it is iterator-like; whether plain page numbers are taken (its links have them, too); whether it
+    pages at all; which parameters its links do not repeat."""
 
     default: int = 10
     largest: int = 100
@@ -30,6 +31,7 @@ class PageRules:
     iterator: bool = False
     numbered: bool = False
     unpaged: bool = False
+    lost: frozenset[str] = frozenset()
 
 
 class Marks:
@@ -106,8 +108,12 @@ class Pager:
         return self._marks.read(self._scope, page)
 
     def _link(self, offset: int) -> str:
-        mark = self._marks.make(self._scope, offset)
-        return f"{self._url}?{urlencode([*self._kept, ('page', mark)], quote_via=quote)}"
+        if self._rules.numbered:
+            page = str(offset // self._length + 1)
+        else:
+            page = self._marks.make(self._scope, offset)
+        repeated = [pair for pair in self._kept if pair[0] not in self._rules.lost]
+        return f"{self._url}?{urlencode([*repeated, ('page', page)], quote_via=quote)}"
 
     def envelope(self, total: int, values: list[Json]) -> Json:
         """The page around *values*, which are those of the window out of *total*."""

@@ -225,7 +225,7 @@ def test_sorting(api: Client, sort: str) -> None:
 
 @pytest.mark.parametrize("sort", ["title,id", "content", "--id", "no_such", "reporter", ""])
 def test_sort_takes_one_sortable_field(api: Client, sort: str) -> None:
-    assert "does not support sorting" in api.message(api.get(ISSUES, sort=sort), 400)
+    assert api.message(api.get(ISSUES, sort=sort), 400) == "Invalid sort attribute"
 
 
 def test_refs_sort_naturally_only_when_asked(api: Client) -> None:

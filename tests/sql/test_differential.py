@@ -77,12 +77,19 @@ class Comparison:
         assert foreign == plain
 
 
-@pytest.fixture(scope="module", params=["sensitive", "insensitive"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"text_equality": "sensitive", "committers": "absent"},
+        {"text_equality": "insensitive", "committers": "present"},
+    ],
+    ids=lambda options: "-".join(options.values()),
+)
 def comparison(
     request: pytest.FixtureRequest, emulator_factory: Any, db_factory: Any
 ) -> Iterator[Comparison]:
-    """Both answers to whether ``=`` minds letter case, which is not documented."""
-    emulator = emulator_factory(text_equality=request.param)
+    """Both answers to what is not established: whether ``=`` minds letter case, and so on."""
+    emulator = emulator_factory(**request.param)
     database = db_factory(emulator=emulator)
     import_all(database)
     reference.load(database, emulator)

@@ -54,6 +54,8 @@ def test_no_shipped_letter_is_matched_by_one_beyond_ascii(db: Database, collatio
 def test_what_postgresql_finds_is_found(
     db: Database, host: str, title: str, condition: str, q: str | None
 ) -> None:
+    if "icu" in condition:
+        db.require_icu()
     db.execute(IMPORT)
     db.execute("INSERT INTO issues (title) VALUES (%s)", [title])
     found = db.query(f"SELECT title FROM issues WHERE {condition}")

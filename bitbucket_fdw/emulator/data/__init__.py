@@ -24,12 +24,15 @@ from bitbucket_fdw.emulator.store import Repository, Store, Workspace
 _ID_BLOCK = 100_000
 
 
-def build(api: str, seed: int, scale: Scale) -> Store:
-    """The store of a fresh emulator whose API is at *api* (an address that ends in ``/2.0``)."""
+def build(api: str, seed: int, scale: Scale, committers: bool = False) -> Store:
+    """The store of a fresh emulator whose API is at *api* (an address that ends in ``/2.0``).
+
+    *committers*: whether commits tell who committed them.
+    """
     collecting = gc.isenabled()
     gc.disable()  # nothing made here is garbage; tracking it would double the time
     try:
-        store = Store(Documents(api))
+        store = Store(Documents(api, committers))
         accounts.add_people(store, seed)
         accounts.add_workspaces(store, seed)
         block = 1

@@ -17,8 +17,8 @@ from bitbucket_fdw.emulator.store import Commit, Repository
 routes = Routes()
 
 ITERATOR = Listing(PageRules(iterator=True))
-_COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENTS)
-_STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUSES)
+_COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENT_SORTS)
+_STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUS_SORTS)
 
 
 def _reachable(repository: Repository, heads: Iterable[Commit]) -> set[str]:

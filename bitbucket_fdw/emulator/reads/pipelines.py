@@ -1,7 +1,8 @@
 """Reads of pipelines, steps, deployments and environments.
 
 Seen live: ``q`` is ignored without a word; the parameters below are honoured, and a value that
-matches nothing gives an empty list; oldest first unless sorted; a build number works in place of
+matches nothing gives an empty list; oldest first unless sorted, and the link to the next page does
+not repeat the sort; a build number works in place of
 the UUID; steps ignore ``pagelen`` and come all at once. Errors are worded as that service does.
 """
 
@@ -25,7 +26,10 @@ PIPELINE = f"{PIPELINES}/{{pipeline_uuid}}"
 READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 
 _PIPELINES = Listing(
-    PageRules(numbered=True), filters=None, sorts=filters.PIPELINE_SORTS, ignores_q=True
+    PageRules(numbered=True, lost=frozenset({"sort"})),
+    filters=None,
+    sorts=filters.PIPELINE_SORTS,
+    ignores_q=True,
 )
 _ALL_AT_ONCE = Listing(PageRules(unpaged=True))
 
@@ -146,7 +150,8 @@ def environment(call: Call) -> Json:
     return _by_uuid(call, call.repository().environments, "environment")
 
 
-@routes.add("GET", f"{REPOSITORY}/deployments", **READ, listing=Listing())
+# Seen live by users, 2026: q does nothing here, and every sort is refused.
+@routes.add("GET", f"{REPOSITORY}/deployments", **READ, listing=Listing(sorts={}, ignores_q=True))
 def deployments(call: Call) -> list[Json]:
     """The deployments of a repository, oldest first."""
     return list(call.repository().deployments.values())

@@ -24,12 +24,12 @@ STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 _PULL_REQUESTS = Listing(
     PageRules(largest=50),
     filters=filters.PULL_REQUESTS,
-    sorts=filters.PULL_REQUESTS,
+    sorts=filters.PULL_REQUEST_SORTS,
     hidden=frozenset({"reviewers", "participants", "rendered"}),
 )
-_COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENTS)
-_TASKS = Listing(filters=filters.TASKS, sorts=filters.TASKS)
-_STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUSES)
+_COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENT_SORTS)
+_TASKS = Listing(filters=filters.TASKS, sorts=filters.TASK_SORTS)
+_STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUS_SORTS)
 _NO_SIZE = Listing(PageRules(has_size=False))
 _ITERATOR = Listing(PageRules(iterator=True, default=20))
 

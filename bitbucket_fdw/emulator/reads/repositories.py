@@ -15,7 +15,7 @@ routes = Routes()
 REPOSITORY = "/repositories/{workspace}/{repo_slug}"
 READ: dict[str, Any] = {"classic": "repository", "new": "read:repository"}
 
-_REPOSITORIES = Listing(filters=filters.REPOSITORIES, sorts=filters.REPOSITORIES)
+_REPOSITORIES = Listing(filters=filters.REPOSITORIES, sorts=filters.REPOSITORY_SORTS)
 
 
 @routes.add("GET", "/repositories/{workspace}", **READ, listing=_REPOSITORIES, parameters=("role",))
@@ -61,7 +61,7 @@ def watchers(call: Call) -> list[Json]:
 
 
 def _refs(schema: Any) -> Listing:
-    return Listing(filters=schema, sorts=schema, natural=frozenset({"name"}))
+    return Listing(filters=schema, sorts=filters.REF_SORTS, natural=frozenset({"name"}))
 
 
 @routes.add("GET", f"{REPOSITORY}/refs", **READ, listing=_refs(filters.REFS))

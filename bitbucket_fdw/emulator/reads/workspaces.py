@@ -229,10 +229,10 @@ def one_repository_permissions(call: Call) -> list[Json]:
     "/workspaces/{workspace}/projects",
     classic="project",
     new="read:project",
-    listing=Listing(),
+    listing=Listing(filters=filters.PROJECTS, sorts=filters.PROJECTS),
 )
 def projects(call: Call) -> list[Json]:
-    """The projects of a workspace; neither ``q`` nor ``sort`` is documented."""
+    """The projects of a workspace; ``q`` and ``sort`` work, though neither is documented."""
     return _visible_projects(call, call.workspace())
 
 

@@ -115,6 +115,12 @@ def _count(pull: PullRequest) -> None:
     document["task_count"] = sum(t["state"] == "UNRESOLVED" for t in pull.tasks.values())
 
 
+def _commented(call: Call, pull: PullRequest) -> None:
+    """What a comment does to its pull request: it counts, and the pull request has changed."""
+    _count(pull)
+    pull.document["updated_on"] = call.store.now()
+
+
 def _pull_path(call: Call, pull: PullRequest) -> str:
     full_name = call.repository().full_name
     return f"/repositories/{full_name}/pullrequests/{pull.document['id']}"
@@ -142,14 +148,17 @@ def create_pull_comment(call: Call) -> Reply:
     )
     pull.comments[number] = comment
     pull.activity.insert(0, {"pull_request": about, "comment": comment})
-    _count(pull)
+    _commented(call, pull)
     return _created(comment)
 
 
 @routes.add("PUT", PULL_COMMENT, **PULL_SCOPES)
 def update_pull_comment(call: Call) -> Json:
     """Change the text of a comment on a pull request."""
-    return _change_text(call, _comment_in(call, pull_request_of(call).comments))
+    pull = pull_request_of(call)
+    comment = _change_text(call, _comment_in(call, pull.comments))
+    _commented(call, pull)
+    return comment
 
 
 @routes.add("DELETE", PULL_COMMENT, **PULL_SCOPES)
@@ -157,7 +166,7 @@ def delete_pull_comment(call: Call) -> Reply:
     """Delete a comment on a pull request; it stays, emptied and marked."""
     pull = pull_request_of(call)
     _blank(call, _own(call, _comment_in(call, pull.comments)))
-    _count(pull)
+    _commented(call, pull)
     return Reply(204)
 
 

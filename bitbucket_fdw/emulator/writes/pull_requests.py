@@ -250,15 +250,22 @@ def merge(call: Call) -> Reply:
     if source is None:
         raise bad_request("The source repository of this pull request no longer exists.")
     if later == "true" or "merge_later" in call.flags:
+
+        def finish() -> None:
+            _finish_merge(call, repository, pull, given)
+
         task = f"{call.store.next_id():08x}"
-        pull.merge_tasks[task] = lambda: _finish_merge(call, repository, pull, given)
+        pull.merge_tasks[task] = finish
         path = call.url.removesuffix("/")
         return Reply(202, headers={"Location": f"{path}/task-status/{task}"})
-    _finish_merge(call, repository, pull, given)
-    return Reply(200, pull.document)
+    digest = _finish_merge(call, repository, pull, given)
+    # Seen live by users: this answer has the whole hash, every later one its first 12 digits.
+    whole = call.store.documents.commit_reference(repository.full_name, digest)
+    return Reply(200, {**pull.document, "merge_commit": whole})
 
 
-def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: Json) -> None:
+def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: Json) -> str:
+    """Merge; returns the hash of the commit that came of it."""
     document = pull.document
     branch = document["destination"]["branch"]["name"]
     title = f"Merged in {document['source']['branch']['name']} (pull request #{document['id']})"
@@ -276,6 +283,7 @@ def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: 
         if uuid == repository.document["uuid"]:
             repository.branches.pop(document["source"]["branch"]["name"], None)
     _close(call, pull, "MERGED", actor)
+    return digest
 
 
 def _close(call: Call, pull: PullRequest, state: str, actor: Json) -> None:
