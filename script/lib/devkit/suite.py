@@ -89,6 +89,13 @@ LAYERS = (
         ),
     ),
     Layer(
+        "bending",
+        "tests/bending",
+        "right rows or a clear error while a proxy bends the API",
+        server=True,
+        per_host=True,
+    ),
+    Layer(
         "writes",
         "tests/writes",
         "INSERT, UPDATE, DELETE and transactions",
