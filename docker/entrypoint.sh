@@ -7,14 +7,35 @@ if [ "${1:-postgres}" != postgres ]; then
     exec "$@"
 fi
 
-sockets=${SOCKET_DIRECTORY:-/run/postgresql}
+sockets=${SOCKET_DIRECTORY:-/var/run/postgresql}
 init_sql=${INIT_SQL:-/usr/local/share/bitbucket_fdw/init.sql}
 # Beside the data, not in it: initdb wants an empty directory.
 incomplete=$PGDATA.incomplete
 
+# The emulator starts when this container has, to share its network.
+await_bitbucket() {
+    local address host port
+    address=${BITBUCKET_BASE_URL#*://}
+    address=${address%%/*}
+    case $address in
+        *:*) ;;
+        *) return ;; # not the emulator's
+    esac
+    host=${address%%:*}
+    port=${address##*:}
+    for _ in $(seq "${BITBUCKET_WAIT:-60}"); do
+        if (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null; then
+            return
+        fi
+        sleep 1
+    done
+    echo "nothing answers at $BITBUCKET_BASE_URL; going on without" >&2
+}
+
 initialise() {
     local secret
     : "${DEMO_PASSWORD:?set the password of role demo}"
+    mkdir -p "$PGDATA"
     touch "$incomplete"
     secret=$(mktemp)
     # The superuser connects over the socket; nobody needs to know its password.
@@ -29,6 +50,7 @@ initialise() {
     } >>"$PGDATA/postgresql.conf"
     echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
 
+    await_bitbucket
     # Over the socket only, so that nobody finds a half-made database through TCP.
     pg_ctl --pgdata="$PGDATA" --wait --options="-c listen_addresses=''" start
     psql --host="$sockets" --username=postgres --dbname=postgres --no-psqlrc --quiet \
@@ -39,6 +61,7 @@ initialise() {
 
 if [ -e "$incomplete" ]; then
     # Only what an interrupted first start left behind is ever removed.
+    mkdir -p "$PGDATA"
     find "$PGDATA" -mindepth 1 -delete
 fi
 if [ ! -e "$PGDATA/PG_VERSION" ]; then

@@ -5,7 +5,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from devkit.cluster import Cluster, free_port
 from devkit.emulator import Control
 from devkit.places import CHECKOUT, remove_tree
+from devkit.postgres import describe
 
 from tests.support.waiting import wait_until
 
@@ -62,6 +65,7 @@ def test_only_known_keys_are_used(compose: dict[str, Any]) -> None:
         "build",
         "command",
         "depends_on",
+        "entrypoint",
         "environment",
         "healthcheck",
         "image",
@@ -88,12 +92,17 @@ def test_postgres_and_the_emulator_are_services_with_healthchecks(compose: dict[
         assert all(isinstance(word, str) for word in service["healthcheck"]["test"])
 
 
-def test_postgres_waits_for_the_emulator_it_shares_a_network_with(compose: dict[str, Any]) -> None:
-    postgres = compose["services"]["postgres"]
-    assert postgres["network_mode"] == "service:emulator"
-    assert postgres["depends_on"]["emulator"]["condition"] == "service_healthy"
+def test_the_emulator_lives_in_postgres_s_network(compose: dict[str, Any]) -> None:
+    """The other way round, PostgreSQL would be cut off when the emulator restarts."""
+    postgres, emulator = compose["services"]["postgres"], compose["services"]["emulator"]
+    assert emulator["network_mode"] == "service:postgres"
+    assert set(emulator["depends_on"]) == {"postgres"}
     # With another service's network, ports must be published there.
-    assert "ports" not in postgres
+    assert "ports" not in emulator
+    assert not {"network_mode", "depends_on"} & set(postgres)
+    # It ends by itself when PostgreSQL's network is another one, and is started again.
+    assert emulator["entrypoint"] == ["emulator.sh"]
+    assert emulator["restart"] == "unless-stopped"
 
 
 def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
@@ -107,20 +116,65 @@ def test_everything_that_is_built_exists(compose: dict[str, Any]) -> None:
         build = service["build"]
         context = CHECKOUT / build["context"]
         dockerfile = (context / build["dockerfile"]).read_text()
-        for line in re.findall(r"^COPY (.*)$", dockerfile, flags=re.M):
+        for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile, flags=re.M):
             sources = [word for word in line.split() if not word.startswith("--")][:-1]
             for source in sources:
                 assert list(context.glob(source.rstrip("/"))), source
 
 
-def test_the_image_takes_multicorn2_from_a_package_and_compiles_nothing() -> None:
-    text = (CHECKOUT / "docker" / "Dockerfile").read_text()
-    assert '"multicorn2_${PG_MAJOR}"' in text
-    for tool in ("gcc", "make ", "git clone", "-devel", "host"):
-        assert tool not in text, tool
+DOCKERFILE = CHECKOUT / "docker" / "Dockerfile"
+
+
+def test_the_image_is_the_official_one_with_the_bundled_host() -> None:
+    stages = re.split(r"^FROM ", DOCKERFILE.read_text(), flags=re.M)[1:]
+    assert len(stages) == 2
+    for stage in stages:
+        assert stage.startswith("postgres:${PG_MAJOR}-")
+    assert "make -C /source/host install" in stages[0]
+    # What compiles stays in the stage that is thrown away.
+    for tool in ("gcc", "make ", "-dev", "git clone"):
+        assert tool not in stages[1], tool
+
+
+def test_what_the_image_builds_lies_where_postgres_looks(postgres: Cluster, tmp_path: Path) -> None:
+    """The build's own commands, on copies of what it copies."""
+    tree = postgres.tree
+    if tree.flavour != "bundled":
+        pytest.skip("the image has the bundled host")
+    source, out = tmp_path / "source", tmp_path / "out"
+    built = shutil.ignore_patterns("*.o", "*.so")
+    for name in ("host", "sql"):
+        shutil.copytree(CHECKOUT / name, source / name, ignore=built)
+    python = subprocess.check_output(["sh", "-c", "command -v python3"], text=True).strip()
+    commands = re.findall(r"make -C \S+ install[^\n&\\\\]*", DOCKERFILE.read_text())
+    assert len(commands) == 2
+    machine = tree.installation
+    pg_config = machine.pg_config if machine.has_headers else tree.pg_config
+    for command in commands:
+        words = command.replace("/source", str(source)).replace("/out", str(out))
+        words = words.replace("/opt/bitbucket_fdw/bin/python3", python)
+        subprocess.run([*words.split(), f"PG_CONFIG={pg_config}"], check=True, capture_output=True)
+    installation = describe(pg_config)
+    library = out / installation.pkglibdir.relative_to("/")
+    share = out / installation.sharedir.relative_to("/") / "extension"
+    assert (library / "multicorn.so").exists()
+    assert (library / "multicorn/python/multicorn/__init__.py").exists()
+    assert {"multicorn.control", "bitbucket_fdw.control"} <= {f.name for f in share.iterdir()}
+
+
+def test_what_is_copied_is_not_ignored(compose: dict[str, Any]) -> None:
+    ignored = (CHECKOUT / ".dockerignore").read_text().split()
+    assert ignored[0] == "*"
+    for line in re.findall(r"^COPY (.*)$", DOCKERFILE.read_text(), flags=re.M):
+        words = line.split()
+        if any(word.startswith("--from") for word in words):
+            continue
+        for source in [word for word in words if not word.startswith("--")][:-1]:
+            assert f"!{source.partition('/')[0]}" in ignored, source
 
 
 def test_the_emulator_s_port_is_the_one_the_server_uses(compose: dict[str, Any]) -> None:
+    assert compose["services"]["emulator"]["entrypoint"] == ["emulator.sh"]
     command = compose["services"]["emulator"]["command"]
     port = command[command.index("--port") + 1]
     base_url = compose["services"]["postgres"]["environment"]["BITBUCKET_BASE_URL"]
@@ -167,6 +221,7 @@ class EntryPoint:
             "INIT_SQL": str(directory / "init.sql"),
             "DEMO_PASSWORD": "it's \\ secret",
             "BITBUCKET_BASE_URL": base_url,
+            "BITBUCKET_WAIT": "2",
         }
 
     def start(self) -> None:
@@ -247,3 +302,53 @@ def test_an_interrupted_first_start_is_begun_anew(entry_point: EntryPoint) -> No
     entry_point.env["BITBUCKET_BASE_URL"] = good
     entry_point.start()
     assert not (entry_point.directory / "data.incomplete").exists()
+
+
+@pytest.fixture
+def follower() -> Iterator[subprocess.Popen[bytes]]:
+    """docker/emulator.sh, beside a PostgreSQL that is a listening socket: ``postgres`` on it."""
+    postgres = socket.create_server(("127.0.0.1", 0))
+    process = subprocess.Popen(
+        [str(CHECKOUT / "docker" / "emulator.sh"), "--port", "0", "--scale", "tiny"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=CHECKOUT,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PGPORT": str(postgres.getsockname()[1]),
+            "PAUSE": "0.1",
+            "LOOKS": "3",
+        },
+    )
+    process.postgres = postgres  # type: ignore[attr-defined]
+    yield process
+    postgres.close()
+    process.kill()
+    process.communicate()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[str]:
+    """The emulator among its processes, by the id."""
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [pid for pid in pids if "emulator" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def test_the_emulator_ends_when_postgres_is_gone(follower: Any) -> None:
+    wait_until(lambda: bool(children(follower)), 30, str)
+    [emulator] = children(follower)
+    connection, _ = follower.postgres.accept()
+    connection.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        follower.wait(timeout=1)
+    follower.postgres.close()
+    assert follower.wait(timeout=30) == 1
+    assert b"PostgreSQL is gone" in follower.stderr.read()
+    wait_until(lambda: not Path(f"/proc/{emulator}").exists(), 10, str)
+
+
+def test_the_emulator_stops_when_it_is_told_to(follower: Any) -> None:
+    wait_until(lambda: bool(children(follower)), 30, str)
+    [emulator] = children(follower)
+    follower.terminate()
+    assert follower.wait(timeout=10) == 143
+    wait_until(lambda: not Path(f"/proc/{emulator}").exists(), 10, str)
