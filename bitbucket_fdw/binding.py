@@ -15,7 +15,7 @@ from .pushdown.plan import Sort
 from .pushdown.planner import sort_column
 from .pushdown.request import NONE_REFUSED, Refusals, Request
 from .tables import BY_NAME, Table
-from .tables.base import Column, names
+from .tables.base import SLUGS, Column, names
 
 # PostgreSQL types whose comparisons mean the same as the declared type's. A column declared as
 # another type can be read, but its conditions stay with PostgreSQL: '10' < '9' holds for text.
@@ -62,8 +62,7 @@ class TableBinding:
             shown[name] = column
             if type_name.split("(")[0].strip() in _SAME_MEANING[column.type]:
                 pushable[name] = column
-        parameters = ("workspace", "repository")
-        bound = {p: values[p] for p in parameters if values.get(p) is not None}
+        bound = {p: values[p] for p in SLUGS if values.get(p) is not None}
         renamed: dict[str, list[str]] = {}
         for name, column in shown.items():
             renamed.setdefault(column.name, []).append(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .absence import REFUSALS
 from .api import whole
-from .errors import NotFound, Rejected, ServerFailure
+from .errors import Rejected, ServerFailure
 from .streams import Row, SingleStream, carried_value
 
 
@@ -25,18 +26,20 @@ class CountStream(SingleStream):
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         try:
             envelope = self._answer()
-        except NotFound as error:
+        except REFUSALS as error:
             if self._requests.learns(self._plan.path, self._query, error):
                 self._future = None
                 yield from self
                 return
-            self._accept_missing(error)
+            self._absent(error)
             return
         except (Rejected, ServerFailure) as error:
             raise self._refused(error) from None
+        self._answered()
         constants = {name: carried_value(value) for name, value in self._plan.constants}
         row = {**constants, **self._place.carried}
         self.size = self._believed(envelope)
+        self._learn_size()
         for _ in self._counted() if self.size is None else range(self.size):
             yield None, row
 

@@ -267,6 +267,10 @@ def _fan_out(table: type[Table]) -> str:
         if (column := table.column_of(parameter)) is not None
     ]
     where = f" whose `{table.parent.where}` is true" if table.parent.where else ""
+    where += "".join(
+        f" (under `{count.column} = '{count.value}'` those whose `{count.counted_in}` is above 0)"
+        for count in table.parent.counts
+    )
     return (
         f"Without equality on {_listed(supplied)} (or a table bound to them), the rows of "
         f"[{parent.name}]({parent.name}.md){where} are read first, and one listing for each, "

@@ -187,9 +187,13 @@ class Unauthorized(RequestError):
 
 
 class Forbidden(RequestError):
-    """403: the credential is valid but lacks a scope or a permission."""
+    """403: the credential is valid but lacks a scope or a permission.
+
+    ``scope_missing`` is whether the answer says that it is a scope: then all repositories refuse.
+    """
 
     sqlstate = "42501"  # insufficient_privilege
+    scope_missing: bool = False
 
 
 class NotFound(RequestError):

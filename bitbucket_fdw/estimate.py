@@ -17,6 +17,7 @@ from typing import Any
 
 from .binding import TableBinding
 from .pushdown.conditions import Condition
+from .pushdown.describe import selectivity
 from .pushdown.plan import Kind, Plan
 from .pushdown.planner import plan
 from .pushdown.request import Request
@@ -26,7 +27,8 @@ from .tables.base import Column, path_parameters
 REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
 
-Guess = Callable[[type[Table]], int]
+Guess = Callable[[Plan, float], float]
+"""From a plan, and the number of collections it asks, to the items that each of them has."""
 
 
 def rows(plan: Plan, guess: Guess) -> float:
@@ -39,13 +41,15 @@ def rows(plan: Plan, guess: Guess) -> float:
 
 def _found(plan: Plan, guess: Guess) -> float:
     """About how many items of one collection meet the conditions that are shipped."""
-    found = guess(plan.table) * plan.selectivity
+    found = guess(plan, places(plan, guess)) * plan.selectivity
     return found if plan.at_most is None else min(found, plan.at_most)
 
 
 def places(plan: Plan, guess: Guess) -> float:
     """About how many collections or items the plan asks."""
-    return max(1.0, rows(plan.parent, guess)) if plan.parent else plan.combinations
+    if plan.parent is None:
+        return plan.combinations
+    return max(1.0, rows(plan.parent, guess) * selectivity(list(plan.parent.sieve)))
 
 
 def requests(plan: Plan, guess: Guess) -> int:

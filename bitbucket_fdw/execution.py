@@ -17,28 +17,30 @@ from typing import Any
 from .api import Client, ScanContext
 from .counting import CountStream
 from .errors import BadResponse
+from .left_out import LeftOut
 from .paths import path_text
 from .pushdown.checks import meets
-from .pushdown.conditions import Condition
-from .pushdown.plan import Kind, Plan
+from .pushdown.plan import Kind, Plan, Supply
 from .pushdown.planner import plan
 from .pushdown.request import Request
+from .pushdown.sieve import passes
+from .sizes import Sizes
 from .streams import (
     CollectionStream,
     ItemStream,
     Place,
     Requests,
     Row,
-    Sizes,
     Stream,
     carried_value,
 )
+from .tables.base import SLUGS
 from .tables.repositories import Repositories
 
 Keyed = tuple[Any, Row]
 """A row and what it is sorted by."""
 
-__all__ = ["Execution", "Row", "Sizes"]
+__all__ = ["Execution", "Row"]
 
 _STREAMS: dict[Kind, type[Stream]] = {
     Kind.COLLECTION: CollectionStream,
@@ -55,13 +57,28 @@ class Execution:
         client: Client,
         scan: ScanContext,
         sizes: Sizes,
-        warn: Callable[[str], None] = lambda _: None,
+        left_out: LeftOut | None = None,
+        strict: bool = False,
+        may_stop: bool = False,
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._requests = Requests(client, scan, sizes, warn, doubt)
+        """Take where to go on, and what to tell of rows that are left out.
+
+        :param left_out: told what there are no rows of.
+        :param strict: whether a spanning table fails with a repository that refuses; it always
+            does where nobody is told.
+        :param may_stop: whether rows may be left unread, though no limit is given.
+        :param doubt: told of answers that may not be all there is.
+        """
+        self._may_stop = may_stop
+        self._requests = Requests(
+            client, scan, sizes, left_out or LeftOut(), strict or left_out is None, doubt
+        )
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
+        self._requests.absence.reader = planned.table.name
+        self._requests.absence.bound = planned.bound
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
 
@@ -99,6 +116,7 @@ class Execution:
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Streams that are sorted alike, merged; each keeps one page at a time."""
         opened = list(streams)
+        self._requests.afford(len(opened))  # a LIMIT does not spare any of the first pages
         for stream in opened:
             stream.start()
         yield from heapq.merge(*opened, key=itemgetter(0), reverse=_descending(plan))
@@ -119,29 +137,91 @@ class Execution:
                     parameters[binding.parameter] = path_text(value)
                     if binding.column:
                         carried[binding.column] = carried_value(value)
-                yield Place(parameters, carried)
+                if self._spelled_so(plan, parameters):
+                    yield Place(parameters, carried)
             return
+        led = self._led(plan, plan.parent)
+        counted = plan.parent.parent is None and _leads_each(plan, plan.parent)
+        if self._reads_all(plan) and not counted:
+            led = iter(self._counted_ahead(plan, led))
+        yield from led
+
+    def _led(self, plan: Plan, parent: Plan) -> Iterator[Place]:
+        """Where the parent's rows lead, but for those that cannot lead to a row that is wanted."""
         where = plan.table.parent.where if plan.table.parent else None
-        for row in self._parent_rows(plan, plan.parent):
-            place = _place(plan, row)
-            if place is not None and (where is None or row.get(where)):
-                yield place
+        for row in self._parent_rows(plan, parent):
+            if (where is None or row.get(where)) and passes(row, parent.sieve):
+                place = self._place(plan, row)
+                if place is not None:
+                    yield place
+
+    def _counted_ahead(self, plan: Plan, places: Iterator[Place]) -> list[Place]:
+        """All places, listed before the first is asked; refused once there are too many."""
+        found: list[Place] = []
+        for place in places:
+            found.append(place)
+            self._requests.afford(len(found) * len(plan.queries))
+        return found
 
     def _parent_rows(self, plan: Plan, parent: Plan) -> Iterator[Row]:
         for stream in self._streams(parent):
+            stream.leads = True
             found = False
             for _, row in stream:
                 if not found and stream.size is not None and _leads_each(plan, parent):
                     self._afford(plan, stream.size)
                 found = True
                 yield row
-            if not found and parent.kind is Kind.ITEM:
-                stream.accept_no_item()
+
+    def _spelled_so(self, plan: Plan, parameters: dict[str, str]) -> bool:
+        """Whether the slugs that a query names are spelled as Bitbucket does: SQL has no others.
+
+        An item's own key stands in its answer.
+        """
+        own = {item.parameter for item in plan.table.items if item.path == plan.path}
+        return all(
+            self._requests.absence.spelling(plan.table, name, parameters) == parameters[name]
+            for name in SLUGS
+            if name in parameters and name not in plan.bound | own
+        )
+
+    def _place(self, plan: Plan, row: Row) -> Place | None:
+        """Where a parent's row leads; ``None`` if it lacks a part of the path or is not wanted."""
+        parameters, carried = {}, {}
+        for supply in plan.supplies:
+            value = row[supply.supplier] if supply.fixed is None else supply.fixed
+            if value is None or not self._is_wanted(supply, value):
+                return None
+            is_uuid = plan.parent is not None and (
+                plan.parent.table.column(supply.supplier).type == "uuid"
+            )
+            parameters[supply.parameter] = f"{{{value}}}" if is_uuid else path_text(value)
+            if supply.column:
+                carried[supply.column] = carried_value(value)
+        return Place(parameters, carried)
+
+    def _is_wanted(self, supply: Supply, value: Any) -> bool:
+        """Whether the conditions allow a parent's value."""
+        if supply.fixed is not None or supply.values is None:
+            return True
+        if str(value) in map(str, supply.values):
+            return True
+        for wanted in supply.values:
+            if isinstance(wanted, str) and wanted.lower() == str(value).lower():
+                self._requests.absence.respelled(supply.parameter, wanted, str(value))
+        return False
 
     def _afford(self, plan: Plan, places: int) -> None:
-        # With a LIMIT the scan is likely to stop early; the running count still holds.
-        if plan.stop_after is None:
+        """Refuse what is known to take too much; the running count holds for all else.
+
+        To put rows in order every place has to be asked, whatever a LIMIT says.
+        """
+        if self._reads_all(plan):
             self._requests.afford(places * len(plan.queries))
+
+    def _reads_all(self, plan: Plan) -> bool:
+        """Whether every place will be asked."""
+        return plan.sort is not None or (plan.stop_after is None and not self._may_stop)
 
     def has_issues(self, workspace: str, repository: str | None) -> bool:
         """Whether a repository, or any of a workspace, has an issue tracker.
@@ -149,19 +229,9 @@ class Execution:
         Raises the request's error where the workspace or repository cannot be read.
         """
         bound = {"workspace": workspace}
-        conditions: tuple[Condition, ...] = ()
         if repository is not None:
-            slug = Repositories.column("slug")
-            conditions = (Condition(slug, "=", repository),)
-        planned = plan(
-            Request(Repositories, bound, conditions, (), frozenset(("slug", "has_issues")))
-        )
-        if planned.kind is Kind.ITEM:
-            stream = next(self._streams(planned))
-            found = [row for _, row in stream]
-            if not found:
-                raise stream.missing()
-            return bool(found[0]["has_issues"])
+            bound["repository"] = repository
+        planned = plan(Request(Repositories, bound, columns=frozenset(("slug", "has_issues"))))
         return any(row["has_issues"] for row in self.rows(planned))
 
 
@@ -198,29 +268,3 @@ def _meets(plan: Plan, row: Row) -> bool:
             path=plan.path,
             detail=f"The value of {error}.",
         ) from None
-
-
-def _place(plan: Plan, row: Row) -> Place | None:
-    """Where a parent's row leads; ``None`` if it lacks a part of the path or is not wanted."""
-    parameters, carried = {}, {}
-    for supply in plan.supplies:
-        value = row[supply.supplier]
-        if value is None:
-            return None
-        if supply.values is not None:
-            # The rows must carry the conditions' own spelling, or the recheck drops them.
-            spelled = {_folded(v): v for v in supply.values}
-            if _folded(value) not in spelled:
-                return None
-            value = spelled[_folded(value)]
-        is_uuid = plan.parent is not None and (
-            plan.parent.table.column(supply.supplier).type == "uuid"
-        )
-        parameters[supply.parameter] = f"{{{value}}}" if is_uuid else path_text(value)
-        if supply.column:
-            carried[supply.column] = carried_value(value)
-    return Place(parameters, carried)
-
-
-def _folded(value: Any) -> str:
-    return str(value).casefold()

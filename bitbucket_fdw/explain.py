@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import estimate
 from .estimate import Guess
+from .pushdown.describe import texts
 from .pushdown.plan import Kind, Plan
 
 
@@ -19,6 +20,8 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
         parent = plan.parent
         result.append(f"For each of: {_request(parent)}")
         result += [f"  {line}" for line in _details(parent, verbose)]
+        if parent.sieve:
+            result.append(f"  Only where: {', '.join(texts(parent.sieve))}")
     result.append(f"Bitbucket: {_request(plan)}")
     result += _details(plan, verbose)
     if plan.hydrate:

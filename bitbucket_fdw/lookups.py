@@ -10,11 +10,12 @@ from .api import Answer, Client, ScanContext
 from .binding import TableBinding
 from .changes import typed, typed_row
 from .errors import MissingValue, RowUnknown
-from .execution import Execution, Sizes
+from .execution import Execution
 from .pushdown.conditions import Condition
 from .pushdown.planner import plan
 from .pushdown.request import Request
-from .tables.base import Table
+from .sizes import Sizes
+from .tables.base import SLUGS, Table
 from .tables.repositories import Repositories
 from .writes import WriteRequest
 
@@ -79,12 +80,16 @@ class Lookups:
 
     def found(self, tests: Row, columns: frozenset[str], undoing: bool = False) -> Iterator[Row]:
         """The rows whose columns have the values of ``tests``."""
+        # As if the table's options named them: they have to be there, however they are spelled.
+        slugs = {c.param: c.name for c in self.table.columns if c.param in SLUGS}
+        places = {p: str(tests[name]) for p, name in slugs.items() if p and name in tests}
+        bound = {**places, **self.binding.bound}
         conditions = tuple(
             Condition(self.table.column(name), "=", value)
             for name, value in tests.items()
-            if self.table.column(name).param not in self.binding.bound
+            if self.table.column(name).param not in bound
         )
-        request = Request(self.table, self.binding.bound, conditions, (), columns)
+        request = Request(self.table, bound, conditions, (), columns)
         execution = Execution(self.client, self.scan(undoing), self._sizes)
         for row in execution.rows(plan(request)):
             row = {**self.bound_values(), **typed_row(self.table, row)}
@@ -93,9 +98,8 @@ class Lookups:
 
     def of_repository(self, known: Row, column: str) -> Any:
         """A column of the repository that a row is of; it names the default branch."""
-        conditions = (Condition(Repositories.column("slug"), "=", known.get("repository")),)
-        bound = {"workspace": known.get("workspace") or ""}
-        request = Request(Repositories, bound, conditions, (), frozenset({"slug", column}))
+        bound = {name: str(known.get(name) or "") for name in SLUGS}
+        request = Request(Repositories, bound, columns=frozenset({"slug", column}))
         execution = Execution(self.client, self.scan(), self._sizes)
         for row in execution.rows(plan(request)):
             if row[column] is not None:

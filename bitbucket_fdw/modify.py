@@ -27,13 +27,13 @@ from .errors import (
     RowUnknown,
     TooManyRequests,
 )
-from .execution import Sizes
 from .items import exploded
 from .lookups import Lookups
 from .overwriting import not_overwriting
 from .pushdown.request import Request
 from .scans import SCANS
 from .seen import SeenRow, Statement, Statements
+from .sizes import Sizes
 from .tables.base import Column
 from .transactions import JOURNAL
 from .values import extractor

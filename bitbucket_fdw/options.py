@@ -277,6 +277,15 @@ OPTIONS: tuple[Option, ...] = (
         "as Bitbucket can",
         "warn",
     ),
+    Option(
+        "on_denied",
+        SERVER,
+        _one_of("skip", "error"),
+        "What a table that spans repositories does about one that refuses (403, 404): leave it "
+        "out with a warning, or fail; a server's wins over a table's",
+        "skip",
+        also=TABLE,
+    ),
     Option("table", TABLE, _text, "The Bitbucket table it shows, such as pull_requests"),
     Option(
         "service",

@@ -14,9 +14,11 @@ from dataclasses import replace
 
 from .api import Client, ScanContext
 from .execution import Execution
+from .left_out import LeftOut
 from .pushdown import Refusals, Request, plan
 from .pushdown.plan import Plan
-from .streams import ListingRefused, Row, Sizes
+from .sizes import Sizes
+from .streams import ListingRefused, Row
 from .tables.base import Filter
 
 # "does not support filtering" is Bitbucket's own wording; of the others not much is known.
@@ -35,7 +37,9 @@ class Reader:
     """Plans a request and runs the plan, without what Bitbucket refuses in its course.
 
     :param warn: told what was refused.
-    :param missing: told of what a query names and is not there.
+    :param left_out: told what there are no rows of.
+    :param strict: whether a spanning table fails with a repository that refuses.
+    :param may_stop: whether rows may be left unread, though no limit is given.
     :param doubt: told of answers that may not be all there is.
     """
 
@@ -45,11 +49,13 @@ class Reader:
         scan: ScanContext,
         sizes: Sizes,
         warn: Callable[[str], None],
-        missing: Callable[[str], None],
+        left_out: LeftOut,
+        strict: bool,
+        may_stop: bool,
         doubt: Callable[[str], None],
     ) -> None:
         self._client = client
-        self._execution = Execution(client, scan, sizes, missing, doubt)
+        self._execution = Execution(client, scan, sizes, left_out, strict, may_stop, doubt)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:

@@ -11,6 +11,8 @@ instead: see ``wrapper.capabilities``):
 - whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
   takes a negative one for none;
 - whether it goes by the ctid of rows, which is the same for all on Multicorn2 (``ctid_uses``);
+- whether its rows may be left unread, by a LIMIT above conditions of PostgreSQL's, EXISTS or a
+  cursor: a scan that would take too many requests to its end is not refused ahead then;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that they would come out as NULLs;
 - whether it takes back the whole transaction, and not to a savepoint.
@@ -57,6 +59,14 @@ _WIDE_LIMIT = re.compile(
 )
 _ROLLBACK = re.compile(
     r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?(?:\s+and(?:\s+no)?\s+chain)?\s*;?\s*",
+    re.IGNORECASE,
+)
+_FETCH = re.compile(r"\s*(?:fetch|move)\b", re.IGNORECASE)
+_LIMITED = re.compile(r"\b(?:limit\s+(?!all\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE)
+_EXISTS = re.compile(r"\bexists\s*\(", re.IGNORECASE)
+_READS_ALL = re.compile(
+    r"\b(?:order\s+by|group\s+by|having|distinct|intersect|except|union(?!\s+all)|over|filter"
+    r"|(?:count|sum|avg|min|max|\w+_agg|bool_and|bool_or|every|stddev\w*|var\w*)\s*\()",
     re.IGNORECASE,
 )
 
@@ -119,6 +129,25 @@ def may_limit_widely(statement: str) -> bool:
     return _WIDE_LIMIT.search(_SKIPPED.sub(" ", statement)) is not None
 
 
+def may_stop_early(statement: str) -> bool:
+    """Whether a statement may end before its scans do: a fetch from a cursor, or a LIMIT.
+
+    Not so if something else needs all rows before there is a first one, as far as the text tells:
+    an order, a group, an aggregate, a set operation.
+    """
+    plain = _SKIPPED.sub(" ", statement)
+    if _FETCH.match(plain):
+        return True
+    return bool(_LIMITED.search(plain)) and not _READS_ALL.search(plain)
+
+
+def has_exists(statement: str) -> bool:
+    """Whether a statement asks if there are rows. A scan for that needs no column but those of its
+    conditions, which tells it from others of the statement.
+    """
+    return _EXISTS.search(_SKIPPED.sub(" ", statement)) is not None
+
+
 def may_write(statement: str) -> bool:
     """Whether a statement may change rows: then what it reads must not come from a cache.
 
@@ -161,6 +190,14 @@ class Present:
     @functools.cached_property
     def may_write(self) -> bool:
         return may_write(self.text)
+
+    @functools.cached_property
+    def may_stop_early(self) -> bool:
+        return may_stop_early(self.text)
+
+    @functools.cached_property
+    def has_exists(self) -> bool:
+        return has_exists(self.text)
 
     @functools.cached_property
     def is_rollback(self) -> bool:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
+from .absence import REFUSALS, Absence, Known
 from .api import (
     Answer,
     Client,
@@ -23,10 +24,13 @@ from .api import (
 )
 from .errors import BadResponse, NotFound, Rejected, RequestError, ServerFailure, TooManyRequests
 from .items import Items
+from .left_out import LeftOut
 from .paths import fill
 from .pushdown.checks import meets
+from .pushdown.conditions import read
 from .pushdown.plan import Plan, Query
 from .pushdown.request import Refusals
+from .sizes import Sizes
 from .tables.base import Paging, Table
 
 Row = dict[str, Any]
@@ -40,37 +44,11 @@ class Place:
     carried: Row
 
 
-class Sizes:
-    """Sizes of collections seen so far in this backend, for the planner's estimates."""
-
-    _known: ClassVar[dict[tuple[str, str], Sizes]] = {}
-
-    @classmethod
-    def of(cls, client: Client) -> Sizes:
-        """Those of a client: estimates must not tell one user what another one can see."""
-        key = (client.settings.base_url, client.credential.identity)
-        return cls._known.setdefault(key, cls())
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, ...], int] = {}
-
-    def learn(self, table: type[Table], path: str, size: int) -> None:
-        self._seen[(table.name, path)] = size
-        self._seen[(table.name,)] = size
-
-    def guess(self, table: type[Table]) -> int:
-        """Items of one collection of the table: as last seen, else as declared.
-
-        At least one: an empty collection says little of the others, and no rows would have a
-        fan-out over thousands of collections look as cheap as reading a few of them by key.
-        """
-        return max(1, self._seen.get((table.name,), table.rows))
-
-
 class Requests:
     """The requests of one scan, made on worker threads.
 
-    :param warn: told of what a query names and is not there.
+    :param left_out: told of what there are no rows of.
+    :param strict: whether a spanning table fails with a repository that refuses.
     :param doubt: told of answers that may not be all there is.
     """
 
@@ -79,15 +57,16 @@ class Requests:
         client: Client,
         scan: ScanContext,
         sizes: Sizes,
-        warn: Callable[[str], None],
+        left_out: LeftOut,
+        strict: bool,
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._scan = scan
         self._sizes = sizes
-        self._warn = warn
         self.doubt = doubt
-        self._answering: set[str] = set()
+        known = Known.of(client.settings.base_url, client.credential.identity)
+        self.absence = Absence(self.ask, known, left_out, strict)
 
     @property
     def concurrency(self) -> int:
@@ -110,21 +89,24 @@ class Requests:
     def pages(self, listing: Listing, enough: int | None = None) -> Pages:
         return Pages(self._client, self._scan, listing, enough, self.doubt)
 
-    def probe(self, path: str) -> None:
-        """Raise the error of an endpoint that does not answer; one that did is not asked again."""
-        if path not in self._answering:
-            self.wait(self.submit(self.url(path, Query((("fields", "next"),)))))
-            self._answering.add(path)
+    def ask(self, template: str, path: str, query: Query) -> Any:
+        """The JSON of one answer.
 
-    def missing(self, what: str, slug: str) -> None:
-        """Let it be known that something a query names is not there."""
-        self._warn(f'{what} "{slug}" is not there, or not visible to the credential: no rows')
+        :param template: that of ``path``, whose form may have been learned.
+        """
+        try:
+            return self.wait(self.submit(self.url(self.answered_path(template, path), query)))
+        except NotFound as error:
+            if not self.learns(template, query, error):
+                raise
+        return self.ask(template, path, query)
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         self._sizes.learn(table, path, size)
 
-    def guess(self, table: type[Table]) -> int:
-        return self._sizes.guess(table)
+    def guess(self, plan: Plan) -> float:
+        """About how many items one of the plan's collections has."""
+        return self._sizes.guess(plan, 1)
 
     def answered_path(self, endpoint: str, path: str) -> str:
         """A listing's path in the form that its endpoint answers to."""
@@ -166,8 +148,11 @@ _STRATEGIES: dict[Paging, Strategy] = {
 class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
-    ``size`` is the number of items to come, once it is known.
+    ``size`` is the number of items to come, once it is known; ``leads`` is whether its rows lead
+    to those of another table.
     """
+
+    leads: bool = False
 
     def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
         self._requests = requests
@@ -177,6 +162,7 @@ class Stream:
         selected = ((name, place.parameters[parameter]) for name, parameter in chosen)
         self._query = query = replace(query, parameters=(*selected, *query.parameters))
         self._path = fill(plan.path, place.parameters)
+        self._carried = self._told(place)
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
         self._items = self._items_for({*plan.columns, *(c.column.name for c in plan.looks)})
         self.size: int | None = None
@@ -188,66 +174,21 @@ class Stream:
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
 
-    def missing(self) -> NotFound:
-        """The error for an item that others depend on and that is not there."""
-        return NotFound(
-            f"GET {self._path} was answered 404 Not Found",
-            method="GET",
-            path=self._path,
-            status=404,
-            hint="Check the workspace and repository. Bitbucket also answers 404 for what the "
-            "credential may not see.",
-        )
+    def _told(self, place: Place) -> Row:
+        """What the rows carry of the place, in place of what the answer says."""
+        return place.carried
 
-    def accept_no_item(self) -> None:
-        """Take the item of a plan that is one item as not there; or raise as below."""
-        table = self._plan.table
-        item = next(item for item in table.items if item.path == self._plan.path)
-        if item.parameter in self._plan.bound:
-            raise self.missing()
-        self._accept_absent(table, item.parameter)
+    def _absent(self, error: RequestError) -> None:
+        """Take a refusal of the listing as no rows, or raise."""
+        self._requests.absence.listing(error, self._plan.table, self._place.parameters)
 
-    def _accept_missing(self, error: NotFound, table: type[Table] | None = None) -> None:
-        """Take a 404 of a table's listing as no rows, if what it belongs to is not there.
+    def _answered(self) -> None:
+        self._requests.absence.answered(self._plan.table, self._place.parameters)
 
-        Comments of a pull request that does not exist are no rows, as they are in a scan of all
-        comments. So is what belongs to a repository or a workspace that is not there, where the
-        query names it: the name may come of a join, whose rows must not depend on the way that
-        PostgreSQL takes. What the table's own options name has to be there, and so has a listing
-        of something that is there.
-        """
-        table = table or self._plan.table
-        parent = table.parent
-        if parent is None:
-            raise error
-        supplied = {supplier: parameter for parameter, supplier in parent.supplies}
-        item = next(item for item in parent.table.items if item.key in supplied)
-        parameter = supplied[item.key]
-        if parameter in self._plan.bound:
-            raise error
-        key = self._place.parameters[parameter]
-        try:
-            self._probe(item.path, {**self._place.parameters, item.parameter: key})
-        except NotFound:
-            self._accept_absent(parent.table, parameter)
-        else:
-            raise error
-
-    def _accept_absent(self, table: type[Table], parameter: str) -> None:
-        """Take an item of a table as not there, if the table's listing is, or is absent likewise.
-
-        For Bitbucket also answers 404 where a whole repository or workspace is not visible.
-        """
-        try:
-            self._probe(table.collection.path, self._place.parameters)
-        except NotFound as error:
-            self._accept_missing(error, table)
-            return
-        names = [name for name in ("workspace", "repository") if name in self._place.parameters]
-        if parameter in names:
-            names = names[: names.index(parameter) + 1]
-            slug = "/".join(self._place.parameters[name] for name in names)
-            self._requests.missing(parameter, slug)
+    def _learn_size(self) -> None:
+        """Remember the collection's size, if nothing was asked of its items."""
+        if self.size is not None and not self._query.q and self._plan.selectivity == 1.0:
+            self._requests.learn(self._plan.table, self._path, self.size)
 
     def _refused(self, error: RequestError) -> RequestError:
         """The error, with what may have been refused if anything was asked for.
@@ -258,21 +199,16 @@ class Stream:
         if not asked or error.status not in (400, 500):
             return error
         if error.status == 500:
-            pages = math.ceil(self._requests.guess(self._plan.table) / (self._plan.pagelen or 100))
+            pages = math.ceil(self._requests.guess(self._plan) / (self._plan.pagelen or 100))
             try:
                 self._requests.afford(pages)
             except TooManyRequests:
                 return error
         return ListingRefused(error, self._plan)
 
-    def _probe(self, template: str, parameters: dict[str, str]) -> None:
-        """Raise the error of an endpoint that does not answer."""
-        path = fill(template, parameters)
-        self._requests.probe(self._requests.answered_path(template, path))
-
     def _items_for(self, columns: Iterable[str]) -> Items:
         """Items of which the columns are read that the place does not tell."""
-        plan, carried = self._plan, self._place.carried
+        plan, carried = self._plan, self._carried
         return Items(
             plan.table,
             self._path,
@@ -284,7 +220,7 @@ class Stream:
     def _keyed(self, item: Row) -> tuple[Any, Row]:
         """A row's JSON as its sort key and its values."""
         key = self._items.sort_key(item, self._sorted_by) if self._sorted_by else None
-        return key, {**self._items.row(item), **self._place.carried}
+        return key, {**self._items.row(item), **self._carried}
 
     def listing(self, query: Query) -> Listing:
         table = self._plan.table
@@ -343,14 +279,15 @@ class CollectionStream(Stream):
         try:
             for values in self._pages:
                 self.size = self._pages.size
-                if first and self.size is not None and not self._plan.filtered:
-                    self._requests.learn(self._plan.table, self._path, self.size)
+                if first:
+                    self._answered()
+                    self._learn_size()
                 first = False
                 yield values
-        except NotFound as error:
+        except REFUSALS as error:
             if not first:
                 raise
-            self._accept_missing(error)
+            self._absent(error)
         except (Rejected, ServerFailure) as error:
             raise (self._refused(error) if first else error) from None
 
@@ -420,25 +357,43 @@ class SingleStream(Stream):
 
 
 class ItemStream(SingleStream):
-    """One item, or none if there is no such item."""
+    """One item, or none if there is no such item, or none that is spelled so."""
+
+    def _told(self, place: Place) -> Row:
+        # The row has its key from the answer: Bitbucket may take another spelling for it.
+        plan = self._plan
+        # Two endpoints of a table by different keys may have the same path.
+        of_path = [item for item in plan.table.items if item.path == plan.path]
+        self._item = next((item for item in of_path if item.key in place.carried), of_path[0])
+        key = None if self._item.parameter in plan.bound else self._item.key
+        return {name: value for name, value in place.carried.items() if name != key}
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
+        absence = self._requests.absence
         try:
             answer = self._answer()
-        except NotFound as error:
-            self._accept_missing_item(error)
+        except REFUSALS as error:
+            parameters = self._place.parameters
+            absence.item(error, self._plan.table, self._item, parameters, self.leads)
             return
+        self._answered()
         for row in self._items.rows([self._items.single(answer)]):
-            yield self._keyed(row)
+            keyed = self._keyed(row)
+            if self._is_asked(keyed[1]):
+                yield keyed
 
-    def _accept_missing_item(self, error: NotFound) -> None:
-        """Tell an item that is not there from an endpoint that was removed."""
-        if not self._plan.table.removed:
-            return
-        try:
-            self._probe(self._plan.table.collection.path, self._place.parameters)
-        except NotFound:
-            self._accept_missing(error)
+    def _is_asked(self, row: Row) -> bool:
+        """Whether the answer is the item that was asked for, in that spelling."""
+        column = self._plan.table.column(self._item.key)
+        asked, found = self._place.carried.get(column.name), row.get(column.name)
+        if asked is None or found is None or column.name in self._carried:
+            return True
+        if read(column.type, found) == read(column.type, asked):
+            return True
+        if column.type != "text":
+            raise bad_answer(self._path, f"It is the item with {column.name} {found}.")
+        self._requests.absence.respelled(column.param or column.name, asked, found)
+        return False
 
 
 def carried_value(value: Any) -> Any:

@@ -68,7 +68,7 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
         hint = "Bitbucket could not answer, also not when asked again. Try again later."
     else:
         hint = _HINTS.get(status, _REFUSED)
-    return kind(
+    error = kind(
         f"{method} {path} was answered {status} {response.reason or ''}".rstrip(),
         method=method,
         path=path,
@@ -76,6 +76,9 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
         detail=told,
         hint=hint,
     )
+    if isinstance(error, Forbidden):
+        error.scope_missing = _lacks_scope(response)
+    return error
 
 
 def _scopes_hint(headers: Mapping[str, str]) -> str:
@@ -88,6 +91,19 @@ def _scopes_hint(headers: Mapping[str, str]) -> str:
     if wants:
         return f"The endpoint wants scope {wants}."
     return "The credential lacks a scope or a permission."
+
+
+def _lacks_scope(response: requests.Response) -> bool:
+    """Whether an answer of 403 says that the credential, whatever it asks for, lacks a scope."""
+    wants = response.headers.get("X-Accepted-OAuth-Scopes")
+    has = response.headers.get("X-OAuth-Scopes")
+    if wants and has is not None and not _scopes(wants) <= _scopes(has):
+        return True
+    try:
+        said = json.loads(response.content)["error"]["detail"]
+        return not set(said["required"]) <= set(said["granted"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return False
 
 
 def _scopes(header: str) -> set[str]:

@@ -16,12 +16,14 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ..tables.base import Column
+from ..tables.base import SLUGS, Column
 
 Operator = str | tuple[str, bool]
 
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
-_PATTERNS = ("~~", "~~*")
+_PATTERNS = ("~~", "~~*", "!~~", "~", "!~")
+_LISTS: dict[Operator, str] = {("=", True): "in", ("<>", False): "not in"}
+_LISTED_OUT = ("text", "bigint", "integer", "uuid")  # types of columns that NOT IN is read for
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 
@@ -72,10 +74,11 @@ class Qual(NamedTuple):
 class Condition:
     """A typed condition on one column.
 
-    ``op`` is ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``~~`` (LIKE), ``~~*`` (ILIKE), ``in``,
-    ``is null`` or ``is not null``; ``value`` is an int, str, bool, UUID or aware datetime, a tuple
-    of these for ``in``, and ``None`` for the null tests. A time may stand for any that is at most
-    ``slack`` away from it.
+    ``op`` is ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``~~`` (LIKE), ``~~*`` (ILIKE), ``!~~``
+    (NOT LIKE), ``~``, ``!~`` (regular expressions), ``in``, ``not in``, ``is null`` or ``is not
+    null``; ``value`` is an int, str, bool, UUID or aware datetime, a tuple of these for ``in`` and
+    ``not in``, and ``None`` for the null tests. A time may stand for any that is at most ``slack``
+    away from it.
     """
 
     column: Column
@@ -106,15 +109,24 @@ def conditions_of(
 
 def _is_plain(column: Column, qual: Qual) -> bool:
     if qual.plain is None:
-        # In addresses Bitbucket takes any letter case, and without these a scan reads everything.
-        return column.type != "text" or column.name in ("workspace", "repository")
+        # Slugs are in lower case: a value that is, too, has no other spelling that is one. Without
+        # such conditions a scan reads everything.
+        return column.type != "text" or (column.param in SLUGS and _is_slug(qual))
     return qual.plain
+
+
+def _is_slug(qual: Qual) -> bool:
+    """Whether a condition asks for slugs in lower case, by equality."""
+    values = qual.value if isinstance(qual.value, (list, tuple)) else (qual.value,)
+    return qual.operator in ("=", ("=", True)) and all(
+        isinstance(value, str) and value == value.lower() for value in values
+    )
 
 
 def _condition(column: Column, qual: Qual) -> Condition | None:
     operator, value = qual.operator, qual.value
     if isinstance(operator, tuple):
-        return _list_condition(column, qual) if operator == ("=", True) else None
+        return _list_condition(column, qual)
     if value is None:
         # A parameter that is NULL comes as "= None" too; the row it could let through is dropped
         # by the recheck.
@@ -137,16 +149,22 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
 
 
 def _list_condition(column: Column, qual: Qual) -> Condition | None:
-    """That the column is one of the elements; one that is NULL can never make the test true."""
+    """That the column is one of the elements, or none of them.
+
+    An element that is NULL can never make the test for one true; that for none, it always fails.
+    """
+    op = _LISTS.get(qual.operator)
+    if op is None or (op == "not in" and column.type not in _LISTED_OUT):
+        return None
     if _has_instant(column, qual):
         moments = qual.instant
         return None if moments is None else Condition(column, "in", tuple(dict.fromkeys(moments)))
-    if not isinstance(qual.value, (list, tuple)):
+    if not isinstance(qual.value, (list, tuple)) or (op == "not in" and None in qual.value):
         return None
     elements = [read(column.type, element) for element in qual.value if element is not None]
     if any(element is None for element in elements):
         return None
-    return Condition(column, "in", tuple(dict.fromkeys(elements)), _slack(qual.value))
+    return Condition(column, op, tuple(dict.fromkeys(elements)), _slack(qual.value))
 
 
 def _has_instant(column: Column, qual: Qual) -> bool:

@@ -17,8 +17,8 @@ def describe(condition: Condition) -> str:
     name = condition.column.name
     if condition.op in ("is null", "is not null"):
         return f"{name} {condition.op.upper()}"
-    if condition.op == "in":
-        return f"{name} IN ({', '.join(map(_show, condition.value[:5]))}" + (
+    if condition.op in ("in", "not in"):
+        return f"{name} {condition.op.upper()} ({', '.join(map(_show, condition.value[:5]))}" + (
             ", …)" if len(condition.value) > 5 else ")"
         )
     return f"{name} {condition.op} {_show(condition.value)}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from ..tables.base import Column
 from .lines import fits
 from .plan import Binding
 from .request import Request
+from .sieve import may_meet, sieve_of
 
 EQUALITY = ("=", "in")
 
@@ -40,8 +41,12 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
     if wanted is None:
         return None
     in_path = column.param is not None or any(i.key == column.name for i in request.table.items)
-    possible = [value for value in wanted if _possible(column, value, in_path)]
-    return tuple(_without_respellings(column, possible))
+    others = sieve_of(c for c in request.conditions if c.column.name == column.name)
+    return tuple(
+        value
+        for value in wanted
+        if _possible(column, value, in_path) and all(may_meet(value, other) for other in others)
+    )
 
 
 def _possible(column: Column, value: Any, in_path: bool) -> bool:
@@ -53,16 +58,6 @@ def _possible(column: Column, value: Any, in_path: bool) -> bool:
         return False
     parts = str(value).replace("\\", "/").split("/")
     return not (in_path and (value in ("", ".") or ".." in parts))
-
-
-def _without_respellings(column: Column, values: list[Any]) -> Iterator[Any]:
-    """Slugs that differ by letter case alone name one repository: ask for it once."""
-    seen = set()
-    for value in values:
-        key = value.casefold() if column.param and isinstance(value, str) else value
-        if key not in seen:
-            seen.add(key)
-            yield value
 
 
 def bindings_of(request: Request, parameters: Iterable[str]) -> tuple[Binding, ...] | None:

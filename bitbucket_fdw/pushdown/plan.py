@@ -26,8 +26,9 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Values for one path parameter; the rows carry them in ``column`` just as they are here, so
-    that they pass PostgreSQL's recheck where Bitbucket spells them differently.
+    """Values for one path parameter; the rows carry them in ``column`` just as they are here.
+
+    Slugs that Bitbucket spells differently are found out when the plan is run.
     """
 
     parameter: str
@@ -41,13 +42,15 @@ class Supply:
 
     ``supplier`` is the parent's column and ``column`` the child's. Where ``values`` are given, the
     conditions allow only these: a parent row with another value is passed over, which matters
-    where the parent could not be asked for them alone.
+    where the parent could not be asked for them alone. ``fixed`` is the value that the table's
+    options give: the rows carry it as it is spelled there.
     """
 
     parameter: str
     supplier: str
     column: str | None
     values: tuple[Any, ...] | None
+    fixed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Plan:
     :param pagelen: items per page, for estimates.
     :param at_most: how many items of one collection have the keys that the conditions name.
     :param filtered: columns whose conditions went into ``q``.
+    :param sieve: conditions to test rows by that lead to another table's.
     :param checks: conditions to check on the rows before they are counted off.
     :param looks: conditions that Bitbucket applies, for a look at whether it has: nobody else will
         check them before rows are counted.
@@ -117,6 +121,7 @@ class Plan:
     selectivity: float = 1.0
     at_most: int | None = None
     filtered: tuple[str, ...] = ()
+    sieve: tuple[Condition, ...] = ()
     checks: tuple[Condition, ...] = ()
     looks: tuple[Condition, ...] = ()
     sort_here: bool = False

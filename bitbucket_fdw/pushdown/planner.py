@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..tables.base import Collection, Column, Item, Paging, Table, path_parameters
+from ..tables.base import Collection, Column, Item, Paging, Parent, Table, path_parameters
 from . import bbql, lines
 from .checks import checks_of, looks_of
 from .conditions import Condition
@@ -15,6 +15,7 @@ from .parameters import EQUALITY, bindings_of, contradiction, values_of
 from .plan import Binding, Kind, Plan, Query, Sort, Supply
 from .request import Request
 from .shippable import Shipment
+from .sieve import sieve_of
 from .terms import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 
 # Items to hold a filter against whose matches are only counted: one may meet it by chance.
@@ -25,7 +26,9 @@ MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection i
 def plan(request: Request) -> Plan:
     """The fewest requests that answer ``request``."""
     table = request.table
+    sieve = sieve_of(request.conditions) if request.leads else ()
     checked = {c.column.name for c in request.conditions} if request.counted_off else set()
+    checked |= {c.column.name for c in sieve}
     needed = tuple(c.name for c in table.columns if c.name in request.columns | checked)
     base = Plan(
         table,
@@ -37,6 +40,7 @@ def plan(request: Request) -> Plan:
         limit=request.limit,
         offset=request.offset,
         local=request.unread,
+        sieve=sieve,
     )
     reason = contradiction(request)
     if reason or request.limit == 0:
@@ -335,9 +339,9 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
     parent = request.table.parent
     if parent is None:
         raise ValueError(f"{request.table.name} has no parent to supply its path parameters")
-    conditions = []
     bound = {}
     supplies = []
+    conditions = _of_parent(request, parent)
     for parameter, supplier in parent.supplies:
         column = request.table.column_of(parameter)
         target = parent.table.column(supplier)
@@ -346,11 +350,44 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
             bound[target.param] = request.bound[parameter]
         if values is not None:
             conditions.append(Condition(target, "in", values))
-        supplies.append(Supply(parameter, supplier, column.name if column else None, values))
+        supplies.append(
+            Supply(
+                parameter,
+                supplier,
+                column.name if column else None,
+                values,
+                request.bound.get(parameter),
+            )
+        )
     columns = {supply.supplier for supply in supplies}
     if parent.where:
         columns.add(parent.where)
     narrowed = Request(
-        parent.table, bound, tuple(conditions), (), frozenset(columns), refused=request.refused
+        parent.table,
+        bound,
+        tuple(conditions),
+        (),
+        frozenset(columns),
+        refused=request.refused,
+        leads=True,
     )
     return plan(narrowed), tuple(supplies)
+
+
+def _of_parent(request: Request, parent: Parent) -> list[Condition]:
+    """Conditions on the parent's rows that follow from those on the table's, equality aside."""
+    suppliers = {
+        column.name: parent.table.column(supplier)
+        for parameter, supplier in parent.supplies
+        if (column := request.table.column_of(parameter)) is not None
+    }
+    found = [
+        replace(condition, column=suppliers[condition.column.name])
+        for condition in request.conditions
+        if condition.op not in EQUALITY and condition.column.name in suppliers
+    ]
+    for count in parent.counts:
+        values = values_of(request, request.table.column(count.column))
+        if values is not None and set(values) == {count.value}:
+            found.append(Condition(parent.table.column(count.counted_in), ">", 0))
+    return found

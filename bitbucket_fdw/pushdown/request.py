@@ -36,6 +36,8 @@ class Request:
     :param limit: rows wanted after ``offset``, only given when no row will be dropped later.
     :param loose: columns that the foreign table shows under another type: what they hold is read as
         that.
+    :param leads: whether the rows lead to another table's, whose conditions these are: they may be
+        tested before that is asked.
     :param refused: what not to ask of Bitbucket, of this table or those that lead to it.
     """
 
@@ -49,6 +51,7 @@ class Request:
     offset: int = 0
     refused: Refusals = NONE_REFUSED
     loose: frozenset[str] = frozenset()
+    leads: bool = False
 
     @property
     def counted_off(self) -> bool:

@@ -58,6 +58,8 @@ def _number(test: Filter, condition: Condition) -> Shipment | None:
     # there either, except perhaps for "!=", which makes that one wider.
     if condition.op == "in":
         return _exact(bbql.any_of(test.field, condition.value))
+    if condition.op == "not in":
+        return None
     term = bbql.comparison(test.field, condition.op, condition.value)
     return _shipment(term, exact=condition.op != "<>")
 

@@ -15,6 +15,9 @@ from typing import Any, ClassVar
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
+SLUGS = ("workspace", "repository")
+"""Path parameters that a foreign table's options can fix, from left to right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -146,16 +149,27 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """A column of the parent that counts those of its rows below whose ``column`` is ``value``."""
+
+    counted_in: str
+    column: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Parent:
     """The table whose rows supply path parameters that the query leaves open.
 
     ``supplies`` maps path parameters to columns of the parent. ``where`` keeps those parents
     only whose boolean column is true (a repository without an issue tracker has no issues).
+    ``counts`` are columns that tell beforehand that there is nothing to be asked for.
     """
 
     table: type[Table]
     supplies: tuple[tuple[str, str], ...]
     where: str | None = None
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +297,9 @@ class Table:
     ``rows`` is the planner's guess of items per collection until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
     ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
+    ``feature`` is what a repository has to have turned on: without, the endpoints answer 404 or
+    410, and the table has no rows.
+    ``absent_without`` is a column of the parent: while it is NULL, a 404 of the listing is none.
     """
 
     name: ClassVar[str]
@@ -297,6 +314,8 @@ class Table:
     rows: ClassVar[int] = 100
     flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
+    feature: ClassVar[str | None] = None
+    absent_without: ClassVar[str | None] = None
     writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()
 

@@ -73,6 +73,8 @@ class Commits(Table):
         Item("/repositories/{workspace}/{repository}/commit/{hash}", key="hash", parameter="hash"),
     )
     parent = OF_REPOSITORY
+    # Whether an empty repository answers 404 or an empty page is not documented.
+    absent_without = "mainbranch_name"
     primary_key = ("workspace", "repository", "hash")
     rows = 2000
     columns = (*repository_columns(), *_commit())

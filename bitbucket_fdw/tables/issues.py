@@ -1,7 +1,7 @@
 """Issues and their comments (the API's Issue tracker group).
 
 Bitbucket removed the issue tracker on 2026-08-20. The tables work wherever the endpoint answers;
-where it answers 404 or 410 the error says what happened.
+where it answers 404 or 410 they have no rows, and a warning says what happened.
 """
 
 from .base import (
@@ -68,6 +68,7 @@ class Issues(Table):
     )
     primary_key = ("workspace", "repository", "id")
     removed = _REMOVED
+    feature = "an issue tracker"
     rows = 200
     columns = (
         *repository_columns(),

@@ -1,5 +1,7 @@
 """Pipelines and their steps (the API's Pipelines group).
 
+Where Pipelines are off, the endpoints answer 404 (as users saw in 2026).
+
 The listing ignores ``q``; it takes query parameters instead, some of them undocumented but seen to
 work. Unknown values give no rows. A step's ``image`` can hold a registry password, so that only
 the image's name is ever asked for.
@@ -44,6 +46,7 @@ class Pipelines(Table):
         ),
     )
     parent = OF_REPOSITORY
+    feature = "Pipelines"
     primary_key = ("workspace", "repository", "uuid")
     rows = 1000
     columns = (

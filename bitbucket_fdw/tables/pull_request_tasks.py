@@ -1,7 +1,10 @@
 """Tasks on pull requests (the API's Pullrequests group). ``q`` and ``sort`` are documented."""
 
+from dataclasses import replace
+
 from .base import (
     Collection,
+    Count,
     Field,
     Item,
     Paging,
@@ -27,7 +30,8 @@ class PullRequestTasks(Table):
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(_TASKS, q=True, paging=Paging.NUMBERS)
     items = (Item(_TASK, key="id", parameter="id"),)
-    parent = OF_PULL_REQUEST
+    # A pull request's number of tasks is that of the open ones, as users saw in 2026.
+    parent = replace(OF_PULL_REQUEST, counts=(Count("task_count", "state", "UNRESOLVED"),))
     primary_key = ("workspace", "repository", "pull_request_id", "id")
     rows = 3
     columns = (

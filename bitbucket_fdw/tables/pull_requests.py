@@ -113,7 +113,7 @@ class PullRequests(Table):
         ),
         column("close_source_branch", "boolean", "The source branch goes when it is merged"),
         column("comment_count", "bigint", "Number of comments"),
-        column("task_count", "bigint", "Number of tasks"),
+        column("task_count", "bigint", "Number of open tasks"),
         *account("closed_by", "closed_by", "whoever merged or declined it"),
         Column("merge_strategy", "text", None, "Only written: how to merge"),
         Column("merge_message", "text", None, "Only written: message of the merge"),

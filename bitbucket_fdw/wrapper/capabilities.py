@@ -72,6 +72,12 @@ class Host:
         """Whether the present statement's LIMIT and OFFSET are handed over as they are."""
         return self._tells_limits or not statement.present().may_limit_widely
 
+    def may_stop_early(self, quals: Iterable[Any], columns: Iterable[str]) -> bool:
+        """Whether a scan's rows may be left unread; no host tells that."""
+        present = statement.present()
+        bare = {qual.field_name for qual in quals}.issuperset(columns)
+        return present.may_stop_early or (bare and present.has_exists)
+
     def may_write(self, execution: Any) -> bool:
         """Whether the statement that a scan is of may change rows; ``execution`` as the host
         gives it, ``None`` on others.

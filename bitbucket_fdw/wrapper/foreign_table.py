@@ -20,13 +20,14 @@ from ..connection import client_of
 from ..ctids import NAME as CTID
 from ..ctids import Ctids
 from ..errors import BitbucketError, ReadOnly, RowUnknown
-from ..execution import Row, Sizes
+from ..execution import Row
 from ..mapping_user import mapping_user
 from ..modify import Modifier
 from ..pushdown import plan
 from ..pushdown.request import Request
 from ..reader import Reader, known_refusals
 from ..scans import SCANS
+from ..sizes import Sizes
 from ..statement import PerStatement
 from ..tables import Table
 from ..transactions import JOURNAL
@@ -34,7 +35,17 @@ from ..wording import sayable
 from ..writes import check_clauses
 from .capabilities import HOST
 from .importing import import_schema
-from .reports import enter_transaction, notice, report, reporting, tell, tell_notes, warn
+from .reports import (
+    LEFT_OUT,
+    enter_transaction,
+    notice,
+    report,
+    reporting,
+    tell,
+    tell_left_out,
+    tell_notes,
+    warn,
+)
 from .sql_functions import ServiceFdw
 
 _MOST_DOUBTS = 20  # warnings of one statement
@@ -61,12 +72,12 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.table: type[Table] = self.binding.table
         self.client = client_of(values, mapping_user(fdw_options))
         self.client.notice = notice
-        self.sizes = Sizes.of(self.client)
+        self.sizes = Sizes.of(self.client.settings.base_url, self.client.credential.identity)
         self._ctids = Ctids(self.binding)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
-        self._missing: PerStatement[set[str]] = PerStatement(set)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
         self._rolling_back = False
+        self._strict = values["on_denied"] == "error"
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
         self._write_mode: str = values["write_mode"]
@@ -159,7 +170,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             request = self._request(quals, columns, sortkeys, limit, offset)
             request, remember = self._modifier.watch(request)
             reader = Reader(
-                self.client, scan, self.sizes, warn, self._warn_of_missing, self._warn_of_doubt
+                self.client,
+                scan,
+                self.sizes,
+                warn,
+                LEFT_OUT,
+                self._strict,
+                HOST.may_stop_early(quals, columns),
+                self._warn_of_doubt,
             )
             ctids = self._ctids.scan(remember is not None) if CTID in columns else None
             for row in SCANS.track(self.table, reader.rows(request)):
@@ -194,12 +212,10 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             said.add(message)
             warn(f"{self.table.name}: {message}")
 
-    def _warn_of_missing(self, message: str) -> None:
-        """Of the first one in a statement: a join may come upon many."""
-        said = self._missing.current()
-        if not said:
-            said.add(message)
-            warn(f"{self.table.name}: {message}")
+    def end_scan(self) -> None:
+        # The executor ends all scans of a statement, one after another: what they have left out
+        # is complete.
+        tell_left_out()
 
     def _request(
         self,
@@ -309,6 +325,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def sub_rollback(self, level: int) -> None:
         self._modifier.level = level - 1
+        LEFT_OUT.forget()
         self._modifier.statements.rolled_back(level)
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not HOST.rolls_back_everything(self._rolling_back):
@@ -332,6 +349,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def rollback(self) -> None:
         self._rolling_back = False
+        LEFT_OUT.forget()
         enter_transaction()
         tell(JOURNAL.rollback(1))
         self._modifier.statements.rolled_back(1)

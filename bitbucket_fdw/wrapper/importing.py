@@ -10,8 +10,9 @@ from multicorn import ColumnDefinition, TableDefinition
 from .. import foreign_schema, interrupts, options
 from ..api.scan import ScanContext
 from ..connection import client_of
-from ..execution import Execution, Sizes
+from ..execution import Execution
 from ..mapping_user import mapping_user
+from ..sizes import Sizes
 from .reports import warn
 
 
@@ -31,7 +32,7 @@ def import_schema(
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
         scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
-        sizes = Sizes.of(client)
+        sizes = Sizes.of(client.settings.base_url, client.credential.identity)
         issues = Execution(client, scan, sizes).has_issues(workspace, repository)
     tables = foreign_schema.foreign_tables(
         workspace,

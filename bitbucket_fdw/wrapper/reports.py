@@ -14,10 +14,17 @@ from ..advice import advised
 from ..api import notes, secrets_in_use
 from ..api.credentials import redact
 from ..errors import BitbucketError
+from ..left_out import Fact, LeftOut
+from ..statement import PerStatement
 from ..transactions import JOURNAL, Aftermath
 from ..wording import sayable
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+LEFT_OUT = LeftOut()
+"""What the scans of the backend have left out since it was last told."""
+
+_told: PerStatement[set[Fact]] = PerStatement(set)
 
 
 def _say(level: int, message: str, detail: str | None = None, hint: str | None = None) -> None:
@@ -80,6 +87,12 @@ def enter_transaction() -> None:
             detail="\n".join(f"{number}. {change}" for number, change in enumerate(lost, 1)),
             hint="Do not PREPARE transactions that write to Bitbucket.",
         )
+
+
+def tell_left_out() -> None:
+    """Tell what rows were left out for: each thing once in a statement, and all at once."""
+    for told in LEFT_OUT.take(_told.current()):
+        _say(INFO if told.mild else WARNING, told.message, told.detail, told.hint)
 
 
 def tell(aftermath: Aftermath) -> None:

@@ -297,9 +297,7 @@ class Drawing:
     def _near(self, table: type[Table], column: Column) -> str:
         """A value of the column, or one that is near it."""
         value = str(self._one_of(self._known(table, column)))
-        # A slug in another letter case names the same repository, and its rows carry that spelling:
-        # that difference is meant, and has tests of its own.
-        if column.param in PLACES or not self._chance(3):
+        if not self._chance(3):
             return value
         return self._draw(st.sampled_from(NEIGHBOURS[column.type](value)))
 

@@ -77,3 +77,64 @@ def test_a_larger_join_takes_a_larger_limit(frugal):
         assert frugal.value(ROW_BY_ROW.format(40)) > 9
     finally:
         frugal.execute("ALTER SERVER bitbucket OPTIONS (SET max_requests '9')")
+
+
+# --- refused ahead: what is known to take too much, and nothing else ---
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM acme.pull_requests ORDER BY updated_on DESC LIMIT 3",
+        "SELECT id FROM acme.pull_requests ORDER BY created_on LIMIT 1 OFFSET 4",
+        "SELECT id FROM acme.pull_requests WHERE state = 'OPEN' ORDER BY id LIMIT 1",
+        "SELECT id FROM acme.pull_requests WHERE length(title) > 3 ORDER BY id LIMIT 1",
+        "SELECT id FROM acme.pull_requests ORDER BY title LIMIT 1",
+        "SELECT count(*) FROM acme.pull_requests",
+        "SELECT state, count(*) FROM acme.pull_requests GROUP BY 1 LIMIT 5",
+        "SELECT DISTINCT name FROM acme.branches LIMIT 5",
+    ],
+)
+def test_what_has_to_ask_every_repository_is_refused_after_their_list(frugal, emulator, statement):
+    with pytest.raises(psycopg.Error, match="would take about"):
+        frugal.rows(statement)
+    assert len(emulator.requests()) == 1
+
+
+def test_an_order_over_parents_that_are_not_all_asked_is_refused_before_the_first(frugal, emulator):
+    """How many have a tracker is known once their list is read."""
+    frugal.execute("ALTER SERVER bitbucket OPTIONS (SET max_requests '2')")
+    try:
+        with pytest.raises(psycopg.Error, match="would take about"):
+            frugal.rows("SELECT id FROM acme.issues ORDER BY id LIMIT 1")
+        assert len(emulator.requests()) == 1
+    finally:
+        frugal.execute("ALTER SERVER bitbucket OPTIONS (SET max_requests '9')")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT EXISTS (SELECT 1 FROM acme.branches)",
+        "SELECT count(*) FROM website.tags WHERE EXISTS (SELECT FROM acme.branches)",
+        "SELECT name FROM acme.branches WHERE length(name) > 1 LIMIT 2",
+        "SELECT name FROM acme.branches WHERE length(name) > 1 FETCH FIRST 2 ROWS ONLY",
+        "SELECT name FROM acme.branches LIMIT 2",
+    ],
+)
+def test_what_may_stop_early_is_not_refused_ahead(frugal, emulator, statement):
+    assert frugal.rows(statement)
+    assert len(emulator.requests()) <= 9
+
+
+def test_a_cursor_is_not_refused_for_what_nobody_fetches(frugal, emulator):
+    with frugal.connection.transaction():
+        frugal.execute("DECLARE few CURSOR FOR SELECT name FROM acme.branches")
+        assert len(frugal.rows("FETCH 2 FROM few")) == 2
+    assert len(emulator.requests()) <= 5
+
+
+def test_what_may_stop_early_and_does_not_is_refused_when_it_gets_there(frugal, emulator):
+    with pytest.raises(psycopg.Error, match="would take more than 9"):
+        frugal.rows("SELECT name FROM acme.branches WHERE length(name) > 1000 LIMIT 1")
+    assert len(emulator.requests()) == 9

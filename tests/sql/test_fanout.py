@@ -144,8 +144,9 @@ def test_comments_of_pull_requests_in_every_state_are_found(sql):
         ),
     ],
 )
-def test_a_parent_that_is_not_there_has_no_rows(sql, table, where, probes):
+def test_a_parent_that_is_not_there_has_no_rows(fresh, table, where, probes):
     """As in a scan of everything; but only once it is known that the parent alone is missing."""
+    sql = fresh
     result = sql.query(f"SELECT * FROM {table} WHERE {where}")
     assert result.rows == []
     assert paths(result)[-2:] == [f"{LISTING}/website/{probe}" for probe in probes]
@@ -197,28 +198,6 @@ def test_limit_does_not_start_the_whole_fan_out(sql):
 
 
 # --- spelling ---
-
-
-def test_a_slug_in_capitals_finds_its_repository_and_is_kept(sql):
-    result = sql.run(
-        "SELECT DISTINCT repository FROM branches WHERE repository = 'WebSite'", on="acme"
-    )
-    assert result.rows == [("WebSite",)]
-
-
-def test_two_spellings_of_a_slug_bring_its_rows_once(sql):
-    where = "repository IN ('Website', 'website', 'WEBSITE')"
-    result = sql.run(f"SELECT name FROM branches WHERE {where}", on="acme")
-    expected = sql.db.value("SELECT count(*) FROM website_x.branches")
-    assert len(result.rows) == len(set(result.rows)) == expected
-
-
-def test_a_spelling_is_kept_where_the_list_supplies_the_path(sql):
-    where = "repository = 'WEBSITE'"
-    found = sql.run(f"SELECT repository FROM default_branch_commits WHERE {where}", on="acme")
-    assert set(found.rows) == {("WEBSITE",)}
-    issues = sql.run(f"SELECT DISTINCT repository FROM issue_comments WHERE {where}", on="acme")
-    assert issues.rows == [("WEBSITE",)]
 
 
 @pytest.mark.parametrize("slug", [".", "..", "", "a/b", "../globex/reactor", "%2e%2e", "x?y#z"])

@@ -55,3 +55,13 @@ def test_plain_equality_still_reads_one_item(loose: Database) -> None:
     done = loose.query("SELECT name FROM branches WHERE name = 'main' COLLATE \"C\"")
     assert len(done.rows) == 1
     assert len(done.requests) == 1
+
+
+@pytest.mark.parametrize("value", ["'Website'", "'website'"])
+def test_a_slug_that_is_equal_in_another_way_is_found(loose: Database, value: str) -> None:
+    loose.execute(
+        'CREATE SCHEMA acme; IMPORT FOREIGN SCHEMA "acme" FROM SERVER bitbucket INTO acme'
+    )
+    where = f"repository::citext = {value}"
+    found = loose.column(f"SELECT name FROM acme.branches WHERE {where} ORDER BY name")
+    assert found == loose.column("SELECT name FROM plain ORDER BY name")

@@ -79,18 +79,6 @@ def test_a_missing_pull_request_of_a_missing_repository_has_no_rows(sql):
     sql.query(f"SELECT id FROM pull_request_comments WHERE {where}", on="acme")
 
 
-def test_a_missing_listing_of_a_repository_that_is_there_is_an_error(sql):
-    sql.db.emulator.fault("*/mobile-app/refs/branches", kind="status", status=404, count=None)
-    with pytest.raises(psycopg.Error, match="mobile-app/refs/branches was answered 404"):
-        sql.run("SELECT name FROM branches WHERE repository = 'mobile-app'", on="acme")
-
-
-def test_a_missing_main_branch_of_a_repository_that_is_there_is_an_error(sql):
-    sql.db.emulator.fault("*/commits/main", kind="status", status=404, count=None)
-    with pytest.raises(psycopg.Error, match="website/commits/main was answered 404"):
-        sql.run("SELECT hash FROM default_branch_commits WHERE repository = 'website'", on="acme")
-
-
 # --- what a table's own options name has to be there ---
 
 TABLES = ("branches", "pull_requests", "default_branch_commits", "pull_request_comments")
@@ -116,9 +104,8 @@ def test_a_bound_workspace_that_is_not_there_is_an_error(db, table):
     where = "slug = 'website'" if table == "repositories" else "repository = 'website'"
     with pytest.raises(psycopg.Error, match="nowhere"):
         db.rows("SELECT * FROM t")
-    if table != "repositories":  # there it is the key, and a missing item is no row
-        with pytest.raises(psycopg.Error, match="/repositories/nowhere"):
-            db.rows(f"SELECT * FROM t WHERE {where}")
+    with pytest.raises(psycopg.Error, match="/repositories/nowhere"):
+        db.rows(f"SELECT * FROM t WHERE {where}")
 
 
 # --- workspaces left open ---

@@ -33,15 +33,16 @@ ARROWS: dict[str, set[str] | str] = {
     "seen": {"changes", "tables"},
     "writes": {"tables", "paths", "values", "errors"},
     "lookups": {
-        *("api", "binding", "changes", "execution", "interrupts", "pushdown", "tables", "writes"),
-        "errors",
+        *("api", "binding", "changes", "execution", "interrupts", "pushdown", "sizes", "tables"),
+        *("writes", "errors"),
     },
     "overwriting": {"lookups", "tables", "writes", "errors"},
     "verdicts": {"changes", "lookups", "writes", "errors"},
     "transactions": {"tables", "writes", "errors"},
     "modify": {
         *("api", "binding", "changes", "execution", "items", "lookups", "overwriting", "pushdown"),
-        *("scans", "seen", "tables", "transactions", "values", "verdicts", "writes", "errors"),
+        *("scans", "seen", "sizes", "tables", "transactions", "values", "verdicts", "writes"),
+        "errors",
     },
     "api": {"plain_text", "errors"},
     "mapping_user": {"backend"},
@@ -59,11 +60,19 @@ ARROWS: dict[str, set[str] | str] = {
     "advice": {"tables", "errors"},
     "estimate": {"tables", "pushdown", "binding"},
     "explain": {"pushdown", "estimate"},
+    "left_out": set(),
+    "sizes": {"tables", "paths", "pushdown"},
+    "absence": {"left_out", "tables", "paths", "pushdown", "values", "errors"},
     "items": {"tables", "values", "errors"},
-    "streams": {"api", "items", "tables", "paths", "pushdown", "errors"},
-    "counting": {"api", "streams", "errors"},
-    "execution": {"api", "counting", "streams", "tables", "paths", "pushdown", "errors"},
-    "reader": {"api", "streams", "execution", "tables", "pushdown"},
+    "streams": {
+        *("absence", "api", "items", "left_out", "sizes", "tables", "paths", "pushdown", "errors"),
+    },
+    "counting": {"absence", "api", "streams", "errors"},
+    "execution": {
+        *("api", "counting", "left_out", "sizes", "streams", "tables", "paths", "pushdown"),
+        "errors",
+    },
+    "reader": {"api", "left_out", "sizes", "streams", "execution", "tables", "pushdown"},
     "docs": {"tables", "pushdown", "options", "catalog", "writes"},
     "wrapper": ANY,
     "cli": {"login", "emulator"},
@@ -85,7 +94,7 @@ IMPURE = {
 }
 PURE = (
     *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice", "ctids", "ctid_uses", "items", "plain_text"),
+    *("explain", "advice", "ctids", "ctid_uses", "items", "left_out", "plain_text"),
 )
 
 # Third-party packages, and the only rooms that may know them.

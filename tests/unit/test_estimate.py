@@ -4,8 +4,8 @@ import pytest
 
 from bitbucket_fdw import estimate
 from bitbucket_fdw.binding import TableBinding
-from bitbucket_fdw.execution import Sizes
-from bitbucket_fdw.pushdown import Request, plan
+from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
+from bitbucket_fdw.sizes import Sizes
 from bitbucket_fdw.tables import BY_NAME
 
 ONE = {"workspace": "acme", "repository": "website"}
@@ -31,3 +31,63 @@ def test_reading_by_key_is_cheaper_than_a_fan_out_whatever_was_seen_last(seen):
     twenty_lookups = 20 * keys[("commit_hash",)] * width
     assert estimate.requests(everything, sizes.guess) > 1000
     assert twenty_lookups < full / 10
+
+
+def listing(name, *quals, bound=None):
+    table = BY_NAME[name]
+    columns = {c.name: c for c in table.columns}
+    conditions, _ = conditions_of([Qual(*qual) for qual in quals], columns)
+    bound = bound or {"workspace": "acme"}
+    return plan(Request(table, bound, conditions, columns=frozenset({table.primary_key[-1]})))
+
+
+def of(repository):
+    return listing("branches", ("repository", "=", repository))
+
+
+def path(repository):
+    return f"/repositories/acme/{repository}/refs/branches"
+
+
+def sizes_of(**seen):
+    sizes = Sizes()
+    for repository, size in seen.items():
+        sizes.learn(BY_NAME["branches"], path(repository), size)
+    return sizes
+
+
+def test_a_collection_that_was_seen_is_guessed_by_itself():
+    sizes = sizes_of(one=700, two=3)
+    assert sizes.guess(of("one"), 1) == 700
+    assert sizes.guess(of("two"), 1) == 3
+    both = listing("branches", ("repository", ("=", True), ["one", "two"]))
+    assert sizes.guess(both, 2) == 351.5
+
+
+@pytest.mark.parametrize("seen", [{"empty": 0}, {"empty": 0, "small": 4}])
+def test_a_few_small_collections_say_nothing_of_the_others(seen):
+    declared = BY_NAME["branches"].rows
+    sizes = sizes_of(**seen)
+    assert sizes.guess(of("other"), 1) == declared
+    assert sizes.guess(listing("branches"), 12) == declared
+    assert sizes_of(huge=9000).guess(listing("branches"), 12) == 9000
+
+
+def test_most_of_the_collections_say_what_all_of_them_have():
+    sizes = sizes_of(a=1, b=2, c=3)
+    assert sizes.guess(listing("branches"), 6) == BY_NAME["branches"].rows
+    assert sizes.guess(listing("branches"), 5) == 2
+    elsewhere = listing("branches", bound={"workspace": "globex"})
+    assert sizes.guess(elsewhere, 3) == BY_NAME["branches"].rows
+
+
+def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
+    """A join by the repository's key stays a join of listings."""
+    sizes = Sizes()
+    pulls, commits = BY_NAME["pull_requests"], BY_NAME["commits"]
+    before = estimate.rows(listing("pull_requests"), sizes.guess)
+    sizes.learn(BY_NAME["repositories"], "/repositories/acme", 12)
+    sizes.learn(pulls, "/repositories/acme/empty/pullrequests", 0)
+    assert estimate.rows(listing("pull_requests"), sizes.guess) == 12 * pulls.rows
+    assert before == BY_NAME["repositories"].rows * pulls.rows
+    assert estimate.rows(listing("commits"), sizes.guess) == 12 * commits.rows

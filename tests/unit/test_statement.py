@@ -109,3 +109,31 @@ def test_most_statements_name_their_columns(text):
 )
 def test_a_comparison_that_may_be_loose(text, loosely):
     assert statement.may_compare_loosely(text) is loosely
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT a FROM t WHERE length(a) > 9 LIMIT 5", True),
+        ("SELECT a FROM t FETCH FIRST ROW ONLY", True),
+        ("FETCH 2 FROM c", True),
+        ("  move forward 2 in c", True),
+        ("SELECT a FROM t LIMIT ALL", False),
+        ("SELECT a FROM t", False),
+        ("SELECT 'limit 5' FROM t", False),
+        ("SELECT a FROM t ORDER BY lower(a) LIMIT 5", False),
+        ("SELECT a, count(*) FROM t GROUP BY a LIMIT 5", False),
+        ("SELECT max (a) FROM t LIMIT 5", False),
+        ("SELECT a FROM t UNION SELECT b FROM u LIMIT 5", False),
+        ("SELECT a FROM t UNION ALL SELECT b FROM u LIMIT 5", True),
+        ("DECLARE c CURSOR FOR SELECT a FROM t", False),
+        ("", False),
+    ],
+)
+def test_what_may_stop_early(text, expected):
+    assert statement.may_stop_early(text) is expected
+
+
+def test_exists_is_seen():
+    assert statement.has_exists("SELECT EXISTS (SELECT 1 FROM t)")
+    assert not statement.has_exists("SELECT 'exists (' FROM t")
