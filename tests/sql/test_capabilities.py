@@ -77,18 +77,20 @@ def test_the_module_of_that_test_does_raise(deaf: Database) -> None:
 
 @bundled
 @pytest.mark.parametrize(
-    ("statement", "fields"),
+    "statement",
     [
-        ("SELECT array_agg(slug) FROM repositories", {"slug"}),
-        ("SELECT to_json(slug) FROM repositories", {"slug"}),
-        ("SELECT jsonb_agg(slug ORDER BY slug) FROM repositories", {"slug"}),
-        ("SELECT slug, 'row_to_json(t)' FROM repositories", {"slug"}),
+        "SELECT array_agg(slug) FROM repositories",
+        "SELECT to_json(slug) FROM repositories",
+        "SELECT jsonb_agg(slug ORDER BY slug) FROM repositories",
+        "SELECT slug, 'row_to_json(t)' FROM repositories",
     ],
 )
 def test_a_function_that_could_take_a_row_asks_for_its_columns_only(
-    sql: Both, statement: str, fields: set[str]
+    sql: Both, statement: str
 ) -> None:
-    assert only(sql.query(statement, on="acme")).fields == fields
+    named = only(sql.query("SELECT slug FROM repositories", on="acme")).fields
+    assert only(sql.query(statement, on="acme")).fields == named
+    assert len(named) < 5
 
 
 def test_a_function_that_does_take_a_row_has_all_of_it(sql: Both) -> None:
