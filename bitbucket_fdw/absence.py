@@ -41,6 +41,8 @@ class Known:
     """What a session has seen to be there: of one client, since others may see other things."""
 
     MOST = 10_000
+    MOST_COMMITS = 50_000
+    MINUTE = 60.0
     SECONDS = 600.0
     """How long an answer is believed: a session may last for days."""
 
@@ -53,6 +55,8 @@ class Known:
     def __init__(self) -> None:
         self._answering: dict[str, float] = {}
         self._spelled: dict[str, tuple[float, str]] = {}
+        self._reached: set[tuple[str, str]] = set()
+        self._reached_since = 0.0
 
     def answers(self, path: str) -> bool:
         """Whether a listing is known to be there."""
@@ -78,6 +82,18 @@ class Known:
             self._spelled.clear()
         self._spelled[path] = (time.monotonic(), spelled)
 
+    def is_reached(self, log: str, digest: str) -> bool:
+        """Whether a commit was in a listing a short while ago."""
+        if time.monotonic() - self._reached_since > self.MINUTE:
+            self._reached.clear()
+        return (log, digest) in self._reached
+
+    def note_reached(self, log: str, digest: str) -> None:
+        if not self._reached or len(self._reached) >= self.MOST_COMMITS:
+            self._reached.clear()
+            self._reached_since = time.monotonic()
+        self._reached.add((log, digest))
+
 
 class Absence:
     """Judges refusals for one table's scan.
@@ -101,7 +117,7 @@ class Absence:
         strict: bool,
     ) -> None:
         self._ask = ask
-        self._known = known
+        self.known = known
         self._left_out = left_out
         self._strict = strict
         self.reader = ""
@@ -109,12 +125,12 @@ class Absence:
 
     def answered(self, table: type[Table], parameters: Parameters) -> None:
         """Note that the table's listing, or an item of it, is there."""
-        self._known.note(fill(table.collection.path, parameters))
+        self.known.note(fill(table.collection.path, parameters))
 
     def listing(self, error: RequestError, table: type[Table], parameters: Parameters) -> None:
         """A listing refused: is what it belongs to there?"""
         path = table.collection.path
-        self._known.forget(fill(path, parameters))
+        self.known.forget(fill(path, parameters))
         if isinstance(error, Forbidden):
             return self._denied(error, path, parameters)
         parent = table.parent
@@ -175,13 +191,13 @@ class Absence:
         owner, item = _owner(table, parameter)
         asked = {**parameters, item.parameter: given}
         path = fill(item.path, asked)
-        spelled = self._known.spelling(path)
+        spelled = self.known.spelling(path)
         if spelled is None:
             found = self._look_up(owner, item, item.parameter, asked)
             if found is None:
                 return None
             spelled = _value(owner.column(item.key), found) or given
-            self._known.note_spelling(path, spelled)
+            self.known.note_spelling(path, spelled)
         if spelled != given:
             self.respelled(parameter, given, spelled)
         return spelled
@@ -189,6 +205,10 @@ class Absence:
     def respelled(self, what: str, given: str, spelled: str) -> None:
         """Let it be known that a query spells a name otherwise than Bitbucket does."""
         self._left_out.add(self.reader, Fact("respelled", what, given, spelled))
+
+    def unlisted(self, digest: str) -> None:
+        """Let it be known that a commit is there, and in no listing."""
+        self._left_out.add(self.reader, Fact("unlisted", "commit", digest))
 
     def _look_up(
         self,
@@ -213,10 +233,10 @@ class Absence:
     def _probe(self, table: type[Table], parameters: Parameters) -> None:
         """Raise the error of a listing that does not answer."""
         path = fill(table.collection.path, parameters)
-        if not self._known.answers(path):
+        if not self.known.answers(path):
             pagelen = (("pagelen", "1"),) if table.collection.pagelen else ()
             self._ask(table.collection.path, path, Query((("fields", "next"), *pagelen)))
-            self._known.note(path)
+            self.known.note(path)
 
     def _denied(self, error: RequestError, template: str, parameters: Parameters) -> None:
         slugs = [name for name in path_parameters(template) if name in SLUGS]

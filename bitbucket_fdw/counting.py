@@ -20,14 +20,14 @@ class CountStream(SingleStream):
 
     def start(self) -> None:
         if self._future is None:
-            path = self._requests.answered_path(self._plan.path, self._path)
+            path = self._requests.answered_path(self.plan.path, self._path)
             self._future = self._requests.submit(self._requests.url(path, self._query))
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         try:
             envelope = self._answer()
         except REFUSALS as error:
-            if self._requests.learns(self._plan.path, self._query, error):
+            if self._requests.learns(self.plan.path, self._query, error):
                 self._future = None
                 yield from self
                 return
@@ -36,8 +36,8 @@ class CountStream(SingleStream):
         except (Rejected, ServerFailure) as error:
             raise self._refused(error) from None
         self._answered()
-        constants = {name: carried_value(value) for name, value in self._plan.constants}
-        row = {**constants, **self._place.carried}
+        constants = {name: carried_value(value) for name, value in self.plan.constants}
+        row = {**constants, **self.place.carried}
         self.size = self._believed(envelope)
         self._learn_size()
         for _ in self._counted() if self.size is None else range(self.size):
@@ -46,12 +46,12 @@ class CountStream(SingleStream):
     def _believed(self, envelope: Row) -> int | None:
         """The envelope's size; ``None`` if there is none, or nothing to hold the filter against."""
         size = whole(envelope.get("size"))
-        if not size or not self._plan.looks:
+        if not size or not self.plan.looks:
             return size
         values = envelope.get("values")
         if not isinstance(values, list) or not values:
             return None
-        unwrap = self._plan.table.collection.unwrap
+        unwrap = self.plan.table.collection.unwrap
         for value in values:
             item = value.get(unwrap) if unwrap and isinstance(value, dict) else value
             if not isinstance(item, dict):
@@ -61,7 +61,7 @@ class CountStream(SingleStream):
 
     def _counted(self) -> Iterator[Any]:
         """The items themselves, for an envelope without a size, which is not promised."""
-        listing = self.listing(self._plan.uncounted(self._query))
+        listing = self.listing(self.plan.uncounted(self._query))
         for values in self._requests.pages(listing):
             for item in self._items.listed(values):
                 self.look(self._items.row(item))

@@ -63,6 +63,8 @@ def requests(plan: Plan, guess: Guess) -> int:
         each = max(1, math.ceil(wanted / plan.pagelen))
     if plan.hydrate:
         each += found
+    if plan.reach is not None:
+        each += 1  # and the refs, once
     # A list that is spread over requests shares its rows among them.
     own = places(plan, guess) * max(each, len(plan.queries))
     return math.ceil(own) + (requests(plan.parent, guess) if plan.parent else 0)

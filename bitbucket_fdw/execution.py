@@ -24,6 +24,7 @@ from .pushdown.plan import Kind, Plan, Supply
 from .pushdown.planner import plan
 from .pushdown.request import Request
 from .pushdown.sieve import passes
+from .reach import Reachability
 from .sizes import Sizes
 from .streams import (
     CollectionStream,
@@ -74,6 +75,9 @@ class Execution:
         self._requests = Requests(
             client, scan, sizes, left_out or LeftOut(), strict or left_out is None, doubt
         )
+        # What a change has to know of is not left out, listed or not.
+        self._proves = left_out is not None
+        self._reach = Reachability(self._requests)
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows, lazily; they hold ``plan.columns``."""
@@ -110,7 +114,7 @@ class Execution:
                 waiting.append(stream)
             if not waiting:
                 return
-            yield from waiting.popleft()
+            yield from self._proven(waiting.popleft())
             width = min(2 * width, self._requests.concurrency)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
@@ -119,7 +123,22 @@ class Execution:
         self._requests.afford(len(opened))  # a LIMIT does not spare any of the first pages
         for stream in opened:
             stream.start()
-        yield from heapq.merge(*opened, key=itemgetter(0), reverse=_descending(plan))
+        yield from heapq.merge(
+            *map(self._proven, opened), key=itemgetter(0), reverse=_descending(plan)
+        )
+
+    def _proven(self, stream: Stream) -> Iterator[Keyed]:
+        """A stream's rows, if they are in a listing as well where that is a question."""
+        plan, place = stream.plan, stream.place
+        listing = plan.kind is Kind.COLLECTION and plan.table.reached is not None
+        first = True
+        for keyed in stream:
+            if first and self._proves and not self._reach.lists(plan, place):
+                return
+            first = False
+            if listing:
+                self._reach.note(plan, place, keyed[1].get(plan.table.primary_key[-1]))
+            yield keyed
 
     def _streams(self, plan: Plan) -> Iterator[Stream]:
         for place in self._places(plan):
@@ -167,7 +186,7 @@ class Execution:
         for stream in self._streams(parent):
             stream.leads = True
             found = False
-            for _, row in stream:
+            for _, row in self._proven(stream):
                 if not found and stream.size is not None and _leads_each(plan, parent):
                     self._afford(plan, stream.size)
                 found = True

@@ -26,6 +26,10 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
     result += _details(plan, verbose)
     if plan.hydrate:
         result.append(f"For each row: GET {plan.hydrate}")
+    if plan.reach:
+        result.append(
+            f"If found: GET {plan.reach.refs}, GET {plan.reach.log} (whether it is listed)"
+        )
     if plan.local:
         result.append(f"Filtered locally: {', '.join(plan.local)}")
     if plan.sort_here and plan.sort:

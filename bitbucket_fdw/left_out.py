@@ -20,13 +20,13 @@ class Fact:
 
     :param kind: ``missing``: a workspace or repository that the query names is not there;
         ``denied``: one that did not answer; ``off``: one without a feature; ``respelled``: a name
-        that Bitbucket spells otherwise.
+        that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches.
     :param what: ``repository`` or ``workspace``; the feature's name for ``off``.
     :param name: which, such as ``acme/website``.
     :param why: what Bitbucket answered or did; its own spelling for ``respelled``.
     """
 
-    kind: Literal["missing", "denied", "off", "respelled"]
+    kind: Literal["missing", "denied", "off", "respelled", "unlisted"]
     what: str
     name: str
     why: str = ""
@@ -73,6 +73,9 @@ def _notice(facts: list[Fact], tables: str) -> Notice:
         # A few are enough to see what is wrong.
         said = (f'"{fact.name}" is spelled "{fact.why}"' for fact in facts[:NAMED])
         return Notice(f"{tables}: no rows of a {what}: {', '.join(said)}", mild=True)
+    if kind == "unlisted":
+        reached = f"{_counted(what, names)}, which no branch or tag reaches"
+        return Notice(f"{tables}: no rows of {reached}", mild=True)
     if kind == "missing":
         are = "is" if len(names) == 1 else "are"
         return Notice(

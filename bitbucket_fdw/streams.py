@@ -156,8 +156,8 @@ class Stream:
 
     def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
         self._requests = requests
-        self._plan = plan
-        self._place = place
+        self.plan = plan
+        self.place = place
         chosen = plan.table.collection.selects if plan.path == plan.table.collection.path else ()
         selected = ((name, place.parameters[parameter]) for name, parameter in chosen)
         self._query = query = replace(query, parameters=(*selected, *query.parameters))
@@ -180,35 +180,35 @@ class Stream:
 
     def _absent(self, error: RequestError) -> None:
         """Take a refusal of the listing as no rows, or raise."""
-        self._requests.absence.listing(error, self._plan.table, self._place.parameters)
+        self._requests.absence.listing(error, self.plan.table, self.place.parameters)
 
     def _answered(self) -> None:
-        self._requests.absence.answered(self._plan.table, self._place.parameters)
+        self._requests.absence.answered(self.plan.table, self.place.parameters)
 
     def _learn_size(self) -> None:
         """Remember the collection's size, if nothing was asked of its items."""
-        if self.size is not None and not self._query.q and self._plan.selectivity == 1.0:
-            self._requests.learn(self._plan.table, self._path, self.size)
+        if self.size is not None and not self._query.q and self.plan.selectivity == 1.0:
+            self._requests.learn(self.plan.table, self._path, self.size)
 
     def _refused(self, error: RequestError) -> RequestError:
         """The error, with what may have been refused if anything was asked for.
 
         500 is how a filter or an order fails that takes Bitbucket too long (seen live).
         """
-        asked = self._query.q or (self._plan.sort and not self._plan.sort_here)
+        asked = self._query.q or (self.plan.sort and not self.plan.sort_here)
         if not asked or error.status not in (400, 500):
             return error
         if error.status == 500:
-            pages = math.ceil(self._requests.guess(self._plan) / (self._plan.pagelen or 100))
+            pages = math.ceil(self._requests.guess(self.plan) / (self.plan.pagelen or 100))
             try:
                 self._requests.afford(pages)
             except TooManyRequests:
                 return error
-        return ListingRefused(error, self._plan)
+        return ListingRefused(error, self.plan)
 
     def _items_for(self, columns: Iterable[str]) -> Items:
         """Items of which the columns are read that the place does not tell."""
-        plan, carried = self._plan, self._carried
+        plan, carried = self.plan, self._carried
         return Items(
             plan.table,
             self._path,
@@ -223,14 +223,14 @@ class Stream:
         return key, {**self._items.row(item), **self._carried}
 
     def listing(self, query: Query) -> Listing:
-        table = self._plan.table
+        table = self.plan.table
         collection = table.collection
         filters = {column.query for column in table.columns}
         return Listing(
             self._path,
             query.pairs(),
             _STRATEGIES[collection.paging],
-            self._plan.path,
+            self.plan.path,
             self._items.mark if collection.unique else None,
             # Whether the size heeds what is not said in q is not known.
             counted=not any(name in filters for name, _ in query.parameters),
@@ -238,7 +238,7 @@ class Stream:
 
     def look(self, row: Row) -> None:
         """Raise :class:`ListingRefused` if a filter was not applied that nobody else checks."""
-        plan = self._plan
+        plan = self.plan
         try:
             broken = [look.column.name for look in plan.looks if not meets(row, (look,))]
         except ValueError as error:
@@ -263,14 +263,14 @@ class CollectionStream(Stream):
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         for values in self._existing_pages():
             items = self._items.listed(values)
-            if self._plan.hydrate:
+            if self.plan.hydrate:
                 items = self._hydrated(items)
             items = self._completed(items)
             # A page is looked at as a whole, so that none of it has gone up if it is not to be.
             page = [self._keyed(row) for row in self._items.rows(items)]
             for key, row in page:
                 self._check_order(key)
-                if self._plan.looks:
+                if self.plan.looks:
                     self.look(row)
             yield from page
 
@@ -293,7 +293,7 @@ class CollectionStream(Stream):
 
     def _check_order(self, key: Any) -> None:
         """Raise :class:`ListingRefused` for items that are not in the order asked for."""
-        plan, last = self._plan, self._last_key
+        plan, last = self.plan, self._last_key
         self._last_key = key
         if plan.sort is None or plan.sort_here or last is None:
             return
@@ -304,14 +304,14 @@ class CollectionStream(Stream):
 
     def _hydrated(self, items: list[Row]) -> list[Row]:
         """Each item with what only its own endpoint tells."""
-        template, query = self._plan.hydrate, self._plan.hydrate_query
+        template, query = self.plan.hydrate, self.plan.hydrate_query
         if template is None or query is None:
             return items
         return self._read_each(items, template, query)
 
     def _completed(self, items: list[Row]) -> list[Row]:
         """The items with what the listing should have told and did not, as ``fields`` asked."""
-        endpoints = self._plan.table.items
+        endpoints = self.plan.table.items
         lacking = [item for item in items if self._items.incomplete(item)]
         if not lacking or not endpoints:
             return items
@@ -322,13 +322,13 @@ class CollectionStream(Stream):
         return [next(whole_items) if self._items.incomplete(item) else item for item in items]
 
     def _read_each(self, items: list[Row], template: str, query: Query) -> list[Row]:
-        item = self._plan.table.items[0]
-        column = self._plan.table.column(item.key)
-        keys = Items(self._plan.table, self._path, [column])
+        item = self.plan.table.items[0]
+        column = self.plan.table.column(item.key)
+        keys = Items(self.plan.table, self._path, [column])
         futures = []
         for listed in items:
             key = str(keys.row(listed)[column.name])
-            path = fill(template, {**self._place.parameters, item.parameter: key})
+            path = fill(template, {**self.place.parameters, item.parameter: key})
             futures.append(self._requests.submit(self._requests.url(path, query)))
         details = [self._items.single(self._requests.wait(future)) for future in futures]
         return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]
@@ -361,7 +361,7 @@ class ItemStream(SingleStream):
 
     def _told(self, place: Place) -> Row:
         # The row has its key from the answer: Bitbucket may take another spelling for it.
-        plan = self._plan
+        plan = self.plan
         # Two endpoints of a table by different keys may have the same path.
         of_path = [item for item in plan.table.items if item.path == plan.path]
         self._item = next((item for item in of_path if item.key in place.carried), of_path[0])
@@ -373,8 +373,8 @@ class ItemStream(SingleStream):
         try:
             answer = self._answer()
         except REFUSALS as error:
-            parameters = self._place.parameters
-            absence.item(error, self._plan.table, self._item, parameters, self.leads)
+            parameters = self.place.parameters
+            absence.item(error, self.plan.table, self._item, parameters, self.leads)
             return
         self._answered()
         for row in self._items.rows([self._items.single(answer)]):
@@ -384,8 +384,8 @@ class ItemStream(SingleStream):
 
     def _is_asked(self, row: Row) -> bool:
         """Whether the answer is the item that was asked for, in that spelling."""
-        column = self._plan.table.column(self._item.key)
-        asked, found = self._place.carried.get(column.name), row.get(column.name)
+        column = self.plan.table.column(self._item.key)
+        asked, found = self.place.carried.get(column.name), row.get(column.name)
         if asked is None or found is None or column.name in self._carried:
             return True
         if read(column.type, found) == read(column.type, asked):

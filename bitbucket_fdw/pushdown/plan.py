@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from ..tables.base import Table
+from ..tables.base import Reach, Table
 from .conditions import Condition
 
 # No listing is as long, and Python's indexes end at the next power of two.
@@ -90,6 +90,7 @@ class Plan:
     :param pagelen: items per page, for estimates.
     :param at_most: how many items of one collection have the keys that the conditions name.
     :param filtered: columns whose conditions went into ``q``.
+    :param reach: how to tell whether what a key has found is listed too.
     :param sieve: conditions to test rows by that lead to another table's.
     :param checks: conditions to check on the rows before they are counted off.
     :param looks: conditions that Bitbucket applies, for a look at whether it has: nobody else will
@@ -121,6 +122,7 @@ class Plan:
     selectivity: float = 1.0
     at_most: int | None = None
     filtered: tuple[str, ...] = ()
+    reach: Reach | None = None
     sieve: tuple[Condition, ...] = ()
     checks: tuple[Condition, ...] = ()
     looks: tuple[Condition, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..tables.base import Collection, Column, Item, Paging, Parent, Table, path_parameters
+from ..tables.base import Collection, Column, Item, Paging, Parent, Reach, Table, path_parameters
 from . import bbql, lines
 from .checks import checks_of, looks_of
 from .conditions import Condition
@@ -78,6 +78,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
         return replace(
             base,
             kind=Kind.ITEM,
+            reach=request.table.reached or _reach_above(request.table),
             path=item.path,
             bindings=own,
             queries=(Query((("fields", ",".join(paths)),)),),
@@ -88,6 +89,11 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             exact=exact,
         )
     return None
+
+
+def _reach_above(table: type[Table]) -> Reach | None:
+    """How to tell whether a parent that the conditions name is listed."""
+    return table.parent.table.reached if table.parent else None
 
 
 def _small(values: tuple[Any, ...]) -> bool:
@@ -126,6 +132,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         bindings=own,
         parent=parent,
         supplies=supplies,
+        reach=_reach_above(request.table) if parent is None else None,
         selectivity=selectivity([c for c, _ in shipped] + by_query),
         at_most=_at_most(request.table, [c for c, _ in shipped]),
         filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),

@@ -290,6 +290,18 @@ class Writes:
         return dict(self.refusals).get(verb)
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How to tell whether a listing of commits has one that was found by its hash.
+
+    :param refs: template of the listing of all refs, whose ``target.hash`` are what is reached.
+    :param log: template of a listing that takes ``include`` and ``exclude``.
+    """
+
+    refs: str
+    log: str
+
+
 class Table:
     """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
 
@@ -299,6 +311,8 @@ class Table:
     ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
     ``feature`` is what a repository has to have turned on: without, the endpoints answer 404 or
     410, and the table has no rows.
+    ``reached`` is stated where the listing has only what some ref reaches, and an item's endpoint
+    finds others as well.
     ``absent_without`` is a column of the parent: while it is NULL, a 404 of the listing is none.
     """
 
@@ -316,6 +330,7 @@ class Table:
     removed: ClassVar[str | None] = None
     feature: ClassVar[str | None] = None
     absent_without: ClassVar[str | None] = None
+    reached: ClassVar[Reach | None] = None
     writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()
 

@@ -9,6 +9,7 @@ from .base import (
     Column,
     Item,
     Parent,
+    Reach,
     Scopes,
     Table,
     column,
@@ -19,6 +20,10 @@ from .repositories import OF_REPOSITORY, Repositories
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"
+_REACHED = Reach(
+    refs="/repositories/{workspace}/{repository}/refs",
+    log="/repositories/{workspace}/{repository}/commits",
+)
 
 
 def _commit() -> tuple[Column, ...]:
@@ -66,7 +71,7 @@ def _commit() -> tuple[Column, ...]:
 
 class Commits(Table):
     name = "commits"
-    description = "Commits reachable from any branch of a repository"
+    description = "Commits reachable from any branch or tag of a repository"
     scopes = _SCOPES
     collection = Collection("/repositories/{workspace}/{repository}/commits", size=False)
     items = (
@@ -75,6 +80,7 @@ class Commits(Table):
     parent = OF_REPOSITORY
     # Whether an empty repository answers 404 or an empty page is not documented.
     absent_without = "mainbranch_name"
+    reached = _REACHED
     primary_key = ("workspace", "repository", "hash")
     rows = 2000
     columns = (*repository_columns(), *_commit())
@@ -96,6 +102,7 @@ class DefaultBranchCommits(Table):
         (("workspace", "workspace"), ("repository", "slug"), ("mainbranch", "mainbranch_name")),
     )
     primary_key = ("workspace", "repository", "hash")
+    reached = _REACHED
     rows = 1500
     columns = (*repository_columns(), *_commit())
     examples = (

@@ -71,9 +71,10 @@ def test_repositories_without_a_tracker_are_passed_over(sql):
 
 def test_repositories_without_a_main_branch_are_passed_over(sql):
     result = sql.query("SELECT * FROM default_branch_commits", on="acme")
-    _, *rest = paths(result)
-    assert {p.split("/")[3] for p in rest} == set(repositories(sql, "mainbranch_name IS NOT NULL"))
-    assert {p.rpartition("/")[2] for p in rest} == {"main"}
+    _, *rest = asked(result)
+    with_branch = set(repositories(sql, "mainbranch_name IS NOT NULL"))
+    assert {one.path.split("/")[3] for one in rest} == with_branch
+    assert {one.one("include") for one in rest} == {"main"}
 
 
 def test_an_empty_repository_has_nothing(sql):
@@ -85,7 +86,8 @@ def test_an_empty_repository_has_nothing(sql):
 def test_the_main_branch_is_looked_up_first(sql):
     result = sql.query("SELECT hash FROM default_branch_commits")
     assert paths(result)[0] == f"{LISTING}/website"
-    assert set(paths(result)[1:]) == {f"{LISTING}/website/commits/main"}
+    assert set(paths(result)[1:]) == {f"{LISTING}/website/commits"}
+    assert {one.one("include") for one in asked(result)[1:]} == {"main"}
 
 
 # --- children of children ---

@@ -284,7 +284,8 @@ def test_a_list_of_keys_is_an_item_each_where_there_is_no_q(sql):
     hashes = sql.db.column("SELECT hash FROM website_x.commits ORDER BY date LIMIT 3")
     result = sql.query("SELECT hash, message FROM commits WHERE hash = ANY (%s)", [hashes])
     assert len(result.rows) == 3
-    assert sorted(paths(result)) == sorted(
+    items = [path for path in paths(result) if "/commit/" in path]
+    assert sorted(items) == sorted(
         f"/repositories/acme/website/commit/{digest}" for digest in hashes
     )
 

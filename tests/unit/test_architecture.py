@@ -67,10 +67,11 @@ ARROWS: dict[str, set[str] | str] = {
     "streams": {
         *("absence", "api", "items", "left_out", "sizes", "tables", "paths", "pushdown", "errors"),
     },
+    "reach": {"api", "left_out", "streams", "tables", "paths", "pushdown"},
     "counting": {"absence", "api", "streams", "errors"},
     "execution": {
-        *("api", "counting", "left_out", "sizes", "streams", "tables", "paths", "pushdown"),
-        "errors",
+        *("api", "counting", "left_out", "reach", "sizes", "streams", "tables", "paths"),
+        *("pushdown", "errors"),
     },
     "reader": {"api", "left_out", "sizes", "streams", "execution", "tables", "pushdown"},
     "docs": {"tables", "pushdown", "options", "catalog", "writes"},
