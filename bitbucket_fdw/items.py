@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import BadResponse
 from .tables.base import Column, Table
-from .values import LEFT_OUT, BadValue, column_value, extractor, has_member, instant
+from .values import LEFT_OUT, BadValue, column_value, extractor, has_member, instant, whole_number
 
 Row = dict[str, Any]
 
@@ -115,16 +115,14 @@ class Items:
         value = column_value(item, column.keys)
         try:
             if value is None:
-                raise ValueError(f"{column.name} is absent, by which Bitbucket has sorted")
+                raise ValueError("it is absent, and Bitbucket has sorted by it")
             if column.type == "timestamptz":
                 return instant(value)
-            if not isinstance(value, int):
-                raise ValueError(f"{column.name} is no {column.type}")
+            return whole_number(value)
         except ValueError as why:
-            error = self._bad(f"{self._named(item)}: {why}.")
+            error = self._bad(f"{self._named(item)}: {column.name}: {why}.")
             error.hint = "Leave ORDER BY out, or wrap the query in a subquery with OFFSET 0."
             raise error from None
-        return value
 
     def _leave_out(self, name: str, item: Row) -> None:
         if name not in self._doubted:

@@ -161,6 +161,10 @@ def _number(lowest: int, highest: int) -> Callable[[Any], int]:
     return number
 
 
+whole_number = _number(-(2**63), 2**63 - 1)
+"""A number of PostgreSQL's bigint, also from text or a float; :class:`BadValue` for others."""
+
+
 def _boolean(value: Any) -> bool:
     if value in ("true", "false"):
         return bool(value == "true")
@@ -227,7 +231,7 @@ _LOOSE: dict[str, Callable[[Any], Any]] = {
 }
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     **_LOOSE,
-    "bigint": _number(-(2**63), 2**63 - 1),
+    "bigint": whole_number,
     "integer": _number(-(2**31), 2**31 - 1),
     "boolean": _boolean,
     "timestamptz": _time,

@@ -137,7 +137,8 @@ class Client:
         Blocks. :class:`SignInError` if there is no token to sign the request with.
         """
         scan.spend()
-        outcome = self._exchange.attempt(Outgoing("GET", url, fresh=True))
+        with scan.flight(self.settings.max_answer_time) as flight:
+            outcome = self._exchange.attempt(Outgoing("GET", url, fresh=True), flight)
         if isinstance(outcome, Answer):
             return outcome, outcome.headers
         response = outcome.response

@@ -156,6 +156,18 @@ def test_the_slash_of_pipelines_is_left_out_where_it_is_not_taken(bent):
     assert sum("/pipelines/?" in target for target in bent.server.targets) == 1
 
 
+# --- fields ---
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_server_that_ignores_fields(bent, table):
+    """Then listings lack what they only show if they are asked for it: it is read of each item."""
+    where = bent.one_listing(table)
+    expected = bent.rows(table, where)
+    bent.server.ask = lambda target: changed(target, fields=None)
+    assert bent.rows(table, where) == expected
+
+
 # --- q and sort ---
 
 FILTERED = [

@@ -221,6 +221,7 @@ def test_a_wait_for_the_rate_limit_is_told_and_ends_with_the_statement(db):
         'IMPORT FOREIGN SCHEMA "acme/website" LIMIT TO (tags) FROM SERVER bitbucket INTO public'
     )
     db.emulator.fault("*/tags*", kind="status", status=429, count=None)
+    db.emulator.clear()
     db.notices.clear()
     db.execute("SET statement_timeout = '2s'")
     began = time.monotonic()
