@@ -169,7 +169,8 @@ class Execution:
         """Where the parent's rows lead, but for those that cannot lead to a row that is wanted."""
         where = plan.table.parent.where if plan.table.parent else None
         for row in self._parent_rows(plan, parent):
-            if (where is None or row.get(where)) and passes(row, parent.sieve):
+            # What does not say that it has none may have some.
+            if (where is None or row[where] is not False) and passes(row, parent.sieve):
                 place = self._place(plan, row)
                 if place is not None:
                     yield place

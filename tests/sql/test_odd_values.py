@@ -106,6 +106,17 @@ def test_a_count_whose_size_is_odd(answered, size):
     assert db.value("SELECT count(*) FROM r.issues") == 2
 
 
+@pytest.mark.parametrize("member", [{}, {"has_issues": None}])
+def test_a_repository_that_does_not_say_whether_it_has_issues_may_have_some(answered, member):
+    db, _ = answered(
+        {
+            "/repositories/w1": page({"slug": "r1", "full_name": "w1/r1", **member}),
+            f"{R1}/issues": page({"id": 1}),
+        }
+    )
+    assert db.rows("SELECT repository, id FROM w.issues") == [("r1", 1)]
+
+
 # --- values of another kind ---
 
 GOOD = {"id": 1, "created_on": "2026-01-02T03:04:05.123456+00:00"}
