@@ -135,10 +135,10 @@ def said(body: Any) -> str | None:
         return None
     words = dict.fromkeys(" ".join(part.split()) for part in parts if part)
     *before, last = [*words] or [""]
-    return " ".join((*map(_sentence, before), last)) or None
+    return " ".join((*map(sentence, before), last)) or None
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A text that another one follows."""
     return text if text.endswith((".", "!", "?", ":", ";", ",")) else f"{text}."
 

@@ -17,6 +17,7 @@ from urllib3.util import Retry
 
 from ..errors import BadResponse, ConnectionFailure, RateLimited, RequestError
 from .exchange import Failed, Outgoing, Settings
+from .failures import sentence
 
 RETRIED = frozenset({429, 500, 502, 503, 504, 555})
 LONGEST_WAIT = 120.0  # seconds of Retry-After that a statement is kept waiting for
@@ -137,7 +138,7 @@ def _limited(error: RequestError, detail: str) -> RateLimited:
         method=error.method,
         path=error.path,
         status=error.status,
-        detail=" ".join(filter(None, (error.detail, detail))),
+        detail=f"{sentence(error.detail)} {detail}" if error.detail else detail,
         hint=" ".join(filter(None, (error.hint, waits))),
     )
 

@@ -87,13 +87,20 @@ def test_the_pipelines_service_is_quoted_by_its_detail(client):
     assert "No pipeline with id 99999 exists" in error.detail
 
 
+# What the client itself adds to a 429 that does not say how long to wait.
+ROLLING_HOUR = (
+    "Bitbucket counts the requests of the last hour: it may take up to 60 minutes until it answers "
+    "again."
+)
+
+
 @pytest.mark.parametrize("form", ["html", "text", "empty"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 429, 500, 503, 555])
 def test_a_body_that_is_not_json_is_never_echoed(client_factory, emulator, status, form):
     emulator.fault("*/website", kind="status", status=status, form=form, count=None)
     error = error_of(client_factory(retry_limit=0), WEBSITE)
     assert error.status == status
-    assert error.detail is None
+    assert error.detail == (ROLLING_HOUR if status == 429 else None)
     assert not any(word in str(error) for word in PRIVATE_WORDS)
     assert str(status) in error.message
 
@@ -120,7 +127,8 @@ def test_each_status_has_its_class(scripted, status, kind):
     server = scripted(lambda _: Answer({"error": {"message": "why"}}, status=status))
     error = error_of(client_of(server), "/things")
     assert type(error) is kind
-    assert (error.status, error.detail) == (status, "why")
+    why = f"why. {ROLLING_HOUR}" if status == 429 else "why"
+    assert (error.status, error.detail) == (status, why)
     assert error.hint
 
 
