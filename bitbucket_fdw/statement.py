@@ -32,6 +32,7 @@ from typing import Generic, TypeVar
 
 from .backend import function, variable
 from .ctid_uses import goes_by_ctid
+from .prepared import prepared_text
 
 T = TypeVar("T")
 
@@ -86,8 +87,10 @@ anew, and so does a cursor or a client that fetches the rest of its rows later.
 
 
 def text() -> str:
-    """The client's statement, empty outside of a backend."""
-    return (_debug_query_string() or b"").decode("utf-8", "replace")
+    """The client's statement, empty outside of a backend; behind what it executes by EXECUTE."""
+    own = (_debug_query_string() or b"").decode("utf-8", "replace")
+    prepared = prepared_text(own)
+    return f"{prepared};\n{own}" if prepared else own
 
 
 class PerStatement(Generic[T]):

@@ -56,3 +56,17 @@ def test_statements_by_the_protocol(sql):
     with sql.db.connection.cursor() as cursor:
         cursor.execute("SELECT name, ctid FROM tags LIMIT %s", [3], prepare=True)
         assert len(cursor.fetchall()) == 3
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("name", ["gone", "GONE", '"It ""is"" gone"', "g" * 80])
+def test_statements_by_prepare(sql, name, mode):
+    sql.db.execute(f"SET search_path = website; SET plan_cache_mode = {mode}")
+    sql.db.execute(f"PREPARE {name} (tid) AS DELETE FROM tags WHERE ctid = $1")
+    before = len(sql.db.emulator.requests())
+    for way in ("EXECUTE", "EXPLAIN EXECUTE", "EXPLAIN (COSTS OFF) EXECUTE"):
+        with pytest.raises(psycopg.Error, match="rows cannot be told by their ctid here"):
+            sql.db.execute(f"{way} {name} ('(4294967295,0)')")
+    assert sql.db.emulator.requests()[before:] == []
+    sql.db.execute("PREPARE shown (int) AS SELECT name, ctid FROM tags LIMIT $1")
+    assert len(sql.db.rows("EXECUTE shown (3)")) == 3

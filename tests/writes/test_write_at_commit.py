@@ -128,7 +128,7 @@ def test_values_that_bitbucket_makes_cannot_be_returned(queued, statement):
     ["EXECUTE made", "SELECT public.made()", "DO $$BEGIN PERFORM public.made(); END$$"],
 )
 def test_they_cannot_be_returned_within_functions_either(queued, writes_db, host, statement):
-    if host != BUNDLED:
+    if host != BUNDLED and not statement.startswith("EXECUTE"):
         pytest.skip("Multicorn2 3.2 does not tell; the statement's own text does not either")
     insert_one = "INSERT INTO queued.issues (title) VALUES ('t') RETURNING id"
     queued.run(f"PREPARE made AS {insert_one}")
