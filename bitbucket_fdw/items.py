@@ -55,11 +55,16 @@ class Items:
             found.append(self.single(value))
         return found
 
-    def single(self, value: Any) -> Row:
-        """An item that was asked for by itself."""
+    def single(self, value: Any, asked_by: Column | None = None) -> Row:
+        """An item that was asked for by itself, by a column where that is not the key alone.
+
+        A row without the value it was asked by would be taken for one of another value.
+        """
         item = self._object(value, "An item")
         if self._key_of(item) is None:
             raise self._bad(f"An item has no {self._key.path}, which is its key.")
+        if asked_by and asked_by is not self._key and column_value(item, asked_by.keys) is None:
+            raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")
         return item
 
     def mark(self, value: Any) -> Any:

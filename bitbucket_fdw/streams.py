@@ -377,7 +377,9 @@ class ItemStream(SingleStream):
             absence.item(error, self.plan.table, self._item, parameters, self.leads)
             return
         self._answered()
-        for row in self._items.rows([self._items.single(answer)]):
+        key = self.plan.table.column(self._item.key)
+        asked_by = key if key.name in self.plan.columns else None
+        for row in self._items.rows([self._items.single(answer, asked_by)]):
             keyed = self._keyed(row)
             if self._is_asked(keyed[1]):
                 yield keyed
