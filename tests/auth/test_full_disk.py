@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from bitbucket_fdw import authorization as steps
 from bitbucket_fdw.api import notes, oauth_tokens
 from bitbucket_fdw.api.oauth2 import OAuth2
 from bitbucket_fdw.api.token_store import Token, TokenStore
-from bitbucket_fdw.errors import TokenStoreError
+from bitbucket_fdw.errors import OptionError, TokenStoreError
 from tests.auth.conftest import CALLBACK, get
 
 
@@ -81,13 +82,26 @@ def test_on_a_full_disk_no_refresh_token_is_spent(
 
 
 def test_without_room_a_begun_login_is_not_used_up(authorization, sign_in, store):
-    from bitbucket_fdw import authorization as steps
-
     signs = sign_in(auth="oauth2_code", **authorization.client())
     back = authorization.visit(steps.begin(signs, CALLBACK, None))
     with no_file_grows(), pytest.raises(TokenStoreError, match="could not be written"):
         steps.finish(signs, back["code"], CALLBACK, back["state"])
     assert steps.finish(signs, back["code"], CALLBACK, back["state"]).login
+
+
+@pytest.mark.parametrize("long", ["callback_url", "state"])
+def test_a_begun_login_takes_little_room(sign_in, authorization, store, long):
+    signs = sign_in(auth="oauth2_code", **authorization.client())
+    given = {"callback_url": CALLBACK, "state": "s" * 20}
+    for characters in (2001, 1_000_000):
+        given[long] = (CALLBACK if long == "callback_url" else "").ljust(characters, "x")
+        with pytest.raises(OptionError, match="at most"):
+            steps.begin(signs, **given)
+    assert not store.exists() or list(store.glob("*.login")) == []
+    given[long] = given[long][:2000]
+    steps.begin(signs, **given)
+    [file] = store.glob("*.login")
+    assert file.stat().st_size < 8192
 
 
 def during(monkeypatch: pytest.MonkeyPatch, happens: object) -> None:
