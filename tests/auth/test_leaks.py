@@ -7,14 +7,17 @@ in every encoding. Besides, each test run searches the whole server log when it 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 import psycopg
 import pytest
 
 from bitbucket_fdw.api import Client, ScanContext, Settings
+from bitbucket_fdw.api.credentials import redact
 from bitbucket_fdw.errors import BitbucketError
 from bitbucket_fdw.sign_in import SignIn
 from tests.api.scripted import Answer, ScriptedServer
@@ -277,11 +280,33 @@ def test_the_request_log_has_no_secret_in_an_address(mapped, authorization, emul
     assert not leaks.found(asked)
 
 
+AWKWARD = 'pass "word"/with+all ~of? it>>>???'  # which each encoding writes in another way
+FORMS = {
+    "as it is": lambda text: text,
+    "in an address": lambda text: quote(text, safe=""),
+    "in a form": lambda text: quote_plus(text),
+    "in JSON": lambda text: json.dumps(text)[1:-1],
+    "in base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "in base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "in base64, encoded before": lambda text: base64.b64encode(
+        quote(text, safe="").encode()
+    ).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_taken_out_in_each_form(form):
+    """By one rule for all: none of them finds another one's text."""
+    written = {name: write(AWKWARD).rstrip("=") for name, write in FORMS.items()}
+    assert len(set(written.values())) == len(FORMS)
+    told = redact(f"before {FORMS[form](AWKWARD)} after", [AWKWARD])
+    assert written[form] not in told
+    assert told.startswith("before ***")
+    assert told.endswith(" after")
+
+
 @pytest.mark.parametrize("shift", range(3))
 def test_the_search_itself_finds_what_it_should(shift):
-    import base64
-    from urllib.parse import quote
-
     around = "x" * shift
     raw = f"{around}:{SECRET}:y".encode()
     for text in (
