@@ -38,6 +38,7 @@ setup(
             "mypy>=1.11,<3",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
+            "pyodbc>=5.1,<6",
             "ruff>=0.6,<1",
             "types-requests",
         ],

@@ -37,6 +37,7 @@ class TableBinding:
     :param bound: path parameters fixed by table options.
     :param shown: SQL column name to declared column.
     :param pushable: the same, for columns whose conditions may leave PostgreSQL.
+    :param hidden: the column that is true in rows that do not belong to it.
     """
 
     table: type[Table]
@@ -44,6 +45,7 @@ class TableBinding:
     shown: dict[str, Column]
     pushable: dict[str, Column]
     _renamed: dict[str, list[str]] = field(default_factory=dict)
+    hidden: str | None = None
 
     @classmethod
     def of(
@@ -66,7 +68,8 @@ class TableBinding:
         renamed: dict[str, list[str]] = {}
         for name, column in shown.items():
             renamed.setdefault(column.name, []).append(name)
-        return cls(table, bound, shown, pushable, renamed)
+        hidden = None if values.get("drafts") else table.drafts
+        return cls(table, bound, shown, pushable, renamed, hidden)
 
     def request(
         self,
@@ -90,6 +93,7 @@ class TableBinding:
             offset,
             refused,
             self._loose,
+            hidden=self.hidden,
         )
 
     def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:

@@ -27,6 +27,7 @@
         ├── ServerFailure        5xx or 555 after the last retry
         ├── ConnectionFailure    no answer after the last retry
         ├── OutcomeUnknown       a write that may or may not have been applied
+        ├── NotStored            a write that was answered as if it had been stored
         └── BadResponse          an answer that is not the JSON it should be
 
 Each error carries a message (what failed), a detail (why), a hint (what to do about it) and an
@@ -39,9 +40,13 @@ from typing import ClassVar
 
 
 class BitbucketError(Exception):
-    """Base of all errors; ``str()`` gives the message, detail and hint on one line."""
+    """Base of all errors; ``str()`` gives the message, detail and hint on one line.
+
+    ``unsettled`` is whether a change may have reached Bitbucket all the same.
+    """
 
     sqlstate: ClassVar[str] = "HV000"  # fdw_error
+    unsettled: bool = False
 
     def __init__(self, message: str, *, detail: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -233,7 +238,14 @@ class ConnectionFailure(RequestError):
 class OutcomeUnknown(RequestError):
     """A write was sent and its outcome is not known."""
 
+    unsettled = True
     sqlstate = "08007"  # transaction_resolution_unknown
+
+
+class NotStored(RequestError):
+    """A new value was echoed by the answer, and the old one is still there."""
+
+    sqlstate = "HV000"  # fdw_error
 
 
 class BadResponse(RequestError):

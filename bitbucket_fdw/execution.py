@@ -93,6 +93,8 @@ class Execution:
         streams = self._streams(plan)
         merged = plan.sort is not None and not plan.sort_here
         rows = self._merged(plan, streams) if merged else self._in_turn(streams)
+        if plan.hidden:
+            rows = (pair for pair in rows if pair[1].get(plan.hidden) is not True)
         if plan.checks:
             rows = (pair for pair in rows if _meets(plan, pair[1]))
         return _sorted(plan, rows) if plan.sort_here else rows

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import interrupts
-from .api import Answer, Client, ScanContext
+from .api import Answer, Client, Delivery, ScanContext
 from .binding import TableBinding
 from .changes import typed, typed_row
-from .errors import MissingValue, RowUnknown
+from .errors import BadResponse, BitbucketError, MissingValue, NotFound, RowUnknown
 from .execution import Execution
+from .paths import fill, path_text
 from .pushdown.conditions import Condition
 from .pushdown.planner import plan
 from .pushdown.request import Request
 from .sizes import Sizes
-from .tables.base import SLUGS, Table
+from .tables.base import SLUGS, Asked, Table, path_parameters
 from .tables.repositories import Repositories
+from .values import column_value
 from .writes import WriteRequest
 
 Row = dict[str, Any]
@@ -51,17 +53,77 @@ class Lookups:
         )
 
     def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
-        """Send a change and wait for its answer; raises a ``RequestError``."""
-        return scan.wait(
-            scan.submit(
-                self.client.send,
-                request.method,
-                request.path,
-                request.body,
-                request.repeatable,
-                scan,
+        """Send a change and wait for its answer; raises a ``RequestError``.
+
+        ``unsettled`` of any error tells whether the change may have been applied all the same.
+        """
+        delivery = Delivery()
+        url = self.client.url(request.path, request.write.query)
+        try:
+            return scan.wait(
+                scan.submit(
+                    self.client.send,
+                    request.method,
+                    url,
+                    request.body,
+                    request.repeatable,
+                    scan,
+                    delivery,
+                )
             )
-        )
+        except BitbucketError as error:
+            error.unsettled = delivery.give_up()
+            raise
+
+    def document(
+        self, identity: Row, columns: Iterable[str], paths: Iterable[str], undoing: bool = False
+    ) -> Any:
+        """The item of a row as Bitbucket has it now, with what columns and JSON paths name.
+
+        :class:`RowUnknown` if it is not there.
+        """
+        item = self.table.items[0]
+        keys = {item.parameter: item.key}
+        declared = [self.table.column(name).path for name in columns]
+        fields = sorted({*filter(None, declared), *paths})
+        scan = self.scan(undoing)
+        path = self._path(item.path, identity, keys)
+        url = self.client.url(path, (("fields", ",".join(fields)),))
+        try:
+            found = scan.wait(scan.submit(self.client.get, url, scan)).json
+        except NotFound:
+            raise self._gone(
+                {name: identity.get(name) for name in self.table.primary_key}
+            ) from None
+        if not isinstance(found, dict):
+            raise BadResponse(
+                f"GET {path} was answered with unexpected JSON",
+                method="GET",
+                path=path,
+                detail="It is no object.",
+            )
+        return found
+
+    def elsewhere(self, ask: Asked, row: Row) -> Any:
+        """A value from the endpoint that tells it beside the item; ``None`` if it does not."""
+        scan = self.scan()
+        path = self._path(ask.elsewhere, row, {})
+        url = self.client.url(path, (("fields", ask.elsewhere_path),))
+        try:
+            found = scan.wait(scan.submit(self.client.get, url, scan)).json
+        except NotFound:
+            return None
+        return column_value(found, tuple(ask.elsewhere_path.split(".")))
+
+    def _path(self, template: str, row: Row, keys: dict[str, str]) -> str:
+        """A path whose parameters are columns of a row."""
+        known = {**row, **self.bound_values()}
+        parameters = {}
+        for parameter in path_parameters(template):
+            column = self.table.column_of(parameter)
+            name = column.name if column else keys.get(parameter, parameter)
+            parameters[parameter] = path_text(known[name])
+        return fill(template, parameters)
 
     def read(self, identity: Row, undoing: bool = False) -> Row:
         """The row with that key; :class:`RowUnknown` if it is not there."""
@@ -73,9 +135,12 @@ class Lookups:
         columns = frozenset(column.name for column in self.table.columns)
         for row in self.found(key, columns, undoing):
             return row
-        raise RowUnknown(
+        raise self._gone(key)
+
+    def _gone(self, key: Row) -> RowUnknown:
+        return RowUnknown(
             "the row to change is not there any more",
-            detail=", ".join(f"{name} {value}" for name, value in key.items()),
+            detail=", ".join(f"{name} {value}" for name, value in key.items() if value is not None),
         )
 
     def found(self, tests: Row, columns: frozenset[str], undoing: bool = False) -> Iterator[Row]:

@@ -8,48 +8,63 @@ until it ends, and a row whose columns are not among that is read again.
 from __future__ import annotations
 
 import contextlib
-import json
-import time
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .api import Client, ScanContext
+from .api import Client
 from .binding import TableBinding
 from .changes import changed as changes
 from .changes import typed, typed_row
-from .errors import (
-    BitbucketError,
-    OutcomeUnknown,
-    Rejected,
-    RequestError,
-    RowUnknown,
-    TooManyRequests,
-)
-from .items import exploded
+from .errors import BitbucketError, RowUnknown
 from .lookups import Lookups
 from .overwriting import not_overwriting
 from .pushdown.request import Request
 from .scans import SCANS
 from .seen import SeenRow, Statement, Statements
+from .sending import Sending, Warn, all_shown
 from .sizes import Sizes
-from .tables.base import Column
-from .transactions import JOURNAL
-from .values import extractor
+from .tables.base import Column, Table
+from .transactions import JOURNAL, Sent
 from .verdicts import Verdicts
-from .writes import WriteRequest, delete, insert, require, undo, update, verbs
-
-_POLL = 1.0  # seconds between two looks at an answer that comes later
+from .waiting import Waiting
+from .writes import WriteRequest, delete, insert, require, update, verbs
 
 Row = dict[str, Any]
+Rows = Callable[[Iterator[Row]], Iterator[Row]]
+
+_as_they_are: Rows = iter
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a scan's rows become on their way to the host.
+
+    :param changing: whether they are found to be changed.
+    """
+
+    rows: Rows
+    changing: bool
+
+    def track(self, table: type[Table], rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows on their way, to be settled before the first of them changes.
+
+        They are remembered as they go up, so that rows which the host tells by one value can be
+        changed one after the other. Where rows of one key have to be told apart, all of them are
+        known once the first one is to change.
+        """
+        if table.writes.told_apart:
+            return SCANS.track(table, self.rows(rows))
+        return self.rows(SCANS.track(table, rows))
 
 
 class Modifier:
     """Writes for one foreign table; also the journal's sender.
 
-    :param mode: ``immediate`` or ``commit``.
+    :param mode: tells whether it is ``immediate`` or ``commit`` at the moment.
     :param undo_wanted: whether a rollback takes back what was sent.
+    :param patience: seconds to wait for what Bitbucket finishes later.
+    :param warn: sends the client a WARNING.
 
     ``statements`` are those that have begun, ``level`` is how deep in subtransactions the present
     one runs.
@@ -60,21 +75,34 @@ class Modifier:
         binding: TableBinding,
         client: Client,
         sizes: Sizes,
-        mode: str,
-        undo_wanted: bool,
+        mode: Callable[[], str],
+        undo_wanted: Callable[[], bool],
+        patience: float,
+        warn: Warn,
     ) -> None:
         self._binding = binding
         self._table = binding.table
         self._client = client
         self._mode = mode
-        # What was sent at COMMIT is always taken back if something else fails.
-        self._undo_wanted = undo_wanted or mode == "commit"
+        self._undo_wanted = undo_wanted
         self._lookups = Lookups(binding, client, sizes)
         self._verdicts: Verdicts | None = None
         if self._table.writes.own:
-            self._verdicts = Verdicts(self._lookups, self._undo_wanted)
+            self._verdicts = Verdicts(self._lookups)
+        self._sending = Sending(self._lookups, self._verdicts, patience, warn)
         self.statements = Statements(self._table)
+        self.waiting = Waiting(self._table, self.place, self._lookups.bound_values())
         self.level = 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether changes wait for COMMIT now: once one does, those after it do, too."""
+        return self._mode() == "commit" or JOURNAL.waits(self.place)
+
+    @property
+    def _takes_back(self) -> bool:
+        # What was sent at COMMIT is always taken back if something else fails.
+        return self._undo_wanted() or self.waits
 
     @property
     def place(self) -> tuple[str, str]:
@@ -124,39 +152,41 @@ class Modifier:
             for name in self._table.primary_key
         )
 
-    def watch(self, request: Request) -> tuple[Request, Callable[[Row], None] | None]:
-        """What to read for a scan, and what to call with each row; ``None`` if no change follows.
+    def watch(self, request: Request) -> tuple[Request, Watched]:
+        """What to read for a scan, and what its rows become on their way to the host.
 
-        A row that may change is asked for its key, whatever else the statement needs of it. It is
-        completed to what earlier statements, whose changes wait for COMMIT, will make of it: the
-        host hands back the columns that it does not change, and new values may be made from old.
+        They are as earlier statements, whose changes wait for COMMIT, will leave them. Of rows that
+        may change the key is read, whatever else the statement needs of them, and they are
+        remembered: the host hands back the columns that it does not change, and new values may be
+        made from old.
         """
-        statement = self.statements.current
-        if statement is None or not {"UPDATE", "DELETE"} & set(verbs(self._table)):
-            return request, None
-        try:
-            rowid = self.rowid
-        except RowUnknown:
-            return request, None
-        if rowid.name not in request.columns:
-            return request, None
+        statement, seen_by = self.statements.current, _as_they_are
+        if self.waiting:
+            since = JOURNAL.position if statement is None else statement.since
+            request, seen_by = self.waiting.seen_by(request, since)
+        rowid = self._rowid_read(request)
+        if statement is None or rowid is None:
+            return request, Watched(seen_by, False)
         needed = (*self._table.primary_key, *self._table.writes.kept)
         request = replace(request, columns=request.columns.union(needed))
 
-        def remember(row: Row) -> None:
-            found = typed_row(self._table, row)
-            if self._mode == "commit":
-                waiting = self._as_queued(found, statement.since) or {}
-                waiting = {n: v for n, v in waiting.items() if n in row and v != found[n]}
-                row.update({name: _shown(value) for name, value in waiting.items()})
-                found.update(waiting)
-            statement.seen.add(found.get(rowid.name), found)
+        def remembered(rows: Iterator[Row]) -> Iterator[Row]:
+            for row in seen_by(rows):
+                found = typed_row(self._table, row)
+                statement.seen.add(found.get(rowid), found)
+                yield row
 
-        return request, remember
+        return request, Watched(remembered, True)
 
-    def _identity(self, row: Row) -> tuple[Any, ...]:
-        row = {**row, **self._lookups.bound_values()}
-        return tuple(typed(self._table.column(n), row.get(n)) for n in self._table.primary_key)
+    def _rowid_read(self, request: Request) -> str | None:
+        """The column that tells rows apart, if rows that a scan reads it of can be changed."""
+        if not {"UPDATE", "DELETE"} & set(verbs(self._table)):
+            return None
+        try:
+            rowid = self.rowid.name
+        except RowUnknown:
+            return None
+        return rowid if rowid in request.columns else None
 
     # --- the verbs ---
 
@@ -178,9 +208,9 @@ class Modifier:
             key, new = typed(self.rowid, rowid), self._typed(values)
             again = self._updated_before(key, new)
             if again is not None:
-                return {**values, **again}
+                return {**values, **all_shown(again)}
             old, changed = self._old_row(key, new)
-            now = self._as_queued(old)
+            now = self.waiting.as_queued(old)
             if now is None:
                 raise RowUnknown("the row was deleted earlier in this transaction")
             requests = update(self._table, self._binding.bound, now, changed)
@@ -201,16 +231,20 @@ class Modifier:
         return rows[0].known(self._table) if rows else None
 
     def delete(self, rowid: Any) -> None:
-        """Delete the row told by ``rowid``; nothing happens if this statement has done so."""
+        """Delete the row told by ``rowid``; nothing happens if this statement has changed it."""
         with self._row_of_statement():
             require(self._table, "DELETE")
             key = typed(self.rowid, rowid)
             if self._statement.seen.deleted(key):
                 return
-            old = self._as_queued(self._row_to_delete(key))
+            found = self._row_to_delete(key)
+            named = {name: found[name] for name in self._table.primary_key if name in found}
+            if any(self._is(row, named) for row in self._statement.seen.updated(key)):
+                return
+            old = self.waiting.as_queued(found)
             if old is not None:
                 requests = delete(self._table, self._binding.bound, old)
-                if self._undo_wanted and self._table.writes.recreate:
+                if self._takes_back and self._table.writes.recreate:
                     full = self._settable(self._lookups.read(old))
                     [again] = insert(self._table, self._binding.bound, full)
                     requests = [replace(request, undo=again) for request in requests]
@@ -223,7 +257,8 @@ class Modifier:
         statement = self._statement
         statement.rows += 1
         try:
-            if self._mode == "immediate":
+            # Whether rows are told apart shows once all of them were seen.
+            if not self.waits or self._table.writes.told_apart:
                 SCANS.settle(self._table)
             yield
         except BitbucketError as error:
@@ -232,100 +267,27 @@ class Modifier:
             error.detail = " ".join(filter(None, said)) or None
             raise
 
-    def _as_queued(self, row: Row, until: int | None = None) -> Row | None:
-        """A row as what waits for COMMIT will leave it; ``None`` if that deletes it.
-
-        :param until: the journal's position that a statement began at, to leave out its changes.
-        """
-        if self._mode != "commit":
-            return row
-        found: Row | None = row
-        key = tuple(map(str, self._identity(row)))
-        for request in JOURNAL.queued_for(self.place, self._table, key, until):
-            if request.verb == "DELETE":
-                found = None
-            else:
-                found = {**(found or request.identity), **request.values}
-        return found
-
     def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
         waiting = JOURNAL.queued(self.place, self._table)
         return not_overwriting(request, self._lookups, waiting)
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
-            if self._mode == "commit":
+            if self.waits:
                 JOURNAL.enqueue(request, self, self.level)
                 continue
-            answer = JOURNAL.send(request, self, self.level, self._undo_wanted)
-            fresh = self._row(request, answer)
-            row = {**row, **fresh} if fresh else row
+            row = {**row, **JOURNAL.send(request, self, self.level, self._takes_back)}
         return row
 
     # --- sending, for the journal ---
 
-    def send(self, request: WriteRequest) -> tuple[Any, WriteRequest | None]:
-        if self._mode == "commit":
+    def send(self, request: WriteRequest, waited: bool) -> Sent:
+        if waited:
             request = self._not_overwriting(request)  # looked for again: time has passed
-        if self._verdicts:
-            return self._verdicts.send(request, self._transmit)
-        answer = self._transmit(request)
-        row = {**request.identity, **self._typed(self._row(request, answer))}
-        return answer, undo(request, row, self._binding.bound)
+        return self._sending.send(request, waited or self._takes_back)
 
     def take_back(self, request: WriteRequest) -> None:
-        self._transmit(request, undoing=True)
-
-    def _transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
-        """Send a request; the answer's JSON."""
-        if request.method == "PUT" and self._table.writes.upserts:
-            self._lookups.read(request.identity, undoing)  # it must not be made again
-        scan = self._lookups.scan(undoing)
-        answer = self._lookups.send(request, scan)
-        if answer.status == 202 and answer.location:
-            return self._outcome(request, answer.location, scan)
-        return answer.json
-
-    def _outcome(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
-        """What came of a write that Bitbucket finishes later: the row it leads to."""
-        url = self._client.absolute(location)
-        try:
-            while True:
-                status = scan.wait(scan.submit(self._client.get, url, scan)).json
-                told = status if isinstance(status, dict) else {}
-                if told.get("task_status") == "SUCCESS":
-                    return told.get("merge_result")
-                if told.get("task_status") != "PENDING":
-                    raise _outcome_unknown(request, f"Its task is {told.get('task_status')!r}.")
-                for _ in range(int(_POLL / 0.05)):
-                    scan.check()
-                    time.sleep(0.05)
-        except Rejected:
-            raise  # it was refused in the end
-        except (RequestError, TooManyRequests) as error:
-            raise _outcome_unknown(request, str(error)) from None
-
-    def _row(self, request: WriteRequest, answer: Any) -> Row:
-        """The row, or the part of it, that an answer shows."""
-        table, part = self._table, request.write.answers
-        if part is not None:
-            answer = {part: answer}
-        elif not isinstance(answer, dict) or request.verb == "DELETE":
-            return {}
-        if table.collection.explode and table.collection.explode not in answer:
-            answer = {table.collection.explode: [answer]}
-        in_path = {c.name for c in table.columns if c.param} | (
-            {"pull_request_id"} if table.collection.explode else set()
-        )
-        columns = [
-            column
-            for column in table.columns
-            if column.path and column.name not in in_path and part in (None, column.keys[0])
-        ]
-        for item in exploded(table, [answer]):
-            row = extractor(columns)(item)
-            return {**row, **{name: request.identity.get(name) for name in in_path}}
-        return {}
+        self._sending.take_back(request)
 
     # --- reading what a change needs ---
 
@@ -346,7 +308,7 @@ class Modifier:
             changed = matching[0].changed(self._table, new) if matching else None
             if changed is not None and (matching[0].whole or not changed):
                 return known, changed
-            if changed is not None and not self._undo_wanted:
+            if changed is not None and not self._takes_back:
                 same = {name: value for name, value in new.items() if name not in changed}
                 return {**same, **known}, changed
             row = self._lookups.read({**self._lookups.bound_values(), **known, **named})
@@ -403,20 +365,3 @@ class Modifier:
             for name, value in row.items()
             if name in names | {"workspace", "repository"}
         }
-
-
-def _shown(value: Any) -> Any:
-    """A typed value as rows have them that were read: hosts take UUIDs and JSON as text."""
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
-
-
-def _outcome_unknown(request: WriteRequest, why: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"it is not known whether {request.method} {request.path} was applied",
-        method=request.method,
-        path=request.path,
-        detail=f"Bitbucket took it to finish it later. {why}",
-        hint="SELECT the row before repeating it.",
-    )

@@ -286,6 +286,21 @@ OPTIONS: tuple[Option, ...] = (
         "skip",
         also=TABLE,
     ),
+    Option(
+        "drafts",
+        SERVER,
+        _one_of("shown"),
+        "Shows comments and tasks that are not published yet, the credential owner's own; without "
+        "it they are left out",
+        also=TABLE,
+    ),
+    Option(
+        "task_timeout",
+        SERVER,
+        _seconds,
+        "Seconds to wait for what Bitbucket finishes later, such as a merge",
+        "300",
+    ),
     Option("table", TABLE, _text, "The Bitbucket table it shows, such as pull_requests"),
     Option(
         "service",
@@ -399,6 +414,11 @@ def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
         for option in OPTIONS
         if set(option.levels) & set(levels)
     }
+
+
+def read(name: str, value: str) -> Any:
+    """One option's value; :class:`ValueError` says what it must be."""
+    return _BY_NAME[name].parse(value)
 
 
 def _alternatives(levels: Sequence[str]) -> str:

@@ -46,9 +46,12 @@ class SeenRow:
         return dict(zip(_kept(table), self._kept, strict=True))
 
     def key(self, table: type[Table]) -> Key:
-        """The primary key as text: what was read may have other types than what was written."""
+        """What tells it from other rows, as text: what was read may have other types than what was
+        written."""
         known = self.known(table)
-        return tuple(str(known.get(name)) for name in table.primary_key)
+        return tuple(
+            str(known.get(name)) for name in (*table.primary_key, *table.writes.told_apart)
+        )
 
     def changed(self, table: type[Table], new: Row) -> Row | None:
         """The columns of ``new`` that differ; ``None`` if some of them were not read."""

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from .errors import (
     BitbucketError,
-    CacheError,
     Cancelled,
     ConnectionFailure,
     NotFound,
@@ -30,6 +29,22 @@ Place = tuple[str, str]
 Key = tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What became of a request.
+
+    :param row: the row, or the part of it, that Bitbucket shows now.
+    :param undo: the request that takes it back, if there is one.
+    :param nothing: it changed nothing: the row was as it was to be, or stayed as it was.
+    :param error: to be raised all the same, once it is on record.
+    """
+
+    row: dict[str, Any]
+    undo: WriteRequest | None = None
+    nothing: bool = False
+    error: BitbucketError | None = None
+
+
 class Sender(Protocol):
     """Sends requests for one foreign table."""
 
@@ -40,10 +55,10 @@ class Sender(Protocol):
         Rows of two places are different ones, whatever their keys.
         """
 
-    def send(self, request: WriteRequest) -> tuple[Any, WriteRequest | None]:
-        """Send it; the answer's JSON, and the request that takes it back, if there is one.
+    def send(self, request: WriteRequest, waited: bool) -> Sent:
+        """Send it; raises a :class:`BitbucketError`, ``unsettled`` if it may have been applied.
 
-        Raises a :class:`BitbucketError`.
+        :param waited: it waited for COMMIT.
         """
 
     def take_back(self, request: WriteRequest) -> None:
@@ -134,31 +149,56 @@ class Journal:
 
     # --- writing ---
 
-    def send(self, request: WriteRequest, sender: Sender, level: int, undo_wanted: bool) -> Any:
-        """Send now. The entry is made first, so that a cancelled request is not forgotten."""
+    def send(
+        self,
+        request: WriteRequest,
+        sender: Sender,
+        level: int,
+        undo_wanted: bool,
+        waited: bool = False,
+    ) -> dict[str, Any]:
+        """Send now; the row, or the part of it, that Bitbucket shows.
+
+        The entry is made first, so that a cancelled request is not forgotten.
+        """
         entry = Entry(request, sender, level, undo_wanted, label=str(request))
         self._entries.append(entry)
         self._failing = entry
         try:
-            answer, undo = sender.send(request)
+            sent = sender.send(request, waited)
         except BitbucketError as error:
-            if not _may_be_applied(error):
+            if not error.unsettled:
                 self._entries.remove(entry)
             raise
-        self._failing = None
         entry.known = True
-        entry.label = _label(request, answer)
-        entry.undo = undo
-        return answer
+        entry.label = _label(request, sent.row)
+        entry.undo = sent.undo
+        if sent.nothing:
+            self._entries.remove(entry)
+        if sent.error is not None:
+            raise sent.error
+        self._failing = None
+        return sent.row
 
     def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
         """Keep for COMMIT."""
         self.position += 1
         self._keep(Pending(request, sender, level, self.position))
 
-    def queued(self, place: Place, table: type[Table]) -> Iterator[WriteRequest]:
-        """What waits for COMMIT, in order: of a table."""
+    def waits(self, place: Place) -> bool:
+        """Whether anything waits for COMMIT there."""
+        return any(pending.sender.place == place for pending in self._queue)
+
+    def queued(
+        self, place: Place, table: type[Table], until: int | None = None
+    ) -> Iterator[WriteRequest]:
+        """What waits for COMMIT, in order: of a table.
+
+        :param until: a ``position``; what was queued after it is left out.
+        """
         for pending in self._queue:
+            if until is not None and pending.number > until:
+                return
             if pending.request.table is table and pending.sender.place == place:
                 yield pending.request
 
@@ -200,7 +240,7 @@ class Journal:
         self._keep_queued([])
         for number, pending in enumerate(queue, 1):
             try:
-                self.send(pending.request, pending.sender, 1, undo_wanted=True)
+                self.send(pending.request, pending.sender, 1, undo_wanted=True, waited=True)
             except Cancelled:
                 raise  # PostgreSQL's own error comes instead: the rollback's warning has to tell
             except BitbucketError as error:
@@ -324,13 +364,8 @@ def _key(place: Place, request: WriteRequest) -> Key:
     return (*place, request.table.name, *request.key)
 
 
-def _may_be_applied(error: BitbucketError) -> bool:
-    """Whether a write that ended so may have reached its end at Bitbucket."""
-    return isinstance(error, (OutcomeUnknown, Cancelled, CacheError))
-
-
-def _label(request: WriteRequest, answer: Any) -> str:
-    made = answer.get("id") or answer.get("name") if isinstance(answer, dict) else None
+def _label(request: WriteRequest, row: dict[str, Any]) -> str:
+    made = row.get("id") or row.get("name")
     return f"{request} ({made})" if request.verb == "INSERT" and made else str(request)
 
 

@@ -31,17 +31,13 @@ Send = Callable[[WriteRequest], Any]
 
 
 class Verdicts:
-    """For a table whose declaration names its rows' ``own`` account, and one account each.
+    """For a table whose declaration names its rows' ``own`` account, and one account each."""
 
-    :param before_inserting: whether what an INSERT replaces has to be known.
-    """
-
-    def __init__(self, lookups: Lookups, before_inserting: bool) -> None:
+    def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
         self._table = lookups.table
         self._own = self._table.writes.own or ""
         self._state = next((t.column for t in self._table.writes.withdrawals), "")
-        self._before_inserting = before_inserting
         self._account_known = True
 
     def require_own(self, row: Row) -> None:
@@ -51,10 +47,15 @@ class Verdicts:
         if mine is not None and row.get(self._own) != mine:
             raise _of_another(f"Only rows with {self._own} {mine} can be written by it.")
 
-    def send(self, request: WriteRequest, send: Send) -> tuple[Any, WriteRequest | None]:
-        """Send a change: the answer, and the request that takes it back."""
+    def send(
+        self, request: WriteRequest, send: Send, to_take_back: bool
+    ) -> tuple[Any, WriteRequest | None]:
+        """Send a change: the answer, and the request that takes it back.
+
+        :param to_take_back: whether what an INSERT replaces has to be known.
+        """
         if request.verb == "INSERT":
-            before = self._given(request) if self._before_inserting else {}
+            before = self._given(request) if to_take_back else {}
             answer = send(request)
             caller = self._answered(answer)
             row = {**request.identity, self._own: caller}
@@ -74,10 +75,14 @@ class Verdicts:
             if request.verb == "DELETE" and meant in before:
                 raise _of_another("The credential has no such verdict itself.") from None
             raise
-        caller = self._answered(answer) or self._withdrawn(request, before)
-        if caller in (None, meant):
-            return answer
-        self._put_back(request, caller, before.get(caller), send)
+        try:
+            caller = self._answered(answer) or self._withdrawn(request, before)
+            if caller in (None, meant):
+                return answer
+            self._put_back(request, caller, before.get(caller), send)
+        except BitbucketError as error:
+            error.unsettled = True  # it was applied, to whosever row
+            raise
         raise _of_another(f"Only rows with {self._own} {caller} can be written by it.")
 
     def _withdrawn(self, request: WriteRequest, before: Given) -> uuid.UUID | None:
@@ -120,6 +125,13 @@ class Verdicts:
         return verdict(self._table, self._lookups.binding.bound, row, present, wanted)
 
     # --- reading ---
+
+    def callers(self, identity: Row) -> Row:
+        """The identity of the caller's own row; :class:`RowUnknown` if it cannot be told."""
+        mine = self._account()
+        if mine is None:
+            raise _of_another("The credential may not know its own account.")
+        return {**identity, self._own: mine}
 
     def _account(self) -> uuid.UUID | None:
         """The account that the credential acts for; ``None`` if it may not know."""

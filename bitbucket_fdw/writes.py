@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import InvalidValue, MissingValue, ReadOnly, WriteError
 from .paths import fill, path_text
-from .tables.base import Field, Table, Transition, Write, path_parameters
+from .tables.base import Asked, Field, Table, Transition, Write, path_parameters
 
 Row = Mapping[str, Any]
 
@@ -26,6 +26,7 @@ class WriteRequest:
     :param body: JSON to send; ``None`` for a request without a body.
     :param write: the declaration it was made from.
     :param undo: the request that takes it back, where that is known beforehand.
+    :param transition: the declared change of state that it asks for, if it is one.
     """
 
     table: type[Table]
@@ -37,6 +38,7 @@ class WriteRequest:
     body: dict[str, Any] | None
     write: Write
     undo: WriteRequest | None = None
+    transition: Transition | None = None
 
     @property
     def repeatable(self) -> bool:
@@ -65,11 +67,13 @@ def insert(table: type[Table], bound: Row, values: Row) -> list[WriteRequest]:
     if write is not None:
         _check_columns(table, "INSERT", given, write, bound)
         _check_required(table, write.fields, given)
+        _check_apart(write, given)
         return [_request(table, "INSERT", write, bound, given, given)]
     for transition in table.writes.transitions:
         if given.get(transition.column) == transition.value:
             _check_columns(table, "INSERT", given, transition.write, bound, transition.column)
-            return [_request(table, "INSERT", transition.write, bound, given, {})]
+            request = _request(table, "INSERT", transition.write, bound, given, {})
+            return [replace(request, transition=transition)]
     raise _refused(table, "INSERT")
 
 
@@ -85,13 +89,10 @@ def update(table: type[Table], bound: Row, old: Row, changed: Row) -> list[Write
     writes = table.writes
     if writes.update is None and not writes.transitions:
         raise _refused(table, "UPDATE")
-    if writes.only and old.get(writes.only[0]) != writes.only[1]:
-        column, value = writes.only
-        raise WriteError(
-            f"this row cannot be changed, its {column} is {old.get(column)}",
-            hint=f"Bitbucket changes rows with {column} {value} only.",
-        )
+    _check_only(writes.only, old, "this row cannot be changed")
     transitions = _transitions(table, changed)
+    for transition in transitions:
+        _check_only(transition.only, old, f"{transition.column} of this row cannot be changed")
     taken = {t.column for t in transitions}
     taken |= {f.column for t in transitions for f in t.write.fields}
     rest = {name: value for name, value in changed.items() if name not in taken}
@@ -140,26 +141,6 @@ def require(table: type[Table], verb: str) -> None:
         raise _refused(table, verb)
 
 
-def check_clauses(operation: str, returning: bool, on_conflict: bool, mode: str) -> None:
-    """Raise :class:`ReadOnly` for what a statement cannot have.
-
-    :param operation: ``insert``, ``update`` or ``delete``.
-    :param mode: ``immediate``, or ``commit``, when Bitbucket has yet to make what is returned.
-    """
-    if on_conflict:
-        raise ReadOnly(
-            "ON CONFLICT cannot be used on foreign tables",
-            hint="Leave it out, and INSERT … SELECT … WHERE NOT EXISTS (SELECT …) instead.",
-        )
-    # What a DELETE returns is the row as it was read.
-    if returning and operation != "delete" and mode == "commit":
-        raise ReadOnly(
-            "RETURNING cannot be answered before COMMIT",
-            detail="Server option write_mode is 'commit': nothing has been sent yet.",
-            hint="Leave RETURNING out, or set write_mode to 'immediate'.",
-        )
-
-
 def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
     """The request that takes back one that was sent, ``row`` being the row as it is now."""
     if request.undo is not None or request.verb != "INSERT":
@@ -199,6 +180,57 @@ def verbs(table: type[Table]) -> tuple[str, ...]:
     return tuple(verb for verb, can in able.items() if can)
 
 
+# --- what has to be read before a request is sent ---
+
+
+def read_before(request: WriteRequest) -> tuple[str, ...]:
+    """The columns whose present values a request needs, none if it can go out as it is.
+
+    They are those that it sends along or must not lose, and with them the values that it
+    replaces, which is what it may have to be taken back to.
+    """
+    write, table = request.write, request.table
+    given = {*request.values, *table.primary_key}
+    needed = [field.column for field in (*write.always, *write.keeps) if field.column not in given]
+    if not needed:
+        return ()
+    fields = {field.column for field in write.fields}
+    return tuple(dict.fromkeys((*needed, *(name for name in request.values if name in fields))))
+
+
+def asked_before(request: WriteRequest) -> tuple[Asked, ...]:
+    """The values that Bitbucket is to be asked for, since the statement gives none."""
+    return tuple(a for a in request.write.asked if request.values.get(a.column) is None)
+
+
+def completed(request: WriteRequest, bound: Row, present: Row, found: Row) -> WriteRequest:
+    """The request with what was read immediately before it is sent.
+
+    :param present: columns of the row as it is now.
+    :param found: fields that Bitbucket was asked for.
+    """
+    table, write = request.table, request.write
+    unknown = {f.column for f in write.always} - {*present, *table.primary_key, *request.values}
+    identity = {name: v for name, v in request.identity.items() if name not in unknown}
+    known = {**identity, **present}
+    values = {name: v for name, v in request.values.items() if name not in found or v is not None}
+    sent = {name: v for name, v in values.items() if name in {f.column for f in write.fields}}
+    body = _body_of(table, write, known, {**sent, **found})
+    back = request.undo
+    if back is not None and back.write is write:
+        before = {name: present.get(name, value) for name, value in back.values.items()}
+        back = _request(table, back.verb, write, bound, known, before)
+    return replace(request, identity=known, values=values, body=body, undo=back)
+
+
+def putting_back(request: WriteRequest, bound: Row, now: Row, lost: Row) -> WriteRequest:
+    """The request that sets columns to what they were before another one lost them.
+
+    :param now: the row as that other one's answer shows it.
+    """
+    return _request(request.table, "UPDATE", request.write, bound, now, lost)
+
+
 # --- building requests ---
 
 
@@ -216,11 +248,17 @@ def _request(
             )
         known[column] = value
         parameters[parameter] = path_text(value)
-    always = {field.column: known.get(field.column) for field in write.always}
-    fields = (*write.always, *write.fields)
-    body = _body(table, fields, {**always, **values}) if fields else None
+    body = _body_of(table, write, known, values)
     path = fill(write.path, parameters)
     return WriteRequest(table, verb, write.method, path, known, dict(values), body, write)
+
+
+def _body_of(table: type[Table], write: Write, known: Row, values: Row) -> dict[str, Any] | None:
+    fields = {field.column: field for field in (*write.always, *write.keeps, *write.fields)}
+    if not fields:
+        return None
+    always = {f.column: known[f.column] for f in write.always if known.get(f.column) is not None}
+    return _body(table, fields.values(), {**always, **values})
 
 
 def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> WriteRequest:
@@ -238,7 +276,8 @@ def _transition(
 ) -> WriteRequest:
     given = {f.column: changed[f.column] for f in transition.write.fields if f.column in changed}
     request = _request(table, "UPDATE", transition.write, bound, old, given)
-    request = replace(request, values={**given, transition.column: transition.value})
+    values = {**given, transition.column: transition.value}
+    request = replace(request, values=values, transition=transition)
     if table.writes.withdrawals:
         back = verdict(table, bound, old, transition.value, old.get(transition.column))
         return replace(request, undo=back)
@@ -274,7 +313,7 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
         value = values[field.column]
         path = field.path or table.column(field.column).path or field.column
         if value is None:
-            _put(body, field.clear or path, None)
+            _put(body, field.clear or path, _cleared(table, field))
             continue
         if field.values and value not in field.values:
             raise InvalidValue(
@@ -284,8 +323,23 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
         kind = table.column(field.column).type
         if not isinstance(value, _KINDS.get(kind, object)):
             raise InvalidValue(f"{field.column} is of type {kind}, and {value!r} is not")
+        if field.longest and isinstance(value, str) and len(value) > field.longest:
+            raise InvalidValue(
+                f"{field.column} has {len(value)} characters",
+                hint=f"Bitbucket takes at most {field.longest}.",
+            )
         _put(body, path, _accounts(table, field, value) if field.accounts else _sent(value))
     return body
+
+
+def _cleared(table: type[Table], field: Field) -> Any:
+    """What stands for NULL: the schemas know ``null`` for some objects only."""
+    if field.clear is not None:
+        return None
+    if field.accounts:
+        return []
+    free_text = table.column(field.column).type == "text" and not field.values
+    return "" if free_text else None
 
 
 _KINDS = {"text": str, "bigint": int, "integer": int, "boolean": bool, "uuid": uuid.UUID}
@@ -363,6 +417,28 @@ def _read_only(table: type[Table], verb: str, name: str) -> ReadOnly:
     return ReadOnly(
         f"column {name} cannot be set by {verb}",
         hint=f"Columns that can: {', '.join(writable(table, verb))}.",
+    )
+
+
+def _check_apart(write: Write, given: Row) -> None:
+    """Raise :class:`InvalidValue` for columns of which Bitbucket takes one or the other."""
+    present = [[name for name in group if name in given] for group in write.apart]
+    if sum(map(bool, present)) > 1:
+        raise InvalidValue(
+            f"{' and '.join(group[0] for group in present if group)} exclude each other",
+            hint="Give one of them: an answer to a comment stands where that one does.",
+        )
+
+
+def _check_only(only: tuple[str, Any] | None, old: Row, refused: str) -> None:
+    """Raise :class:`WriteError` for a row that has another value than the one of those that can."""
+    if only is None or old.get(only[0]) == only[1]:
+        return
+    column, value = only
+    wanted = "NULL" if value is None else value
+    raise WriteError(
+        f"{refused}, its {column} is {old.get(column)}",
+        hint=f"Bitbucket changes rows with {column} {wanted} only.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from .client import Client, client_for, secrets_in_use
 from .credentials import Credential
+from .delivery import Delivery
 from .envelope import complaint, whole
 from .exchange import Answer, Settings
 from .kept import KeptAnswers
@@ -15,6 +16,7 @@ __all__ = [
     "Budget",
     "Client",
     "Credential",
+    "Delivery",
     "KeptAnswers",
     "Listing",
     "NextLinks",

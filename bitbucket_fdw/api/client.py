@@ -11,6 +11,7 @@ import requests
 
 from ..errors import (
     BadResponse,
+    BitbucketError,
     Cancelled,
     ConnectionFailure,
     NotFound,
@@ -19,8 +20,9 @@ from ..errors import (
     ServerFailure,
 )
 from .credentials import Credential
+from .delivery import Delivery
 from .endpoints import Endpoints
-from .exchange import Answer, Exchange, Outgoing, Settings
+from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .kept import KeptAnswers
 from .retry import Attempts, Pause, worth_repeating
 from .scan import ScanContext, Workers
@@ -90,18 +92,24 @@ class Client:
             _pause(attempts.after(outgoing, outcome), scan)
 
     def send(
-        self, method: str, path: str, body: Any, repeatable: bool, scan: ScanContext
+        self,
+        method: str,
+        url: str,
+        body: Any,
+        repeatable: bool,
+        scan: ScanContext,
+        delivery: Delivery,
     ) -> Answer:
         """Send a write; ``body`` is JSON, ``None`` for none.
 
         Blocks; to be run on a worker thread. What was certainly not applied (429, no connection)
         is sent again; of anything else only a ``repeatable`` request. Raises
         :class:`OutcomeUnknown` when it may have been applied, another :class:`RequestError` when
-        it was not.
+        it was not. ``delivery`` tells the same of an error of any other kind.
         """
         self._outdate_answers()
         try:
-            return self._send(Outgoing(method, self.url(path), body), repeatable, scan)
+            return self._send(Outgoing(method, url, body, delivery=delivery), repeatable, scan)
         finally:
             # A read that began meanwhile may have been answered from before the write.
             self._outdate_answers()
@@ -115,8 +123,7 @@ class Client:
         in_doubt = False
         scan.spend()
         while True:
-            with scan.flight(self.settings.max_answer_time, kept=True) as flight:
-                outcome = self._exchange.attempt(outgoing, flight)
+            outcome = self._attempt(outgoing, scan, in_doubt)
             if isinstance(outcome, Answer):
                 return outcome
             error = outcome.error
@@ -124,12 +131,29 @@ class Client:
                 return Answer(None, 0)  # an earlier attempt got through
             applied_perhaps = _in_doubt(error)
             in_doubt = in_doubt or applied_perhaps
+            if outgoing.delivery is not None and not in_doubt:
+                outgoing.delivery.nothing_came_of_it()
             if not worth_repeating(error) or (applied_perhaps and not repeatable):
                 raise _unknown(error) if in_doubt else error
             try:
                 _pause(attempts.after(outgoing, outcome), scan)
             except RequestError as last:
                 raise _unknown(last) if in_doubt else last from None
+
+    def _attempt(self, outgoing: Outgoing, scan: ScanContext, in_doubt: bool) -> Answer | Failed:
+        """Send a write once. A doubt about an earlier attempt outlives whatever fails here."""
+        try:
+            with scan.flight(self.settings.max_answer_time, kept=True) as flight:
+                return self._exchange.attempt(outgoing, flight)
+        except Cancelled:
+            raise
+        except BitbucketError as error:
+            if not in_doubt:
+                raise
+            path = self._exchange.path(outgoing.url)
+            failed = RequestError(error.message, method=outgoing.method, path=path)
+            failed.detail = error.detail
+            raise _unknown(failed) from None
 
     def probe(self, url: str, scan: ScanContext) -> tuple[Answer | RequestError, Mapping[str, str]]:
         """What an address of this API says when it is asked once, and the answer's headers.

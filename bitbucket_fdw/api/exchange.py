@@ -20,6 +20,7 @@ from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
 from .bounded import AnswerTooLarge
 from .cache import AnswerCache
 from .credentials import Credential, tidied
+from .delivery import Delivery, Departing
 from .failures import failure
 from .flights import Flight, flying
 from .notes import note
@@ -72,12 +73,14 @@ class Outgoing:
 
     :param body: JSON, ``None`` for none.
     :param fresh: it must not be answered from the cache.
+    :param delivery: is told of a write when it goes out.
     """
 
     method: str
     url: str
     body: Any = None
     fresh: bool = False
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,8 @@ class Exchange:
                 raise
             except (sqlite3.Error, OSError) as error:
                 self._do_without(CacheError(f"the cache of answers failed: {error}"))
+        if outgoing.delivery is not None:
+            given["auth"] = Departing(self._session.auth, outgoing.delivery)
         return self._session.request(outgoing.method, url, json=outgoing.body, **given)
 
     def _about(self, error: RequestError) -> RequestError:

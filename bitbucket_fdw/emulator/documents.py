@@ -209,7 +209,7 @@ class Documents:
         return {
             **self._ref("branch", repository, name, target),
             "merge_strategies": MERGE_STRATEGIES,
-            "default_merge_strategy": "merge_commit",
+            "default_merge_strategy": "squash" if name.startswith("release/") else "merge_commit",
             "sync_strategies": ["merge_commit", "rebase"],
         }
 

@@ -18,6 +18,11 @@ A fault applies to requests whose method and path match, after letting *after* o
     Answer 401 as for a credential that has run out.
 ``merge_later``
     Answer a merge with 202 and an address to poll, as when it takes long (stated).
+``put_replaces``
+    Take a PUT of a pull request for all of it: a title is required, and a description or reviewers
+    that are left out are emptied (disputed).
+``second_refused``
+    Refuse a verdict that the caller has given already with 409 (disputed).
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
 
@@ -25,8 +30,8 @@ To let a write time out after it was applied use ``slow`` with a long *delay_ms*
 out before, ``reset`` with the same delay.
 
 *when* says whether the request is carried out: ``before`` (default: it is not) or ``after`` (it
-is, but the caller never learns). ``slow``, ``truncate``, ``cut_json``, ``merge_later`` and
-``no_next`` always carry it out.
+is, but the caller never learns). ``slow``, ``truncate``, ``cut_json``, ``no_next`` and the ways
+that are Bitbucket's own always carry it out.
 """
 
 from __future__ import annotations
@@ -39,8 +44,10 @@ from typing import Any
 from bitbucket_fdw.emulator.credentials import throttled
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, html, plain
 
-KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "merge_later", "no_next")
-CARRIED_OUT = ("slow", "truncate", "cut_json", "merge_later", "no_next")
+# Other ways of Bitbucket's, where it is not established which one it has.
+WAYS = ("merge_later", "put_replaces", "second_refused")
+KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next", *WAYS)
+CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next", *WAYS)
 FORMS = ("json", "text", "html", "empty")
 
 

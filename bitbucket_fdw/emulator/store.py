@@ -44,7 +44,8 @@ class PullRequest:
     """A pull request with the collections below it.
 
     *conflicts* makes merging fail; *merge_tasks* are merges under way, by task id, each with what
-    finishes it, and *seen_tasks* those that were looked at once.
+    finishes it, and *seen_tasks* those that were looked at once. *closes_branch* is what
+    ``close_source_branch`` was when it was opened.
     """
 
     document: Json
@@ -57,6 +58,10 @@ class PullRequest:
     conflicts: bool = False
     merge_tasks: dict[str, Callable[[], None]] = field(default_factory=dict)
     seen_tasks: set[str] = field(default_factory=set)
+    closes_branch: bool = False
+
+    def __post_init__(self) -> None:
+        self.closes_branch = bool(self.document.get("close_source_branch"))
 
 
 @dataclass

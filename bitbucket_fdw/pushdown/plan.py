@@ -95,6 +95,7 @@ class Plan:
     :param checks: conditions to check on the rows before they are counted off.
     :param looks: conditions that Bitbucket applies, for a look at whether it has: nobody else will
         check them before rows are counted.
+    :param hidden: a boolean column; rows in which it is true are left out.
     :param sort_here: the rows come in any order, and ``sort`` is done here.
     :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
     :param exact: whether every row brought meets all of the conditions.
@@ -126,6 +127,7 @@ class Plan:
     sieve: tuple[Condition, ...] = ()
     checks: tuple[Condition, ...] = ()
     looks: tuple[Condition, ...] = ()
+    hidden: str | None = None
     sort_here: bool = False
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()

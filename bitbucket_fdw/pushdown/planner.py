@@ -29,11 +29,13 @@ def plan(request: Request) -> Plan:
     sieve = sieve_of(request.conditions) if request.leads else ()
     checked = {c.column.name for c in request.conditions} if request.counted_off else set()
     checked |= {c.column.name for c in sieve}
-    needed = tuple(c.name for c in table.columns if c.name in request.columns | checked)
+    tested = checked | {request.hidden} if request.hidden else checked
+    needed = tuple(c.name for c in table.columns if c.name in request.columns | tested)
     base = Plan(
         table,
         Kind.NOTHING,
         columns=needed,
+        hidden=request.hidden,
         bound=frozenset(request.bound),
         loose=request.loose,
         sort=request.sort,

@@ -39,6 +39,7 @@ class Request:
     :param leads: whether the rows lead to another table's, whose conditions these are: they may be
         tested before that is asked.
     :param refused: what not to ask of Bitbucket, of this table or those that lead to it.
+    :param hidden: a boolean column; rows in which it is true do not belong to the table.
     """
 
     table: type[Table]
@@ -52,6 +53,7 @@ class Request:
     refused: Refusals = NONE_REFUSED
     loose: frozenset[str] = frozenset()
     leads: bool = False
+    hidden: str | None = None
 
     @property
     def counted_off(self) -> bool:

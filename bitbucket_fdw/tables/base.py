@@ -13,6 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from .writing import Asked as Asked
+from .writing import Field as Field
+from .writing import Transition as Transition
+from .writing import Unique as Unique
+from .writing import Write as Write
+from .writing import Writes as Writes
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 SLUGS = ("workspace", "repository")
@@ -181,116 +188,6 @@ class Scopes:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A writable column and where its value goes in a request's body.
-
-    :param path: dotted path in the body; the column's own path if left out.
-    :param clear: the path that gets ``null`` for NULL, where that is an object above ``path``.
-    :param values: all values the API takes, where they are a closed set.
-    :param required: an INSERT without it is refused here.
-    :param accounts: a list of accounts: UUIDs, or objects with ``uuid`` or ``account_id``.
-    """
-
-    column: str
-    path: str | None = None
-    clear: str | None = None
-    values: tuple[str, ...] = ()
-    required: bool = False
-    accounts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """The request of one verb; the path's parameters come from the row.
-
-    :param fields: what goes into the body, if it is given or changed; with none there is no body.
-    :param answers: the member of the item that the answer stands for, where it is not the item.
-    :param always: what goes into the body with its present value, changed or not.
-    """
-
-    method: str
-    path: str
-    fields: tuple[Field, ...] = ()
-    answers: str | None = None
-    always: tuple[Field, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A value of a column that is not stored but asked for by a request of its own.
-
-    ``undo`` names the value that takes it back, if Bitbucket can.
-    """
-
-    column: str
-    value: Any
-    write: Write
-    undo: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unique:
-    """Columns that no two rows may share.
-
-    :param where: a column and the value it has in rows that count; ``None``: all count.
-    :param default: a column that Bitbucket fills in when it is left out, and the column of the
-        repository it takes the value from.
-    :param origin: a column that names a repository in full, the row's own where it is left out;
-        letter case does not count.
-    """
-
-    columns: tuple[str, ...]
-    where: tuple[str, Any] | None = None
-    default: tuple[str, str] | None = None
-    origin: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """What can be written to a table. A verb without an entry is refused with the reason given.
-
-    :param transitions: changes that take a request of their own, by UPDATE (or by INSERT where
-        the table's rows consist of nothing else).
-    :param only: column and value of the rows that can be changed at all.
-    :param withdrawals: how DELETE takes back a row, by the value of a column.
-    :param own: the column of the account that acts; rows of others cannot be written.
-    :param withdraw: how a row that was inserted is taken back, where DELETE is not possible.
-    :param recreate: whether a deleted row can be made again.
-    :param anew: what is different about a row that was made again; empty: nothing.
-    :param upserts: PUT makes a row that is not there, so that it has to be looked for first.
-    :param unique: what a new row must not share with an existing one: Bitbucket would overwrite
-        that one without a word.
-    :param disturbs: other tables whose listings may change, or come in another order, after a
-        write.
-    """
-
-    insert: Write | None = None
-    update: Write | None = None
-    delete: Write | None = None
-    transitions: tuple[Transition, ...] = ()
-    refusals: tuple[tuple[str, str], ...] = ()
-    only: tuple[str, Any] | None = None
-    withdrawals: tuple[Transition, ...] = ()
-    own: str | None = None
-    withdraw: Write | None = None
-    recreate: bool = False
-    anew: str = ""
-    upserts: bool = False
-    unique: Unique | None = None
-    disturbs: tuple[str, ...] = ()
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The columns, beside the key, that any UPDATE has to know the present value of."""
-        always = self.update.always if self.update else ()
-        return (*(self.only[:1] if self.only else ()), *(field.column for field in always))
-
-    def refusal(self, verb: str) -> str | None:
-        """Why a verb is refused, if the declaration says."""
-        return dict(self.refusals).get(verb)
-
-
-@dataclass(frozen=True, slots=True)
 class Reach:
     """How to tell whether a listing of commits has one that was found by its hash.
 
@@ -314,6 +211,8 @@ class Table:
     ``reached`` is stated where the listing has only what some ref reaches, and an item's endpoint
     finds others as well.
     ``absent_without`` is a column of the parent: while it is NULL, a 404 of the listing is none.
+    ``drafts`` is the boolean column that is true in rows which only their author sees: they are
+    left out unless the option of that name asks for them.
     """
 
     name: ClassVar[str]
@@ -331,6 +230,7 @@ class Table:
     feature: ClassVar[str | None] = None
     absent_without: ClassVar[str | None] = None
     reached: ClassVar[Reach | None] = None
+    drafts: ClassVar[str | None] = None
     writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()
 
@@ -469,6 +369,9 @@ COMMENT_FIELDS = (
     Field("parent_id"),
 )
 """What a new comment on code can say."""
+
+PARENT_OR_PLACE = (("parent_id",), ("inline_path", "inline_from", "inline_to"))
+"""An answer stands where the comment does that it answers: both are a 400 (seen live by users)."""
 
 
 def html_link() -> Column:

@@ -2,6 +2,7 @@
 
 from .base import (
     COMMENT_FIELDS,
+    PARENT_OR_PLACE,
     Collection,
     Field,
     Item,
@@ -49,6 +50,7 @@ class CommitComments(Table):
             "POST",
             _COMMENTS,
             COMMENT_FIELDS,
+            apart=PARENT_OR_PLACE,
         ),
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),

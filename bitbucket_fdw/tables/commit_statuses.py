@@ -1,6 +1,8 @@
 """Build statuses of commits (the API's Commit statuses group). ``q`` and ``sort`` are documented.
 
-Posting a status with a key that the commit already has replaces it.
+Posting a status with a key that the commit already has replaces it. Stated: a key is "unique to
+its type and the vendor", so that two applications may report the same one; nothing in the row says
+whose it is. Seen live by users: a key has at most 40 characters.
 """
 
 from .base import (
@@ -45,7 +47,7 @@ class CommitStatuses(Table):
     columns = (
         *repository_columns(),
         commit_column(),
-        column("key", "text", "Key, unique for the commit", q=True),
+        column("key", "text", "Key, unique for the commit, type and vendor", q=True),
         column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
         column("url", "text", "Address of the build"),
         column("name", "text", "Display name", q=True),
@@ -59,7 +61,7 @@ class CommitStatuses(Table):
             "POST",
             f"{_STATUSES}/build",
             (
-                Field("key", required=True),
+                Field("key", required=True, longest=40),
                 Field("state", values=_STATES, required=True),
                 Field("url", required=True),
                 *_FIELDS,
@@ -74,6 +76,7 @@ class CommitStatuses(Table):
         ),
         refusals=(("DELETE", "Bitbucket deletes no build statuses: UPDATE their state instead."),),
         unique=Unique(("commit_hash", "key")),
+        told_apart=("created_on",),
     )
     examples = (
         "SELECT c.date, s.name, s.state FROM (SELECT hash, date FROM default_branch_commits "

@@ -62,9 +62,12 @@ class PullRequestParticipants(Table):
         ),
     )
     writes = Writes(
+        # Whether a verdict that is there already is answered 200 or 409 is not established.
         transitions=(
-            Transition("state", "approved", Write("POST", _APPROVE)),
-            Transition("state", "changes_requested", Write("POST", _REQUEST_CHANGES)),
+            Transition("state", "approved", Write("POST", _APPROVE), settled=(409,)),
+            Transition(
+                "state", "changes_requested", Write("POST", _REQUEST_CHANGES), settled=(409,)
+            ),
         ),
         refusals=(
             ("INSERT", "Give state: 'approved' or 'changes_requested', as the current user."),

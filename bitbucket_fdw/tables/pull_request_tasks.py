@@ -33,6 +33,7 @@ class PullRequestTasks(Table):
     # A pull request's number of tasks is that of the open ones, as users saw in 2026.
     parent = replace(OF_PULL_REQUEST, counts=(Count("task_count", "state", "UNRESOLVED"),))
     primary_key = ("workspace", "repository", "pull_request_id", "id")
+    drafts = "pending"  # as comments have them
     rows = 3
     columns = (
         *repository_columns(),

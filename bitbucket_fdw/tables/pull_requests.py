@@ -9,6 +9,8 @@ two dates and the id.
 
 from .base import (
     COMMENT_FIELDS,
+    PARENT_OR_PLACE,
+    Asked,
     Collection,
     Column,
     Field,
@@ -44,12 +46,13 @@ _STRATEGIES = (
     "rebase_fast_forward",
     "rebase_merge",
 )
+_REVIEWERS = Field("reviewers", accounts=True)
 _FIELDS = (
     Field("destination_branch_name"),
     Field("description"),
     Field("draft"),
     Field("close_source_branch"),
-    Field("reviewers", accounts=True),
+    _REVIEWERS,
 )
 _MERGE = Write(
     "POST",
@@ -59,6 +62,20 @@ _MERGE = Write(
         Field("merge_message", "message"),
         Field("close_source_branch", "close_source_branch"),
     ),
+    # Left out, it is what it was when the pull request was opened (seen live by users, 2026).
+    always=(Field("close_source_branch", "close_source_branch"),),
+    # Left out, it is merge_commit, whatever the branch's default is (seen live by users, 2026).
+    asked=(
+        Asked(
+            "merge_strategy",
+            "destination.branch.default_merge_strategy",
+            elsewhere="/repositories/{workspace}/{repository}/refs/branches"
+            "/{destination_branch_name}",
+            elsewhere_path="default_merge_strategy",
+        ),
+    ),
+    # A merge may take longer than one answer is waited for.
+    query=(("async", "true"),),
 )
 _RESOLVE = Write("POST", f"{_COMMENT}/resolve", answers="resolution")
 _REOPEN = Write("DELETE", f"{_COMMENT}/resolve", answers="resolution")
@@ -135,7 +152,18 @@ class PullRequests(Table):
                 *_FIELDS,
             ),
         ),
-        update=Write("PUT", _PULL_REQUEST, (Field("title"), *_FIELDS)),
+        # Whether a PUT is partial is disputed among users: without a title it was refused at times,
+        # and a description or reviewers that were left out were emptied.
+        update=Write(
+            "PUT",
+            _PULL_REQUEST,
+            (Field("title"), *_FIELDS),
+            always=(Field("title"), Field("description")),
+            keeps=(Field("description"), _REVIEWERS),
+            # Without another change the answer shows it, and the old one stays (seen live by
+            # users, 2026).
+            echoed=("close_source_branch",),
+        ),
         transitions=(
             Transition("state", "MERGED", _MERGE),
             Transition("state", "DECLINED", _DECLINE),
@@ -183,6 +211,7 @@ class PullRequestComments(Table):
     items = (Item(_COMMENT, key="id", parameter="id"),)
     parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")
+    drafts = "pending"  # the caller's own, shown to nobody else (seen live by users)
     rows = 10
     columns = (
         *repository_columns(),
@@ -207,12 +236,18 @@ class PullRequestComments(Table):
             "POST",
             _COMMENTS,
             COMMENT_FIELDS,
+            apart=PARENT_OR_PLACE,
         ),
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),
+        # Stated: 409 for a thread that is resolved already, 404 for one that is not.
         transitions=(
-            Transition("resolved", True, _RESOLVE, undo=False),
-            Transition("resolved", False, _REOPEN, undo=True),
+            Transition(
+                "resolved", True, _RESOLVE, undo=False, settled=(409,), only=("parent_id", None)
+            ),
+            Transition(
+                "resolved", False, _REOPEN, undo=True, settled=(404,), only=("parent_id", None)
+            ),
         ),
         disturbs=("pull_requests", "pull_request_participants"),
     )

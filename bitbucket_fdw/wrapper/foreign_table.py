@@ -7,7 +7,7 @@ package into PostgreSQL errors with detail and hint.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from multicorn import ForeignDataWrapper
@@ -16,6 +16,7 @@ from .. import estimate, explain, interrupts, options, sign_in, statement
 from ..advice import advised
 from ..api import Budget, ScanContext
 from ..binding import TableBinding
+from ..clauses import check_returning, refuse_on_conflict
 from ..connection import client_of
 from ..ctids import NAME as CTID
 from ..ctids import Ctids
@@ -26,13 +27,12 @@ from ..modify import Modifier
 from ..pushdown import plan
 from ..pushdown.request import Request
 from ..reader import Reader, known_refusals
-from ..scans import SCANS
+from ..session_settings import chosen
 from ..sizes import Sizes
 from ..statement import PerStatement
 from ..tables import Table
 from ..transactions import JOURNAL
 from ..wording import sayable
-from ..writes import check_clauses
 from .capabilities import HOST
 from .importing import import_schema
 from .reports import (
@@ -80,14 +80,19 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._strict = values["on_denied"] == "error"
         self._startup_cost = estimate.STARTUP_COST
         self._updatable = values["updatable"] is None
-        self._write_mode: str = values["write_mode"]
+        self._choices = values
         self._modifier = Modifier(
             self.binding,
             self.client,
             self.sizes,
             self._write_mode,
-            values["on_rollback"] == "undo",
+            lambda: bool(chosen("on_rollback", values["on_rollback"]) == "undo"),
+            values["task_timeout"],
+            warn,
         )
+
+    def _write_mode(self) -> str:
+        return str(chosen("write_mode", self._choices["write_mode"]))
 
     @property
     def gives_ctid(self) -> bool:
@@ -168,7 +173,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
-            request, remember = self._modifier.watch(request)
+            request, watched = self._modifier.watch(request)
             reader = Reader(
                 self.client,
                 scan,
@@ -179,10 +184,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 HOST.may_stop_early(quals, columns),
                 self._warn_of_doubt,
             )
-            ctids = self._ctids.scan(remember is not None) if CTID in columns else None
-            for row in SCANS.track(self.table, reader.rows(request)):
-                if remember is not None:
-                    remember(row)
+            ctids = self._ctids.scan(watched.changing) if CTID in columns else None
+            for row in watched.track(self.table, reader.rows(request)):
                 shown = self.binding.rename(row)
                 if ctids is not None:
                     shown[CTID] = ctids.of(row)
@@ -280,10 +283,20 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.statements.end(statement.trigger_depth())
 
     @reporting
-    def begin_modify(self, operation: str, returning: bool, on_conflict: bool) -> None:
-        """Refuse what cannot be honoured; on a host that tells these clauses."""
+    def begin_modify(
+        self, operation: str, returning: Collection[str] | None, on_conflict: bool
+    ) -> None:
+        """Refuse what cannot be honoured; on a host that tells these clauses.
+
+        :param returning: the columns that RETURNING names; ``None`` without it.
+        """
+        enter_transaction()
         self._require_updatable()
-        check_clauses(operation, returning, on_conflict, self._write_mode)
+        refuse_on_conflict(on_conflict)
+        if returning is not None and self._modifier.waits:
+            shown = self.binding.shown
+            columns = {shown[name].name if name in shown else name for name in returning}
+            check_returning(self.table, operation, columns)
         self._modifier.statements.admit()
 
     def _admit(self, operation: str) -> None:
@@ -293,9 +306,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         if HOST.tells_clauses or self._modifier.statements.admitted:
             return
         text, names = statement.text(), (self.table.name, self.table.flat_name())
-        returning = statement.has_returning(text, names)
-        on_conflict = statement.has_on_conflict(text, names)
-        check_clauses(operation, returning, on_conflict, self._write_mode)
+        refuse_on_conflict(statement.has_on_conflict(text, names))
+        if self._modifier.waits and statement.has_returning(text, names):
+            check_returning(self.table, operation, None)
         self._modifier.statements.admit()
 
     def _written(self, row: Row) -> Row:

@@ -91,19 +91,45 @@ can_batch(ResultRelInfo *rel)
 		(triggers == NULL || !triggers->trig_insert_before_row);
 }
 
+typedef struct ReturnedColumns
+{
+	Index		varno;			/* of the table; 0 for one that rows are routed to */
+	Bitmapset  *columns;
+} ReturnedColumns;
+
 /*
- * Whether a RETURNING clause mentions its table's ctid. Columns of joined tables have a special
- * varno there.
+ * Collect the columns that RETURNING clauses mention of a table, 0 for the whole row. Those of
+ * joined tables have a special varno there. A table that rows are routed to has none of its own.
  */
 static bool
-mentions_ctid(Node *node, void *context)
+collect_columns(Node *node, void *context)
 {
+	ReturnedColumns *found = context;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, Var))
-		return ((Var *) node)->varattno == SelfItemPointerAttributeNumber &&
-			!IS_SPECIAL_VARNO(((Var *) node)->varno);
-	return expression_tree_walker(node, mentions_ctid, context);
+	{
+		Var		   *var = (Var *) node;
+
+		if (!IS_SPECIAL_VARNO(var->varno) &&
+			(found->varno == 0 || (Index) var->varno == found->varno))
+			found->columns = bms_add_member(found->columns,
+											var->varattno - FirstLowInvalidHeapAttributeNumber);
+		return false;
+	}
+	return expression_tree_walker(node, collect_columns, context);
+}
+
+static PyObject *
+columns_to_python(Bitmapset *columns)
+{
+	PyObject   *list = py_own(PyList_New(0));
+	int			member = -1;
+
+	while ((member = bms_next_member(columns, member)) >= 0)
+		py_append(list, py_own(PyLong_FromLong(member + FirstLowInvalidHeapAttributeNumber)));
+	return list;
 }
 
 static Modification *
@@ -115,11 +141,13 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 	bool		returning = plan ? plan->returningLists != NIL : rel->ri_returningList != NIL;
 	bool		on_conflict = plan != NULL && plan->onConflictAction != ONCONFLICT_NONE;
 	Oid			user = RESULT_CHECK_AS_USER(rel, mtstate->ps.state);
+	ReturnedColumns returned = {rel->ri_RangeTableIndex, NULL};
 
 	modification->row_memory = AllocSetContextCreate(CurrentMemoryContext, "multicorn row",
 													 ALLOCSET_DEFAULT_SIZES);
-	modification->with_ctid = mentions_ctid((Node *) (plan ? plan->returningLists :
-													  rel->ri_returningList), NULL);
+	collect_columns((Node *) (plan ? plan->returningLists : rel->ri_returningList), &returned);
+	modification->with_ctid = bms_is_member(SelfItemPointerAttributeNumber -
+											FirstLowInvalidHeapAttributeNumber, returned.columns);
 	py_holder_init(&modification->instance, CurrentMemoryContext);
 	PY_BEGIN();
 	{
@@ -130,10 +158,10 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 		py_holder_set(&modification->instance, instance);
 		execution_get(mtstate->ps.state);	/* functions that it calls run within it */
 		modification->converter = row_converter(relation, NULL, modification->with_ctid);
-		start = py_call(instance, "start_modify", "(siiii)",
+		start = py_call(instance, "start_modify", "(sOii)",
 						operation == CMD_UPDATE ? "update" :
 						operation == CMD_DELETE ? "delete" : "insert",
-						returning, modification->with_ctid, on_conflict,
+						returning ? columns_to_python(returned.columns) : Py_None, on_conflict,
 						!returning && can_batch(rel));
 		if (!PyArg_ParseTuple(start, "hi", &rowid, &modification->batch_size))
 			py_throw();

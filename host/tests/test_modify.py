@@ -257,7 +257,7 @@ def test_clauses_are_told_to_a_wrapper_that_asks(session: Session) -> None:
         "CREATE SERVER curious FOREIGN DATA WRAPPER multicorn "
         "OPTIONS (wrapper 'contract.CuriousWrapper')"
     )
-    table = session.table("id int", server="curious", rows="[{'id': 1}]", returns="values")
+    table = session.table("id int, t text", server="curious", rows="[{'id': 1}]", returns="values")
     session.execute(
         f"CREATE FUNCTION add_to_{table}() RETURNS int LANGUAGE plpgsql AS "
         f"$$DECLARE n int; BEGIN INSERT INTO {table} VALUES (1) RETURNING id INTO n; RETURN n; "
@@ -270,18 +270,22 @@ def test_clauses_are_told_to_a_wrapper_that_asks(session: Session) -> None:
         f"SELECT add_to_{table}()",
         f"UPDATE {table} SET id = 2",
         f"DELETE FROM {table} RETURNING 1",
-        f"COPY {table} FROM PROGRAM 'echo 1'",
+        f"UPDATE {table} AS a SET t = 'x' FROM (VALUES (1)) AS b (n) RETURNING a, b.n",
+        f"UPDATE {table} AS a SET t = 'x' FROM (VALUES (1)) AS b (id) RETURNING b.id, upper(a.t)",
+        f"COPY {table} (id) FROM PROGRAM 'echo 1'",
         f"EXPLAIN INSERT INTO {table} VALUES (1) RETURNING id",
     ):
         session.execute(statement)
         told += [call["clauses"] for call in session.calls("begin_modify")]
     assert told == [
-        ["insert", False, False],
-        ["insert", True, False],
-        ["insert", True, False],
-        ["update", False, False],
-        ["delete", True, False],
-        ["insert", False, False],
+        ["insert", None, False],
+        ["insert", ["id"], False],
+        ["insert", ["id"], False],
+        ["update", None, False],
+        ["delete", [], False],
+        ["update", ["id", "t"], False],
+        ["update", ["t"], False],
+        ["insert", None, False],
     ]
     error = session.error(f"INSERT INTO {table} VALUES (1) ON CONFLICT DO NOTHING")
     assert error.message_detail == "no conflicts, please"

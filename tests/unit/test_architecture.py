@@ -34,16 +34,22 @@ ARROWS: dict[str, set[str] | str] = {
     "seen": {"changes", "tables"},
     "writes": {"tables", "paths", "values", "errors"},
     "lookups": {
-        *("api", "binding", "changes", "execution", "interrupts", "pushdown", "sizes", "tables"),
-        *("writes", "errors"),
+        *("api", "binding", "changes", "execution", "interrupts", "paths", "pushdown", "sizes"),
+        *("tables", "values", "writes", "errors"),
     },
     "overwriting": {"lookups", "tables", "writes", "errors"},
     "verdicts": {"changes", "lookups", "writes", "errors"},
     "transactions": {"tables", "writes", "errors"},
+    "sending": {
+        *("api", "changes", "items", "lookups", "tables", "transactions", "values", "verdicts"),
+        *("writes", "errors"),
+    },
+    "clauses": {"tables", "errors"},
+    "session_settings": {"backend", "options", "errors"},
+    "waiting": {"changes", "pushdown", "sending", "tables", "transactions"},
     "modify": {
-        *("api", "binding", "changes", "execution", "items", "lookups", "overwriting", "pushdown"),
-        *("scans", "seen", "sizes", "tables", "transactions", "values", "verdicts", "writes"),
-        "errors",
+        *("api", "binding", "changes", "lookups", "overwriting", "pushdown", "scans", "seen"),
+        *("sending", "sizes", "tables", "transactions", "verdicts", "waiting", "writes", "errors"),
     },
     "api": {"plain_text", "errors"},
     "mapping_user": {"backend"},
@@ -95,8 +101,8 @@ IMPURE = {
     *("filelock", "oauthlib", "requests_oauthlib", "multicorn"),
 }
 PURE = (
-    *("errors", "tables", "pushdown", "changes", "seen", "writes", "foreign_schema", "estimate"),
-    *("explain", "advice", "ctids", "ctid_uses", "items", "left_out", "plain_text"),
+    *("errors", "tables", "pushdown", "changes", "clauses", "seen", "writes", "foreign_schema"),
+    *("estimate", "explain", "advice", "ctids", "ctid_uses", "items", "left_out", "plain_text"),
 )
 
 # Third-party packages, and the only rooms that may know them.

@@ -89,7 +89,8 @@ def test_of_the_rows_before_the_latest_what_tells_changes_is_kept():
 
 def test_what_any_update_needs_is_kept_too():
     seen = SeenRows(STATUSES)
-    row = {"workspace": "w", "repository": "r", "commit_hash": "c", "state": "FAILED", "url": "u"}
+    # What tells rows of one key apart; the state is read again before it is sent along.
+    row = {"workspace": "w", "repository": "r", "commit_hash": "c", "created_on": None, "url": "u"}
     for number in range(WHOLE + 1):
         seen.add(number, {**row, "key": str(number)})
     [first] = seen.candidates(0)

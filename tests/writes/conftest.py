@@ -10,7 +10,8 @@ hasty       gives up after a second, and repeats a request once
 reader      a credential without write scopes
 token       an access token, which cannot tell whose it is; likewise token_undone, token_queued
 flat        as ``website``, with flat names
-acme        as ``website``, spanning the repositories; likewise acme_undone, acme_queued
+acme        as ``website``, spanning the repositories; likewise acme_undone, acme_queued,
+            acme_hasty
 ==========  ================================================================================
 """
 
@@ -54,7 +55,8 @@ def writes_db(shared_emulator: Control, db_factory: DatabaseFactory) -> Iterator
         db.execute(
             f'IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER {server} INTO {schema} {names}'
         )
-    workspaces = {"acme": "bitbucket", "acme_undone": "undone", "acme_queued": "queued"}
+    workspaces = {"acme": "bitbucket"}
+    workspaces |= {f"acme_{name}": name for name in ("undone", "queued", "hasty")}
     for schema, server in workspaces.items():
         db.execute(f"CREATE SCHEMA {schema}")
         db.execute(f'IMPORT FOREIGN SCHEMA "acme" FROM SERVER {server} INTO {schema}')

@@ -86,8 +86,8 @@ class Model:
     def change(self, function: Callable[..., None], table: str, key: Key, *rest: Any) -> None:
         """One changed row; :class:`Refused` if the statement is an error."""
         if self.mode == "commit":
-            self._check_queue(function, table, key)
-            if not (function is delete and self._queued_deletion(table, key)):
+            # What waits to be deleted is not there any more.
+            if function is insert or not self._queued_deletion(table, key):
                 self.queue.append((function, (table, key, *rest)))
             return
         self._apply(function, table, key, *rest)
@@ -99,10 +99,6 @@ class Model:
         if function is delete and table != COMES_BACK:
             for part in self.parts:
                 part.deleted.append((table, key))
-
-    def _check_queue(self, function: Callable[..., None], table: str, key: Key) -> None:
-        if function is update and self._queued_deletion(table, key):
-            raise Refused
 
     def _queued_deletion(self, table: str, key: Key) -> bool:
         last = [f for f, (t, k, *_) in self.queue if (t, k) == (table, key) and f is not update]

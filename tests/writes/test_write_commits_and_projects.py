@@ -213,7 +213,7 @@ def test_a_project(sql, emulator):
         "UPDATE projects SET name = 'Labs', is_private = true, description = NULL "
         "WHERE key = 'LAB' RETURNING name, is_private, description"
     )
-    body = {"name": "Labs", "is_private": True, "description": None}
+    body = {"name": "Labs", "is_private": True, "description": ""}
     assert done.sent == [("PUT", f"{projects}/LAB", body)]
     assert done.row == ("Labs", True, "")
     assert sql.run("DELETE FROM projects WHERE key = 'LAB'").sent == [

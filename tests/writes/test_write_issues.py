@@ -73,7 +73,7 @@ def test_null_clears(sql, emulator):
         (
             "PUT",
             f"{ISSUES}/3",
-            {"assignee": None, "milestone": None, "version": None, "content": {"raw": None}},
+            {"assignee": None, "milestone": None, "version": None, "content": {"raw": ""}},
         )
     ]
     assert done.row == (None, None, None)
@@ -150,7 +150,7 @@ def test_what_bitbucket_refuses_is_shown_with_the_field(sql):
 def test_a_title_cannot_be_cleared(sql):
     with sql.failing(match="was answered 400") as failed:
         sql.run("UPDATE issues SET title = NULL WHERE id = 1")
-    assert "title: This field may not be null." in failed.detail
+    assert "title: This field may not be blank." in failed.detail
 
 
 def test_comments(sql, emulator):

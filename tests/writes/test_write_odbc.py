@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,32 @@ PROGRAMS = Path(__file__).with_name("php")
 ISSUES = f"{R}/issues"
 
 
+# What docs/odbc.md has a data source choose.
+CHOICES = {
+    "waiting": "SET search_path TO website; SET bitbucket_fdw.write_mode TO commit",
+    "taken_back": "SET search_path TO website; SET bitbucket_fdw.on_rollback TO undo",
+}
+
+
 @pytest.fixture
-def php(writes_db, emulator, odbc_factory):
-    """Run a program in ``php/`` on a schema; its output and the writes it led to."""
+def odbc(writes_db, odbc_factory):
+    """A data source for each schema, and for what a session can choose."""
     odbc = odbc_factory(writes_db)
     file = odbc.directory / "odbc.ini"
     section = file.read_text().strip()
-    for schema in ("flat", "queued", "undone", "website"):
+    schemas = ("flat", "queued", "undone", "website")
+    choices = {schema: f"SET search_path TO {schema}" for schema in schemas} | CHOICES
+    for name, settings in choices.items():
         file.write_text(
-            f"{file.read_text()}\n{section.replace(f'[{odbc.dsn}]', f'[{schema}]')}\n"
-            f"ConnSettings = SET search_path TO {schema}\nUnknownsAsLongVarchar = 1\n"
+            f"{file.read_text()}\n{section.replace(f'[{odbc.dsn}]', f'[{name}]')}\n"
+            f"ConnSettings = {settings}\nUnknownsAsLongVarchar = 1\n"
         )
+    return odbc
+
+
+@pytest.fixture
+def php(odbc, emulator):
+    """Run a program in ``php/`` on a schema; its output and the writes it led to."""
 
     def run(program, *arguments):
         before = len(emulator.requests())
@@ -96,7 +112,8 @@ def test_a_pull_request_is_opened_and_merged(php):
     done, requests = php(
         "change.php", "flat", "UPDATE PullRequests SET State = ? WHERE Id = ?", "MERGED", 151
     )
-    assert requests == [("POST", f"{R}/pullrequests/151/merge", {})]
+    body = {"merge_strategy": "merge_commit", "close_source_branch": False}
+    assert requests == [("POST", f"{R}/pullrequests/151/merge", body)]
 
 
 def test_an_error_reaches_the_program(php, host):
@@ -118,3 +135,50 @@ def test_a_failing_statement_does_not_take_the_others_along(php, emulator, schem
     kept = end == "commit" or schema == "website"
     assert ({"one", "two"} <= titles) == kept
     assert "bad" not in titles
+
+
+# --- autocommit off ---
+
+
+@pytest.mark.parametrize("source", ["waiting", "queued", "taken_back", "undone"])
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+@pytest.mark.parametrize("language", ["php", "pyodbc"])
+def test_a_rollback_leaves_bitbucket_as_it_was(php, odbc, emulator, source, end, language):
+    before = document(emulator, "issues", 1)["title"]
+    if language == "php":
+        done, requests = php("transaction_read.php", source, end)
+        assert done == [1, "mine", True]
+    else:
+        requests = transaction_of_pyodbc(odbc, emulator, source, end)
+    titles = [body["title"] for method, _, body in requests if method == "PUT"]
+    sent_at_once = source in ("taken_back", "undone")
+    taken_back = [before] if sent_at_once and end == "rollback" else []
+    assert titles == (["mine"] if sent_at_once or end == "commit" else []) + taken_back
+    assert document(emulator, "issues", 1)["title"] == ("mine" if end == "commit" else before)
+
+
+PYODBC = """
+import sys, pyodbc
+source, end = sys.argv[1:]
+connection = pyodbc.connect(f"DSN={source}", autocommit=False)
+cursor = connection.cursor()
+cursor.execute("UPDATE issues SET title = ? WHERE id = ?", "mine", 1)
+assert cursor.rowcount == 1, cursor.rowcount
+assert cursor.execute("SELECT title FROM issues WHERE id = ?", 1).fetchval() == "mine"
+connection.commit() if end == "commit" else connection.rollback()
+read = cursor.execute("SELECT title FROM issues WHERE id = ?", 1).fetchval()
+assert (read == "mine") == (end == "commit"), read
+connection.close()
+"""
+
+
+def transaction_of_pyodbc(odbc, emulator, source, end):
+    """The same in Python, in a process of its own: ODBC reads its files once; the writes."""
+    before = len(emulator.requests())
+    subprocess.run(
+        [sys.executable, "-c", PYODBC, source, end],
+        env=odbc.env,
+        check=True,
+        timeout=120,
+    )
+    return [sent(r) for r in emulator.requests()[before:] if r.method != "GET"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.writes.writing import R, account, document, user_id
+from tests.writes.writing import R, account, document, once_sent, user_id
 
 PULLS = f"{R}/pullrequests"
 
@@ -170,15 +170,20 @@ def test_reviewers_that_stay_are_not_sent(sql):
     done = sql.run(
         f"UPDATE pull_requests SET title = 'x', reviewers = reviewers WHERE id = {WITH_REVIEWERS}"
     )
-    assert done.sent == [("PUT", f"{PULLS}/{WITH_REVIEWERS}", {"title": "x"})]
+    description = document(sql.emulator, "pull_requests", WITH_REVIEWERS)["description"]
+    body = {"title": "x", "description": description}
+    assert done.sent == [("PUT", f"{PULLS}/{WITH_REVIEWERS}", body)]
 
 
-def test_the_destination_can_change(sql):
+def test_the_destination_can_change(sql, emulator):
+    present = document(emulator, "pull_requests", PLAIN)
     done = sql.run(
         f"UPDATE pull_requests SET destination_branch_name = 'release/2' WHERE id = {PLAIN} "
         "RETURNING destination_branch_name"
     )
-    body = {"destination": {"branch": {"name": "release/2"}}}
+    # Alone it would be refused: it takes the title.
+    body = {name: present[name] for name in ("title", "description")}
+    body["destination"] = {"branch": {"name": "release/2"}}
     assert done.sent == [("PUT", f"{PULLS}/{PLAIN}", body)]
     assert done.row == ("release/2",)
 
@@ -196,9 +201,41 @@ def test_merging(sql, emulator):
     assert document(emulator, "branches", merged["source"]["branch"]["name"]) is not None
 
 
-def test_merging_without_wishes_has_an_empty_body(sql):
+@pytest.mark.parametrize("branch", ["main", "release/2"])
+@pytest.mark.parametrize("schema", ["website", "queued"])
+def test_merging_without_wishes_goes_by_the_branch_and_the_row(session_in, branch, schema):
+    session = session_in(schema)
+    session.run(
+        f"UPDATE pull_requests SET destination_branch_name = '{branch}', description = 'd', "
+        f"close_source_branch = false WHERE id = {PLAIN}"
+    )
+    done = session.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+    strategy = "merge_commit" if branch == "main" else "squash"
+    body = {"merge_strategy": strategy, "close_source_branch": False}
+    assert done.sent == [("POST", f"{PULLS}/{PLAIN}/merge", body)]
+
+
+def test_a_strategy_that_the_pull_request_does_not_tell_is_asked_of_the_branch(sql, emulator):
+    told = {"id": PLAIN, "close_source_branch": False}
+    told["destination"] = {"branch": {"name": "release/2"}}
+    emulator.fault(
+        f"*/pullrequests/{PLAIN}", kind="status", method="GET", status=200, body=told, after=1
+    )
     done = sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
-    assert done.sent == [("POST", f"{PULLS}/{PLAIN}/merge", {})]
+    assert f"{R}/refs/branches/release/2" in done.read
+    assert done.sent[0][2]["merge_strategy"] == "squash"
+
+
+def test_a_strategy_that_nobody_tells_is_not_guessed(sql, emulator):
+    told = {"id": PLAIN, "close_source_branch": False}
+    told["destination"] = {"branch": {"name": "no such"}}
+    emulator.fault(
+        f"*/pullrequests/{PLAIN}", kind="status", method="GET", status=200, body=told, after=1
+    )
+    with sql.failing("23502", match="does not tell which merge_strategy") as failed:
+        sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+    assert failed.done.sent == []
+    assert "SET merge_strategy" in failed.hint
 
 
 def test_merging_together_with_other_changes(sql):
@@ -236,6 +273,29 @@ def test_a_merge_whose_end_cannot_be_seen(sql, emulator, fault, sqlstate, says):
     emulator.fault("*/task-status/*", **{"kind": "status", **fault})
     with sql.failing(sqlstate, match=says):
         sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+
+
+def test_a_merge_that_does_not_end_is_given_up(writes_db, session_in, emulator):
+    writes_db.execute("ALTER SERVER hasty OPTIONS (ADD task_timeout '2')")
+    hasty = session_in("hasty")
+    emulator.fault(
+        "*/task-status/*", kind="status", status=200, body={"task_status": "PENDING"}, count=None
+    )
+    with hasty.failing("08007", match="not known whether POST") as failed:
+        hasty.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+    assert "not finished after 2 seconds" in failed.detail
+    assert len(failed.done.stays) == 1
+    writes_db.execute("ALTER SERVER hasty OPTIONS (DROP task_timeout)")
+
+
+def test_a_cancel_while_a_merge_is_under_way_leaves_it_unknown(sql, emulator):
+    emulator.fault(
+        "*/task-status/*", kind="status", status=200, body={"task_status": "PENDING"}, count=None
+    )
+    with once_sent(emulator, "POST", sql.connection.cancel), sql.failing("57014") as failed:
+        sql.run(f"UPDATE pull_requests SET state = 'MERGED' WHERE id = {PLAIN}")
+    [stays] = failed.done.stays
+    assert stays.endswith("(it is not known whether it was applied)")
 
 
 def test_a_merge_with_conflicts_is_refused_with_bitbuckets_words(sql, emulator):

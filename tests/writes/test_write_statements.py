@@ -140,6 +140,21 @@ def test_each_statement_of_a_function_changes_a_row_anew(sql, emulator):
     assert [body["title"] for _, _, body in done.sent] == ["title 1", "title 2", "title 3"]
 
 
+@pytest.mark.parametrize("second", ["UPDATE issues SET kind = 'task'", "DELETE FROM issues"])
+def test_two_changes_of_a_row_in_one_statement_are_one(sql, queued, local, second):
+    for session in (sql, queued):
+        session.emulator.reset()
+        done = session.run(
+            "WITH a AS (UPDATE issues SET title = 'a' WHERE id = 2 RETURNING issues.id), "
+            f"b AS ({second} WHERE id = 2 RETURNING issues.id) "
+            "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)"
+            if session.exact
+            else f"WITH a AS (UPDATE issues SET title = 'a' WHERE id = 2), "
+            f"b AS ({second} WHERE id = 2) SELECT 1"
+        )
+        assert len(done.sent) == 1
+
+
 def test_delete_with_a_subquery_on_another_foreign_table(sql, emulator):
     state = emulator.call("GET", "state?collection=issue_comments&repository=acme/website")
     commented = {row["issue_id"] for row in state["issue_comments"]}

@@ -97,8 +97,17 @@ def all_activity(call: Call) -> list[Json]:
 
 @routes.add("GET", PULL_REQUEST, **READ)
 def pull_request(call: Call) -> Json:
-    """A pull request; reviewers and participants are part of it here."""
-    return pull_request_of(call).document
+    """A pull request; reviewers and participants are part of it here.
+
+    Seen with clients: ``fields`` can ask for the destination branch's merge strategies too.
+    """
+    document = pull_request_of(call).document
+    side = document["destination"]
+    branch = call.repository().branches.get(side["branch"]["name"])
+    if branch is None or "destination.branch." not in (call.one("fields") or ""):
+        return document
+    more = {name: branch[name] for name in ("merge_strategies", "default_merge_strategy")}
+    return {**document, "destination": {**side, "branch": {**side["branch"], **more}}}
 
 
 @routes.add("GET", f"{PULL_REQUEST}/activity", **READ, listing=_ITERATOR)
@@ -107,17 +116,23 @@ def activity(call: Call) -> list[Json]:
     return pull_request_of(call).activity
 
 
+def _may_see(call: Call, found: Json) -> bool:
+    """Whether a comment or a task is published, or the caller's own draft."""
+    author = found.get("user") or found.get("creator") or {}
+    return not found.get("pending") or author.get("uuid") == (call.actor or {}).get("uuid")
+
+
 @routes.add("GET", f"{PULL_REQUEST}/comments", **READ, listing=_COMMENTS)
 def comments(call: Call) -> list[Json]:
     """The comments on a pull request, oldest first, deleted ones among them."""
-    return list(pull_request_of(call).comments.values())
+    return [found for found in pull_request_of(call).comments.values() if _may_see(call, found)]
 
 
 @routes.add("GET", f"{PULL_REQUEST}/comments/{{comment_id}}", **READ)
 def comment(call: Call) -> Json:
     """A comment on a pull request."""
     found = pull_request_of(call).comments.get(call.number("comment_id", "Comment"))
-    if found is None:
+    if found is None or not _may_see(call, found):
         raise not_found("Comment not found")
     return found
 
@@ -125,14 +140,14 @@ def comment(call: Call) -> Json:
 @routes.add("GET", f"{PULL_REQUEST}/tasks", **READ, listing=_TASKS)
 def tasks(call: Call) -> list[Json]:
     """The tasks on a pull request, oldest first."""
-    return list(pull_request_of(call).tasks.values())
+    return [found for found in pull_request_of(call).tasks.values() if _may_see(call, found)]
 
 
 @routes.add("GET", f"{PULL_REQUEST}/tasks/{{task_id}}", **READ)
 def task(call: Call) -> Json:
     """A task on a pull request."""
     found = pull_request_of(call).tasks.get(call.number("task_id", "Task"))
-    if found is None:
+    if found is None or not _may_see(call, found):
         raise not_found("Task not found")
     return found
 

@@ -17,7 +17,10 @@ from bitbucket_fdw.emulator.errors import Json, bad_request, error
 
 @dataclass(frozen=True)
 class Rule:
-    """What a field may hold; *nullable*: null clears it, *blank*: it may be empty."""
+    """What a field may hold; *nullable*: null clears it, *blank*: it may be empty.
+
+    A text has at most *longest* bytes and *most* characters, where these are not 0.
+    """
 
     kind: Literal["text", "boolean", "number", "accounts", "texts"] = "text"
     required: bool = False
@@ -26,6 +29,7 @@ class Rule:
     choices: Collection[str] = ()
     pattern: str = ""
     longest: int = 0
+    most: int = 0
 
     def complaint(self, value: Any) -> str | None:
         """What is wrong with *value*; None when it will do."""
@@ -53,6 +57,8 @@ class Rule:
             return "Invalid value."
         if self.longest and len(value.encode()) > self.longest:
             return f"Must be at most {self.longest} bytes long."
+        if self.most and len(value) > self.most:
+            return f"Ensure this value has at most {self.most} characters (it has {len(value)})."
         return None
 
 

@@ -3,8 +3,9 @@
 Stated: only ``content.raw`` of a comment can be changed; a commit comment with replies stays with
 ``deleted`` set and its text gone, one without goes; resolving is for top-level comments on the
 diff (403 otherwise) and answers 409 the second time; tasks take no other fields than theirs.
-Deleting a pull request comment is always soft. Assumed: who may change another's comment
-(administrators), and that a deleted comment cannot be changed.
+Deleting a pull request comment is always soft. Seen live by users, 2026: ``parent`` together with
+``inline`` is a 400; what is ``pending`` is its author's draft, and shown to nobody else. Assumed:
+who may change another's comment (administrators), and that a deleted comment cannot be changed.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ def _placement(given: Json, comments: dict[int, Json]) -> Json:
             raise not_found("The parent comment does not exist")
         more["parent"] = {"id": parent, "links": comments[parent]["links"]}
     inline = {key[7:]: value for key, value in given.items() if key.startswith("inline.")}
+    if inline and parent is not None:
+        raise bad_request("A reply cannot have a position of its own: leave out parent or inline.")
     if inline:
         if "path" not in inline:
             message = "This field is required."

@@ -26,7 +26,7 @@ DELETE: dict[str, Any] = {**ISSUE_WRITE, "new": "delete:issue"}
 
 _FIELDS = {
     "title": Rule(required=True, longest=255),
-    "content.raw": Rule(blank=True, nullable=True),
+    "content.raw": Rule(blank=True),
     "kind": Rule(choices=KINDS),
     "priority": Rule(choices=PRIORITIES),
     "state": Rule(choices=STATES),

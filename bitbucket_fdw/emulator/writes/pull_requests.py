@@ -1,9 +1,15 @@
 """Writes on pull requests: opening, changing, merging, declining, approving.
 
 Stated: POST needs ``title`` and ``source.branch.name``; the destination defaults to the main
-branch; only open ones can be changed; a merge may answer 202 with an address to poll. Seen live:
-a POST for an open pair of branches overwrites the open pull request; PUT is partial; the message
-of a decline becomes its reason. Assumed: what is closed answers 400; conflicts answer 409.
+branch; only open ones can be changed; a merge may answer 202 with an address to poll. Seen live
+by users, 2026: a POST for an open pair of branches overwrites the open pull request; the message
+of a decline becomes its reason; a new destination without a title is a 400; a new
+``close_source_branch`` that comes without another change is echoed and not kept; a merge without
+a strategy is a merge commit, whatever the branch's default is, and one without
+``close_source_branch`` goes by what that was when the pull request was opened; a task that there
+is not stays pending for ever. Disputed: whether PUT is partial (fault ``put_replaces``: what is
+left out is emptied, and a title is required), whether a second approval is refused (fault
+``second_refused``: 409). Assumed: what is closed answers 400; conflicts answer 409.
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ WITHDRAW: dict[str, Any] = {**WRITE, "new": "write:pullrequest"}
 
 _FIELDS = {
     "title": Rule(required=True, longest=255),
-    "description": Rule(blank=True, nullable=True),
+    "description": Rule(blank=True),
     "source.branch.name": Rule(required=True),
     "source.repository.full_name": Rule(),
     "source.repository.uuid": Rule(),
@@ -215,7 +221,13 @@ def _record(call: Call, pull: PullRequest, author: Json) -> None:
 def update(call: Call) -> Json:
     """Change an open pull request; fields that are not there stay as they are."""
     pull, repository = _open_one(call), call.repository()
+    replaces = "put_replaces" in call.flags
     given = read(call.body, _FIELDS, partial=True)
+    if "title" not in given and (replaces or "destination.branch.name" in given):
+        message = "This field is required."
+        raise error(400, f"title: {message}", fields={"title": [message]})
+    if replaces:
+        given = {"description": "", "reviewers": [], **given}
     if "source.branch.name" in given:
         raise error(
             400,
@@ -224,6 +236,7 @@ def update(call: Call) -> Json:
         )
     if "reviewers" in given:
         reviewers(call, repository, given["reviewers"], pull.document["author"] or {})
+    before = dict(pull.document)
     if "destination.branch.name" in given:
         name, target = _destination(repository, given)
         own = pull.document["destination"]["repository"]
@@ -233,6 +246,11 @@ def update(call: Call) -> Json:
         pull.destination_hash = target.hash
     _apply(call, repository, pull, given)
     _record(call, pull, acting_user(call))
+    others = ("title", "description", "draft", "destination", "reviewers")
+    if all(pull.document[name] == before[name] for name in others):
+        echo = dict(pull.document)
+        pull.document["close_source_branch"] = before["close_source_branch"]
+        return echo
     return pull.document
 
 
@@ -278,7 +296,7 @@ def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: 
     document["merge_commit"] = call.store.documents.commit_reference(
         repository.full_name, digest[:12]
     )
-    if given.get("close_source_branch", document["close_source_branch"]):
+    if given.get("close_source_branch", pull.closes_branch):
         uuid = document["source"]["repository"]["uuid"]
         if uuid == repository.document["uuid"]:
             repository.branches.pop(document["source"]["branch"]["name"], None)
@@ -298,9 +316,9 @@ def _close(call: Call, pull: PullRequest, state: str, actor: Json) -> None:
 def merge_status(call: Call) -> Json:
     """How far a merge is: pending at the first look, done at the second."""
     pull, task = pull_request_of(call), call.path["task_id"]
-    if task not in pull.merge_tasks:
-        raise bad_request("This task does not belong to this pull request")
     links = {"self": {"href": call.url}}
+    if task not in pull.merge_tasks:
+        return {"task_status": "PENDING", "links": links}
     finish = pull.merge_tasks[task]
     if task not in pull.seen_tasks:
         pull.seen_tasks.add(task)
@@ -329,6 +347,8 @@ def _set_state(call: Call, state: str) -> Json:
     read(call.body, {})
     people = pull.document["participants"]
     mine = next((p for p in people if p["user"].get("uuid") == actor["uuid"]), None)
+    if "second_refused" in call.flags and mine and mine["state"] == state:
+        raise error(409, "You have given this verdict already.")
     role = mine["role"] if mine else "PARTICIPANT"
     changed = call.store.documents.participant(actor, role, state, call.store.now())
     if mine is None:

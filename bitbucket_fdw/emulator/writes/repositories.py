@@ -42,7 +42,7 @@ PROJECT = f"{PROJECTS}/{{project_key}}"
 _PROJECT_FIELDS = {
     "key": Rule(required=True, pattern=r"[A-Z][A-Z0-9_]*", longest=128),
     "name": Rule(required=True, longest=128),
-    "description": Rule(nullable=True, blank=True),
+    "description": Rule(blank=True),
     "is_private": Rule("boolean"),
 }
 _REPOSITORY_FIELDS = {

@@ -216,10 +216,13 @@ class ForeignDataWrapper:
     #     Where it returns True, and the quals are the whole WHERE clause with all values known
     #     while planning, can_limit is asked although there is a WHERE clause.
 
-    # def begin_modify(self, operation: str, returning: bool, on_conflict: bool) -> None:
+    # def begin_modify(
+    #     self, operation: str, returning: frozenset[str] | None, on_conflict: bool
+    # ) -> None:
     #     Beyond Multicorn2; not defined here either. Called before the first row of an "insert"
-    #     (COPY FROM among them), "update" or "delete"; tells whether RETURNING wants the rows, and
-    #     whether there is an ON CONFLICT clause, which PostgreSQL leaves to the wrapper.
+    #     (COPY FROM among them), "update" or "delete"; tells which columns RETURNING mentions, None
+    #     if there is no such clause, and whether there is an ON CONFLICT clause, which PostgreSQL
+    #     leaves to the wrapper.
 
     # @classmethod
     # def validate_options(cls, options: dict[str, str], level: str) -> None:

@@ -202,13 +202,13 @@ class Instance(Participant):
             )
 
     def start_modify(
-        self, operation: str, returning: int, with_ctid: int, on_conflict: int, may_batch: int
+        self, operation: str, returning: list[int] | None, on_conflict: int, may_batch: int
     ) -> tuple[int, int]:
         """Return the rowid column's attribute number, 0 for an insert, and the size of batches.
 
-        ``with_ctid`` is whether RETURNING wants the rows' ctid.
+        ``returning`` has the columns that RETURNING mentions, 0 for the whole row; None without it.
         """
-        self._require_ctid(with_ctid)
+        self._require_ctid(returning is not None and CTID in returning)
         self.modified = True
         if operation == "insert":
             attnum = 0
@@ -218,11 +218,17 @@ class Instance(Participant):
             attnum = self.rowid_attnum()
         begin_modify = getattr(self.wrapper, "begin_modify", None)
         if begin_modify is not None:
-            begin_modify(operation, bool(returning), bool(on_conflict))
+            begin_modify(operation, self._returned(returning), bool(on_conflict))
         size = self.wrapper.modify_batch_size
         if size is None or not may_batch:
             return attnum, 1
         return attnum, max(1, min(operator.index(size), MAX_BATCH_SIZE))
+
+    def _returned(self, attnums: list[int] | None) -> frozenset[str] | None:
+        if attnums is None:
+            return None
+        columns = {attnum for attnum in self.names if attnum > 0} if 0 in attnums else set()
+        return frozenset(self.names[n] for n in columns.union(attnums) if n in self.names)
 
     def insert(self, values: dict[str, Any]) -> Any:
         return self.wrapper.insert(values)

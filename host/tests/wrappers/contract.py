@@ -277,7 +277,8 @@ class CuriousWrapper(Wrapper):
     """Wants to know what a statement does with the rows it changes."""
 
     def begin_modify(self, operation, returning, on_conflict):
-        self.note("begin_modify", clauses=[operation, returning, on_conflict])
+        columns = None if returning is None else sorted(returning)
+        self.note("begin_modify", clauses=[operation, columns, on_conflict])
         if on_conflict:
             raise ValueError("no conflicts, please")
 
