@@ -92,7 +92,7 @@ def _marked(rule: Rule) -> Any:
     return pytest.param(rule, id=rule.name, marks=marks)
 
 
-@pytest.mark.parametrize("rule", map(_marked, RULES))
+@pytest.mark.parametrize("rule", [_marked(rule) for rule in RULES])
 def test_rows_are_right_or_the_fault_is_told(bent: Bent, rule: Rule) -> None:
     bent.follow(rule)
     problems = []
@@ -118,4 +118,5 @@ def test_rows_are_right_or_the_fault_is_told(bent: Bent, rule: Rule) -> None:
         bent.check(data.draw(statements(bent.values), label="statement"))
 
     random_statements()
-    assert bent.proxy.struck or rule is RULES[0], "the rule was never followed"
+    if rule is not RULES[0]:
+        assert bool(bent.proxy.struck) is not rule.avoided, "how often the rule had an effect"
