@@ -435,7 +435,10 @@ def _closed_doors() -> Iterator[Rule]:
     off = _error(404, "Not Found", "Pipelines is not enabled")
     ask = _closed("/acme/mobile-app/pipelines", off)
     yield Rule("one repository has no pipelines", ask, warned=left_out)
-    yield Rule("no issue tracker", _closed("/issues", GONE), told="issue tracker|Gone")
+    ask = _closed("/issues", GONE)
+    yield Rule(
+        "no issue tracker", ask, told="issue tracker|Gone", warned="without an issue tracker"
+    )
     nothing = Answer.of({"pagelen": 100, "values": []})
     yield Rule("no commits: an empty page", _closed("/acme/empty/commits", nothing))
     yield Rule("no commits: not found", _closed("/acme/empty/commits", _error(404, "Not found")))
