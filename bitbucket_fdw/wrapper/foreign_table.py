@@ -337,8 +337,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         JOURNAL.sub_commit(level)
 
     def sub_rollback(self, level: int) -> None:
+        # What was left out stays to be said: a function's block that caught an error is no end of
+        # the statement around it.
         self._modifier.level = level - 1
-        LEFT_OUT.forget()
         self._modifier.statements.rolled_back(level)
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not HOST.rolls_back_everything(self._rolling_back):

@@ -231,6 +231,17 @@ def test_a_statement_that_failed_leaves_nothing_to_be_said(fresh: Both):
     assert db.query("SELECT count(*) FROM website.tags").notices == []
 
 
+def test_an_error_that_a_function_catches_takes_no_warning_away(fresh: Both):
+    db = fresh.db
+    db.emulator.fault(BELOW, kind="status", status=403, count=None)
+    db.execute(
+        "CREATE FUNCTION pg_temp.caught(text) RETURNS int LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN 1 / 0; EXCEPTION WHEN division_by_zero THEN RETURN 0; END $$"
+    )
+    [notice] = db.query("SELECT pg_temp.caught(name) FROM acme.branches").notices
+    assert f'"acme/{HERE}"' in notice
+
+
 def test_a_scope_that_is_missing_is_an_error_and_no_skipped_repository(fresh: Both):
     body = {
         "type": "error",
