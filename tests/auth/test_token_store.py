@@ -62,6 +62,16 @@ def test_a_directory_that_others_can_enter_is_refused(tokens, store, permission)
         tokens.write("entry", TOKEN)
 
 
+def test_a_directory_of_somebody_else_is_refused(tokens, store):
+    """Whoever owns it could open it later."""
+    if os.geteuid():
+        pytest.skip("takes the right to give a directory to somebody else")
+    tokens.write("entry", TOKEN)
+    os.chown(store, 12345, -1)
+    with pytest.raises(TokenStoreError, match="open to others"):
+        tokens.read("entry")
+
+
 def test_without_a_variable_it_is_below_the_data_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("BITBUCKET_FDW_TOKENS", raising=False)
     monkeypatch.chdir(tmp_path)
