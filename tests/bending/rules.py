@@ -191,9 +191,8 @@ def _sizes(change: Callable[[int], Any], counts: bool = True) -> Change:
             return answer
         # A count asks for the size, and perhaps for a look at a few values, but for no next page.
         counted = "next" not in (asked.one("fields") or "next").split(",")
-        if not isinstance(page.get("size"), int) or not (counted or _is_page(page)):
-            return answer
-        if counted and not counts:
+        listing = _is_page(page) or set(page) <= {"size", "page", "pagelen"}
+        if not listing or not isinstance(page.get("size"), int) or (counted and not counts):
             return answer
         return answer.saying({**page, "size": change(page["size"])})
 
