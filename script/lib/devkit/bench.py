@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     if not runner.exists():
         raise Failure(f"{runner.relative_to(CHECKOUT)} is missing")
     places = open_places()
-    installation = prepare.server(places, build_host=True)
+    installation = prepare.server(places)
     environment = venv.ensure(places, "test")
     env = {
         **os.environ,

@@ -195,8 +195,7 @@ def start(demo: Demo, target: Target, credentials: dict[str, str], *, show: bool
     say("Setting up")
     installation = prepare.server(demo.places)
     environment = venv.ensure(demo.places, "demo")
-    host = prepare.preferred_host(installation)
-    built = tree.ensure(demo.places, installation, host)
+    built = tree.ensure(demo.places, installation, tree.BUNDLED)
     with demo.places.locked("demo"):
         demo.places.demo.mkdir(exist_ok=True)
         cluster = _start_cluster(demo, built, environment)

@@ -6,32 +6,22 @@ from devkit import packages, postgres, tree, venv
 from devkit.packages import Need
 from devkit.places import Places, open_places
 from devkit.postgres import Installation
-from devkit.run import Failure, say
+from devkit.run import say
 
 # What the tests use beyond what the demo needs.
 TEST_NEEDS = packages.CLIENTS
 
 
 def server(
-    places: Places, *, build_host: bool | None = None, extra: tuple[Need, ...] = ()
+    places: Places, *, build_host: bool = True, extra: tuple[Need, ...] = ()
 ) -> Installation:
     """Install what PostgreSQL and the extensions need; the newest server.
 
-    ``build_host``: whether the bundled host will be compiled; by default only where Multicorn2
-    is not installed.
+    ``build_host``: whether the bundled host will be compiled.
     """
-    if build_host is None:
-        build_host = not _has_multicorn2()
     needs = (*packages.VENV, *packages.SERVER, *(packages.COMPILER if build_host else ()), *extra)
     packages.ensure(places, needs)
     return postgres.newest()
-
-
-def _has_multicorn2() -> bool:
-    try:
-        return postgres.newest().has_multicorn2
-    except Failure:
-        return False
 
 
 def hosts(installation: Installation) -> list[str]:
@@ -39,16 +29,11 @@ def hosts(installation: Installation) -> list[str]:
     return [tree.BUNDLED] + ([tree.MULTICORN2] if installation.has_multicorn2 else [])
 
 
-def preferred_host(installation: Installation) -> str:
-    """The host of the demo: Multicorn2 where it is installed."""
-    return hosts(installation)[-1]
-
-
 def everything() -> int:
     """Install all that the demo and the tests need, and stop there."""
     places = open_places()
     say(f"State directory: {places.home}")
-    installation = server(places, build_host=True, extra=TEST_NEEDS)
+    installation = server(places, extra=TEST_NEEDS)
     for purpose in ("demo", "test"):
         venv.ensure(places, purpose)
     for host in hosts(installation):
