@@ -36,6 +36,7 @@ class Host:
         self.keeps_join_conditions = "join_conditions" in told
         self.tells_clauses = "clauses" in told
         self._tells_ctids = "ctids" in told
+        self._tells_early_stops = "early_stops" in told
         self._tells_executions = "executions" in told
         self._tells_limits = "limits" in told
         self._tells_instants = "instants" in told
@@ -72,8 +73,13 @@ class Host:
         """Whether the present statement's LIMIT and OFFSET are handed over as they are."""
         return self._tells_limits or not statement.present().may_limit_widely
 
-    def may_stop_early(self, quals: Iterable[Any], columns: Iterable[str]) -> bool:
-        """Whether a scan's rows may be left unread; no host tells that."""
+    def may_stop_early(self, told: bool, quals: Iterable[Any], columns: Iterable[str]) -> bool:
+        """Whether a scan's rows may be left unread.
+
+        :param told: whether the host has said so, on one that does.
+        """
+        if self._tells_early_stops:
+            return told
         present = statement.present()
         bare = {qual.field_name for qual in quals}.issuperset(columns)
         return present.may_stop_early or (bare and present.has_exists)

@@ -162,6 +162,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> Iterator[Row]:
         execution = getattr(self, "execution", None)
+        may_stop = getattr(self, "may_stop", False)
         fresh = self._modifier.changing or HOST.may_write(execution)
         scan = ScanContext(
             self.client.workers,
@@ -181,7 +182,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 warn,
                 LEFT_OUT,
                 self._strict,
-                HOST.may_stop_early(quals, columns),
+                HOST.may_stop_early(may_stop, quals, columns),
                 self._warn_of_doubt,
             )
             ctids = self._ctids.scan(watched.changing) if CTID in columns else None

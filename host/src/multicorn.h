@@ -195,7 +195,8 @@ enum
 	PRIVATE_COLUMNS,			/* IntList of attribute numbers */
 	PRIVATE_SORT,				/* List of sort keys */
 	PRIVATE_LIMIT,				/* Const int8, NULL if not pushed down */
-	PRIVATE_OFFSET				/* likewise */
+	PRIVATE_OFFSET,				/* likewise */
+	PRIVATE_MAY_STOP			/* Integer, see may_stop() */
 };
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */

@@ -247,18 +247,46 @@ get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 }
 
 /*
+ * Whether a query may be content with some of a table's rows: under a LIMIT, a cursor or EXISTS,
+ * which the planner tells by tuple_fraction, unless all rows are needed for the first row of the
+ * result; or where a join only asks if there is a row.
+ */
+static bool
+may_stop(PlannerInfo *root, RelOptInfo *rel)
+{
+	Query	   *query = root->parse;
+	Relids		relids = rel->top_parent_relids ? rel->top_parent_relids : rel->relids;
+	ListCell   *lc;
+
+	if (root->tuple_fraction > 0 && !query->hasAggs && !query->hasWindowFuncs &&
+		query->groupClause == NIL && query->groupingSets == NIL && query->sortClause == NIL &&
+		query->distinctClause == NIL && query->commandType == CMD_SELECT)
+		return true;
+	foreach(lc, root->join_info_list)
+	{
+		SpecialJoinInfo *join = lfirst(lc);
+
+		if ((join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI) &&
+			bms_is_subset(relids, join->syn_righthand))
+			return true;
+	}
+	return false;
+}
+
+/*
  * The plan. All of the conditions are also its fdw_exprs: there the executor finds them with the
  * values of joined tables replaced by parameters, and begin_foreign_scan() makes quals of them.
  */
 static ForeignScan *
-get_foreign_plan(PlannerInfo *root pg_attribute_unused(), RelOptInfo *rel,
-				 Oid relid pg_attribute_unused(), ForeignPath *best_path, List *tlist,
-				 List *scan_clauses, Plan *outer_plan)
+get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid pg_attribute_unused(),
+				 ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
 {
+	List	   *private = list_concat(list_make1(needed_columns(rel)), best_path->fdw_private);
+
+	private = lappend(private, makeInteger(may_stop(root, rel)));
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
-	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses,
-							list_concat(list_make1(needed_columns(rel)), best_path->fdw_private),
-							NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses, private, NIL, NIL,
+							outer_plan);
 }
 
 void

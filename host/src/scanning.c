@@ -117,11 +117,12 @@ scan_to_python(ForeignScanState *node, bool only_explain)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOO)", current_quals(node, only_explain),
+	return py_own(Py_BuildValue("(OOOOOi)", current_quals(node, only_explain),
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
-								limit_to_python(list_nth(private, PRIVATE_OFFSET))));
+								limit_to_python(list_nth(private, PRIVATE_OFFSET)),
+								(int) intVal(list_nth(private, PRIVATE_MAY_STOP))));
 }
 
 static TupleTableSlot *

@@ -45,6 +45,8 @@ STATEMENTS = (
     "INSERT INTO web.issues (title) VALUES ('a'), ('b') RETURNING id",
     "UPDATE web.issues SET title = 'c' WHERE title = 'a' RETURNING title",
     "DELETE FROM web.issues WHERE title = 'b'",
+    "SELECT name FROM web.tags WHERE length(name) > 1 LIMIT 1",
+    "SELECT EXISTS (SELECT FROM web.tags)",
     "EXPLAIN (VERBOSE) SELECT array_agg(name) FROM web.tags WHERE name = 'x'",
     "DO $$ BEGIN UPDATE web.issues SET title = 'd' WHERE title = 'c'; END $$",
     "BEGIN; INSERT INTO web.issues (title) VALUES ('e'); SAVEPOINT a; "

@@ -38,6 +38,7 @@ CAPABILITIES = frozenset(
     {
         "clauses",
         "ctids",
+        "early_stops",
         "executions",
         "instants",
         "join_conditions",
@@ -173,6 +174,10 @@ class ForeignDataWrapper:
     #: Beyond Multicorn2: the execution that ``execute`` is called for. Set before each call, and
     #: to be read before its first row.
     execution: Execution | None = None
+
+    #: Beyond Multicorn2: whether rows of the scan that ``execute`` is called for may be left
+    #: unread. Set and to be read as ``execution`` is.
+    may_stop: bool = False
 
     def __init__(
         self, fdw_options: dict[str, str], fdw_columns: dict[str, ColumnDefinition]

@@ -80,6 +80,7 @@ class Scan(NamedTuple):
     sort_keys: list[HostSortKey]
     limit: int | None
     offset: int | None
+    may_stop: int  # whether rows may be left unread
 
 
 class Recipe(NamedTuple):
@@ -158,6 +159,7 @@ class Instance(Participant):
         if scan.quals is None:
             return iter(())
         self.wrapper.execution = execution
+        self.wrapper.may_stop = bool(scan.may_stop)
         rows = self.wrapper.execute(
             self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
         )
