@@ -7,6 +7,7 @@ from page to page.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,6 +23,16 @@ from .scan import ScanContext
 from .strategies import Contradiction, Following, Link, NextLinks, Number, Progress, Strategy
 
 NEXT = NextLinks()
+
+REMEMBERED = 10_000
+"""Keys of items that are remembered of a listing, whatever its length: those of its first page,
+and of its latest ones.
+
+An item comes again where new ones have moved it on to the next page, or to a later one if there
+are many: it was among the latest. An answer that stands still is the latest page again, and one
+that begins anew, in a circle of any length, is the first one. What may come again from further
+back is an item that was changed while a listing was read that is sorted by the time of the change.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +84,12 @@ class Pages:
         self._url = ""
         self._first: Future[Answer] | None = None
         self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
-        self._seen: set[int] = set()  # hashes of the items' keys
+        self._seen = _SeenKeys(REMEMBERED)
         self.size: int | None = None
 
     def start(self) -> None:
         """Request the first page now, for a consumer that will come later."""
-        if self._first is None:
+        if not self._first:
             self._first = self._submit(self._address())
 
     def __iter__(self) -> Iterator[list[Any]]:
@@ -184,16 +195,11 @@ class Pages:
         key = self._listing.key
         if key is None:
             return values
-        new = []
-        for value in values:
-            found = key(value)
-            mark = hash(found)
-            if found is None or mark not in self._seen:
-                new.append(value)
-                self._seen.add(mark)
-        if values and not new:
+        keys = [key(value) for value in values]
+        news = self._seen.news(keys)
+        if values and not any(news):
             raise self._bad("All of its items have been on earlier pages.")
-        return new
+        return [value for value, is_new in zip(values, news, strict=True) if is_new]
 
     def _bad(self, why: str) -> BadResponse:
         return self._error("was answered with an unexpected page", why)
@@ -203,6 +209,36 @@ class Pages:
         return BadResponse(
             f"GET {path} {what}", method="GET", path=path, status=200, detail=why, hint=_HINT
         )
+
+
+class _SeenKeys:
+    """The keys of the items of pages, those of the first page and of the latest ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._first: frozenset[Any] = frozenset()  # of the first page that has any
+        self._pages: deque[list[Any]] = deque()
+        self._latest: set[Any] = set()
+
+    def __len__(self) -> int:
+        return len(self._latest) + len(self._first)
+
+    def news(self, keys: list[Any]) -> list[bool]:
+        """Of a page's keys, which have not been seen; ``None`` is no key, and always new."""
+        news, fresh = [], []
+        for key in keys:
+            is_new = key is None or (key not in self._latest and key not in self._first)
+            news.append(is_new)
+            if is_new and key is not None:
+                fresh.append(key)
+                self._latest.add(key)
+        if not self._first:
+            self._first, self._latest = frozenset(self._latest), set()
+        elif fresh:
+            self._pages.append(fresh)
+        while len(self) > self._most and len(self._pages) > 1:
+            self._latest.difference_update(self._pages.popleft())
+        return news
 
 
 _HINT = (
