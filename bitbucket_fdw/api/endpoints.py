@@ -32,17 +32,21 @@ class Endpoints:
             for name, value in parameters
         )
 
-    def learn(self, endpoint: str, parameters: Parameters, error: RequestError) -> bool:
-        """Whether the request is worth another try, in the form that there is now."""
+    def learn(self, endpoint: str, sent: Parameters, error: RequestError) -> bool:
+        """Whether the request is worth another try, in the form that there is now.
+
+        :param sent: the parameters as they were sent. Several requests may be under way when the
+            first of them is refused: what that one has taught is not to be learned again.
+        """
         about = (error.detail or "").casefold()
         if isinstance(error, NotFound) and endpoint.endswith("/") and "no api hosted" in about:
-            if endpoint in self._without_slash:  # neither form is there
+            if not error.path.endswith("/"):  # neither form is there
                 self._without_slash.discard(endpoint)
                 return False
             self._without_slash.add(endpoint)
             return True
-        asked = int(dict(self.parameters(endpoint, parameters)).get("pagelen", 0))
+        asked = int(dict(sent).get("pagelen", 0))
         if isinstance(error, Rejected) and "pagelen" in about and asked > 1:
-            self._longest[endpoint] = asked // 2
+            self._longest[endpoint] = min(asked // 2, self._longest.get(endpoint, asked))
             return True
         return False

@@ -83,6 +83,7 @@ class Pages:
         self._doubt = doubt
         self._url = ""
         self._first: Future[Answer] | None = None
+        self._sent: Parameters = ()
         self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
         self._seen = _SeenKeys(REMEMBERED)
         self.size: int | None = None
@@ -90,6 +91,7 @@ class Pages:
     def start(self) -> None:
         """Request the first page now, for a consumer that will come later."""
         if not self._first:
+            self._sent = self._parameters
             self._first = self._submit(self._address())
 
     def __iter__(self) -> Iterator[list[Any]]:
@@ -146,7 +148,7 @@ class Pages:
             try:
                 return self._scan.wait(self._first)
             except RequestError as error:
-                if not self._client.endpoints.learn(listing.endpoint, listing.parameters, error):
+                if not self._client.endpoints.learn(listing.endpoint, self._sent, error):
                     raise
                 self._first = None
 

@@ -77,7 +77,9 @@ class Attempts:
     def _long_pause(self, error: RequestError, asked: float | None) -> Pause:
         """Of minutes, until there cannot be a request of the last hour any more."""
         growing = LONG_PAUSES[min(self._refused, len(LONG_PAUSES) - 1)]
-        seconds = growing if asked is None else max(asked, 0.0)
+        # What is asked for is believed at first. A server that goes on asking for no time at all
+        # would have it asked without end.
+        seconds = growing if asked is None else max(asked, min(growing, 2.0**self._refused - 1))
         self._refused += 1
         if self._waited + seconds > HOUR:
             left = "An hour of waiting did not help." if self._waited else _ROLLING

@@ -105,8 +105,8 @@ class OwnNumbers(Strategy):
     def following(self, progress: Progress) -> Following:
         if not progress.page.values:
             return None
-        reached = progress.size is not None and not progress.short_of_size
-        if reached and progress.page.next is None:
+        # A size that is below what was read is that of something else.
+        if progress.items == progress.size and progress.page.next is None:
             return None
         return Number(progress.number + 1)
 

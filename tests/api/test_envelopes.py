@@ -95,6 +95,8 @@ def test_numbers_of_our_own_go_on_until_nothing_comes():
     assert after(OwnNumbers(), 1) == Number(2)
     assert after(OwnNumbers(), 1, size=5, number=2, items=3) == Number(3)
     assert after(OwnNumbers(), 1, size=1, next="?x") == Number(2)
+    assert after(OwnNumbers(), 1, 2, size=0) == Number(2)
+    assert after(OwnNumbers(), 1, 2, size=2, number=2, items=4) == Number(3)
 
 
 def test_what_comes_all_at_once_is_asked_for_once():
@@ -264,6 +266,24 @@ def test_a_page_length_that_is_refused_is_halved_and_remembered(scripted):
     assert sent == ["100", "50", "25", "25"]
 
 
+def test_a_page_length_is_halved_once_for_requests_that_are_under_way_together(scripted):
+    def answer(target: str) -> Answer:
+        if int(parse_qs(urlsplit(target).query)["pagelen"][0]) > 50:
+            return Answer({"error": {"message": "Invalid pagelen"}}, status=400)
+        return page(1)
+
+    server = scripted(answer)
+    client = client_of(server, concurrency=8)
+    scan = scan_of(client)
+    listings = [Listing(f"/{n}", (("pagelen", "100"),), endpoint="/{what}") for n in range(8)]
+    together = [Pages(client, scan, listing) for listing in listings]
+    for pages in together:
+        pages.start()
+    assert [list(pages) for pages in together] == [[[1]]] * 8
+    sent = [parse_qs(urlsplit(target).query)["pagelen"][0] for target in server.targets]
+    assert sorted(sent) == ["100"] * 8 + ["50"] * 8
+
+
 def test_a_page_length_that_is_never_taken_is_an_error(scripted):
     server = scripted(lambda _: Answer({"error": {"message": "Invalid pagelen"}}, status=400))
     client = client_of(server)
@@ -276,6 +296,17 @@ NO_API = Answer(
     {"error": {"message": "Resource not found", "detail": "There is no API hosted at this URL."}},
     status=404,
 )
+
+
+def test_the_slash_is_left_out_of_requests_that_are_under_way_together(scripted):
+    server = scripted(lambda target: NO_API if target.endswith("/") else page(1))
+    client = client_of(server, concurrency=8)
+    scan = scan_of(client)
+    together = [Pages(client, scan, Listing(f"/{n}/", endpoint="/{what}/")) for n in range(8)]
+    for pages in together:
+        pages.start()
+    assert [list(pages) for pages in together] == [[[1]]] * 8
+    assert len(server.received) == 16
 
 
 @pytest.mark.parametrize(("taken", "asked"), [("/", 2), ("", 3)])

@@ -212,6 +212,18 @@ def test_waiting_ends_with_the_hour(scripted, monkeypatch):
     assert "An hour of waiting did not help" in caught.value.detail
 
 
+@pytest.mark.parametrize("asked", ["0", "0.01", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_waiting_for_no_time_again_and_again_ends_as_well(scripted, monkeypatch, asked):
+    monkeypatch.setattr(retry, "LONG_PAUSES", (0.1,))
+    monkeypatch.setattr(retry, "HOUR", 0.55)
+    server = scripted(lambda _: Answer(status=429, headers={"Retry-After": asked}))
+    ends = time.monotonic() + 10
+    client = client_of(server, on_rate_limit="wait")
+    with pytest.raises(RateLimited):
+        fetch(client, "/things", scan=scan_of(client, interrupted=lambda: time.monotonic() > ends))
+    assert len(server.received) < 10
+
+
 def test_what_takes_longer_than_an_hour_is_not_waited_for(scripted):
     server = scripted(refusing_once("3601"))
     with pytest.raises(RateLimited, match="3601"):
