@@ -269,7 +269,7 @@ class Modifier:
 
     def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
         waiting = JOURNAL.queued(self.place, self._table)
-        return not_overwriting(request, self._lookups, waiting)
+        return not_overwriting(request, self._lookups, waiting, self.waiting.as_queued)
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:

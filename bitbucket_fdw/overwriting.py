@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,15 @@ Row = dict[str, Any]
 
 
 def not_overwriting(
-    request: WriteRequest, lookups: Lookups, waiting: Iterable[WriteRequest]
+    request: WriteRequest,
+    lookups: Lookups,
+    waiting: Iterable[WriteRequest],
+    as_queued: Callable[[Row], Row | None],
 ) -> WriteRequest:
     """The request with what Bitbucket fills in.
 
     :param waiting: what is to be sent before it.
+    :param as_queued: a row as that will leave it, ``None`` if it will be gone.
 
     Raises :class:`AlreadyExists` if Bitbucket would take the new row for an old one.
     """
@@ -37,10 +41,14 @@ def not_overwriting(
     if unique.where:
         tests[unique.where[0]] = unique.where[1]
     columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
-    for row in lookups.found(tests, columns):
-        if _collides(unique, place, new, row):
+    for row in filter(None, map(as_queued, lookups.found(tests, columns))):
+        if _counts(unique, row) and _collides(unique, place, new, row):
             raise _already_exists(unique, table.primary_key[-1], new, row)
     return replace(request, identity=new)
+
+
+def _counts(unique: Unique, row: Row) -> bool:
+    return unique.where is None or row.get(unique.where[0]) == unique.where[1]
 
 
 def _collides(unique: Unique, place: Row, new: Row, old: Row) -> bool:

@@ -95,6 +95,26 @@ def test_another_destination_or_a_closed_one_is_no_obstacle(sql, emulator):
     assert sql.run(insert, (source, "main")).row == (152,)
 
 
+def test_one_that_waits_to_be_closed_is_no_obstacle(session_in, emulator):
+    queued = session_in("queued")
+    source = document(emulator, "pull_requests", PLAIN)["source"]["branch"]["name"]
+    insert = "INSERT INTO pull_requests (title, source_branch_name) VALUES ('again', %s)"
+    decline = f"UPDATE pull_requests SET state = 'DECLINED' WHERE id = {PLAIN}"
+    queued.run("BEGIN")
+    queued.run("SAVEPOINT open")
+    queued.run(decline)
+    queued.run("ROLLBACK TO open")
+    queued.run("SAVEPOINT open")
+    with queued.failing("23505", match=f"id {PLAIN} is OPEN"):
+        queued.run(insert, (source,))
+    queued.run("ROLLBACK TO open")
+    queued.run(decline)
+    assert queued.run(insert, (source,)).sent == []
+    done = queued.run("COMMIT")
+    assert [path for _, path, _ in done.sent] == [f"{PULLS}/{PLAIN}/decline", PULLS]
+    assert document(emulator, "pull_requests", 151)["title"] == "again"
+
+
 def test_a_fork_with_a_branch_of_the_same_name_is_another_source(sql, emulator):
     fork = document(emulator, "pull_requests", FROM_FORK)["source"]
     assert fork["repository"]["full_name"] == "acme/website-fork"
