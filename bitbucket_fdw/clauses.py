@@ -31,8 +31,13 @@ def check_returning(table: type[Table], operation: str, columns: Collection[str]
     raise ReadOnly(
         f"RETURNING{which} cannot be answered before COMMIT",
         detail="write_mode is 'commit': nothing has been sent yet.",
-        hint="Leave RETURNING out, or set write_mode to 'immediate'.",
+        hint=f"{_instead(known) if unknown and known else 'Leave RETURNING out'}, "
+        "or set write_mode to 'immediate'.",
     )
+
+
+def _instead(known: Collection[str]) -> str:
+    return f"Return {', '.join(sorted(known))} only"
 
 
 def known_before_sending(table: type[Table]) -> frozenset[str]:

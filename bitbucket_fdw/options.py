@@ -281,8 +281,9 @@ OPTIONS: tuple[Option, ...] = (
         "on_denied",
         SERVER,
         _one_of("skip", "error"),
-        "What a table that spans repositories does about one that refuses (403, 404): leave it "
-        "out with a warning, or fail; a server's wins over a table's",
+        "What a table that spans repositories does about one that is there and refuses (403, 404): "
+        "leave it out with a warning, or fail; one that is not there, or not visible, has no rows "
+        "either way; a server's wins over a table's",
         "skip",
         also=TABLE,
     ),

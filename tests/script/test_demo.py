@@ -126,6 +126,12 @@ def test_psql_s_own_options_win(demo: Demo, started: Run) -> None:
     assert done.status == 1
 
 
+def test_a_workspace_that_was_not_set_up_says_what_to_do(demo: Demo, started: Run) -> None:
+    done = demo.run("--workspace", "globex", "psql", "-c", "select 1")
+    assert done.status == 1
+    assert "script/demo --workspace globex" in done.output
+
+
 def test_bitbucket_fdw_is_at_hand(demo: Demo, started: Run) -> None:
     done = demo.run("bitbucket-fdw", "verify", "bitbucket", "acme")
     assert done.status == 0, done.output
@@ -233,7 +239,8 @@ def test_what_is_no_workspace_id_is_refused(demo: Demo, name: str) -> None:
 def test_stop_ends_both_and_start_brings_them_back(demo: Demo, started: Run) -> None:
     assert demo.run("stop").status == 0
     assert demo.run("status").status == 3
-    assert demo.run("stop").status == 0
+    again = demo.run("stop")
+    assert (again.status, again.output) == (0, "Nothing is running.\n")
     back = demo.run("--no-tour")
     assert back.status == 0, back.output
     assert demo.run("psql", "-Atc", "select x from mine").output.strip() == "7"

@@ -1,5 +1,7 @@
 """Changes that wait for COMMIT."""
 
+import re
+
 import pytest
 from devkit.tree import BUNDLED
 
@@ -122,6 +124,20 @@ def test_values_that_bitbucket_makes_cannot_be_returned(queued, statement):
         queued.run(statement)
     assert "write_mode" in failed.detail
     assert failed.done.sent == []
+
+
+def test_the_hint_names_what_an_update_can_return(queued, host):
+    update = "UPDATE issues SET title = 't' WHERE id = 1 RETURNING"
+    with queued.failing("0A000", match="RETURNING") as failed:
+        queued.run(f"{update} title, milestone")
+    if host != BUNDLED:
+        assert failed.hint.startswith("Leave RETURNING out, or ")
+        return
+    named = re.fullmatch(r"Return (.+) only, or set write_mode to 'immediate'\.", failed.hint)
+    assert named, failed.hint
+    queued.run("BEGIN")
+    assert len(queued.run(f"{update} {named[1]}").rows) == 1
+    queued.run("ROLLBACK")
 
 
 @pytest.mark.parametrize(

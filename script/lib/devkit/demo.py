@@ -171,8 +171,8 @@ def _split_client(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="script/demo",
-        usage="script/demo [--workspace NAME] [--no-tour]\n"
-        "                   [psql ... | bitbucket-fdw ... | status | stop | reset]",
+        usage="script/demo [--workspace NAME [--base-url URL]] [--no-tour]\n"
+        "                   [psql ... | bitbucket-fdw ... | status | stop | reset [--all]]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -273,6 +273,11 @@ def client(demo: Demo, target: Target, name: str, arguments: list[str]) -> int:
     cluster = demo.cluster()
     if cluster is None or not cluster.running():
         raise Failure("the demo is not running", hint="Start it: script/demo")
+    if not demo_database.stamp(demo.places.demo, target).exists():
+        raise Failure(
+            f"workspace {target.workspace} has no database here yet",
+            hint=f"Make it: script/demo --workspace {target.workspace}",
+        )
     # Through the environment, so that the caller's own -U, -d or connection string win.
     env = {
         **client_environment(),
@@ -308,12 +313,15 @@ def status(demo: Demo) -> int:
 
 def stop(demo: Demo) -> int:
     """Stop what runs."""
-    if demo.emulator_pid.stop():
+    emulating = demo.emulator_pid.stop()
+    if emulating:
         say("Stopped the emulator.")
     cluster = demo.cluster()
     if cluster is not None and cluster.running():
         cluster.stop()
         say("Stopped PostgreSQL.")
+    elif not emulating:
+        say("Nothing is running.")
     return 0
 
 

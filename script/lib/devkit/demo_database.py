@@ -23,6 +23,11 @@ class Target:
     server: dict[str, str]  # options: where the API and its authorization server are
 
 
+def stamp(stamps: Path, target: Target) -> Path:
+    """The note of which extension scripts the database was made with; there once it is made."""
+    return stamps / f"extension-{target.database}"
+
+
 def ensure(
     cluster: Cluster, target: Target, credentials: dict[str, str], password: str, stamps: Path
 ) -> None:
@@ -34,9 +39,9 @@ def ensure(
     Scripts reach psql on its stdin, so that no secret is ever on a command line.
     """
     cluster.sql(_role_and_database(target, password), secret=True)
-    stamp = stamps / f"extension-{target.database}"
+    note = stamp(stamps, target)
     digest = digest_of(CHECKOUT / "sql")
-    if stamp.exists() and stamp.read_text() != digest:
+    if note.exists() and note.read_text() != digest:
         # Between releases the scripts change under one version, which UPDATE would not notice.
         # Schemas that were imported do not depend on this extension: they stay.
         cluster.sql(
@@ -44,7 +49,7 @@ def ensure(
             database=target.database,
         )
     cluster.sql(_server(target), database=target.database)
-    stamp.write_text(digest)
+    note.write_text(digest)
     cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE, secret=True)
     say(f"  Importing workspace {target.workspace}")
     cluster.sql(_import(target), database=target.database, role=ROLE)
