@@ -12,15 +12,25 @@ from tests.support.odbc import find_driver
 PAGE = DOCS / "odbc.md"
 
 
+SOURCE, *VARIANTS = (block.text for block in blocks(PAGE, "ini"))
+"""The page's data source, and lines that take the place of its own."""
+
+
 @pytest.fixture
-def documented(site):
-    """The page's data source in the place of the test's own, for the test's own database."""
-    [shown] = blocks(PAGE, "ini")
+def documented(site, request):
+    """The page's data source in the place of the test's own, for the test's own database.
+
+    A test's indirect parameter is lines that take the place of the data source's.
+    """
     file = site.odbc.directory / "odbc.ini"
     own, asked = configparser.RawConfigParser(), configparser.RawConfigParser()
     own.optionxform = asked.optionxform = str
     own.read_string(file.read_text())
-    asked.read_string(shown.text)
+    asked.read_string(SOURCE)
+    variant = configparser.RawConfigParser()
+    variant.optionxform = str
+    variant.read_string(f"[bitbucket]\n{getattr(request, 'param', '')}")
+    asked["bitbucket"].update(variant["bitbucket"])
     for name in ("Servername", "Port", "Database", "Username", "Password"):
         assert name in asked["bitbucket"]
         asked["bitbucket"][name] = own["bitbucket"][name]
@@ -51,6 +61,17 @@ def test_isql_prints_what_it_should(documented):
         statement.replace("Id, Title FROM ", f"Title FROM {SCHEMA}.")
     ):
         assert title in done.output
+
+
+@pytest.mark.parametrize("documented", VARIANTS, indirect=True)
+def test_a_data_source_chooses_what_a_rollback_does(documented, request):
+    lines = request.node.callspec.params["documented"]
+    [(name, value)] = re.findall(r"SET (bitbucket_fdw\.\w+) TO (\w+)", lines)
+    done = documented.run(
+        ["isql", "-b", "-v", "bitbucket"], stdin=f"SELECT current_setting('{name}')\n"
+    )
+    assert done.status == 0, done.output
+    assert value in done.output
 
 
 def test_every_setting_that_is_explained_is_one_of_the_drivers():
