@@ -222,6 +222,8 @@ class Exchange:
             if flight is not None and flight.aborted:
                 return Failed(self._too_slow(flight, method, path))
             return Failed(self._about(self._connection_failure(error, method, path)))
+        except ValueError as error:
+            return Failed(self._unreadable(error, method, path))
         if flight is not None and flight.aborted:
             return Failed(self._too_slow(flight, method, path))
         if response.status_code not in _SUCCESS[method]:
@@ -307,6 +309,18 @@ class Exchange:
         )
         error.repeatable = False
         return error
+
+    def _unreadable(self, error: ValueError, method: str, path: str) -> BadResponse:
+        """For what the library could not encode or decode; its own text may quote a header."""
+        unreadable = BadResponse(
+            f"{method} {path} could not be sent, or its answer not be read",
+            method=method,
+            path=path,
+            detail=f"There is something wrong with a header ({type(error).__name__}).",
+            hint="Check the credential, base_url, and whether a proxy answers instead.",
+        )
+        unreadable.repeatable = False
+        return unreadable
 
     def _too_slow(self, flight: Flight, method: str, path: str) -> ConnectionFailure:
         error = ConnectionFailure(

@@ -123,7 +123,7 @@ class OAuth1:
                 response = session.post(
                     url, auth=sign, timeout=self.transport.timeout, allow_redirects=False
                 )
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             raise ConnectionFailure(
                 f"POST {path} got no complete answer",
                 method="POST",

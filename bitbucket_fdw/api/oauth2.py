@@ -96,9 +96,10 @@ class OAuth2:
         hidden = (*secrets, self.client_secret, signed)
         answer = self._post(grant, body, hidden)
         scope = answer.get("scope", answer.get("scopes"))
+        renewal = answer.get("refresh_token")
         token = Token(
             access_token=answer["access_token"],
-            refresh_token=answer.get("refresh_token"),
+            refresh_token=renewal if isinstance(renewal, str) and renewal else None,
             obtained_at=sent_at,
             expires_in=_seconds(answer.get("expires_in")),
         )
@@ -114,9 +115,9 @@ class OAuth2:
             raise _refusal(grant, answer, secrets)
         if response.status_code != 200:
             raise tidied(failure(response, "POST", path), secrets)
-        if not isinstance(answer.get("access_token"), str):
+        if not _is_token(answer.get("access_token")):
             raise BadResponse(
-                f"POST {path} ({grant}) was answered without a token",
+                f"POST {path} ({grant}) was answered without a token that can be used",
                 method="POST",
                 path=path,
                 status=200,
@@ -128,7 +129,7 @@ class OAuth2:
         for pause in (*_PAUSES, None):
             try:
                 response = self._request(body)
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:
                 if pause is None:
                     raise ConnectionFailure(
                         f"POST {path} ({grant}) got no complete answer",
@@ -153,6 +154,16 @@ class OAuth2:
                 timeout=self.transport.timeout,
                 allow_redirects=False,  # the client's secret goes to this address only
             )
+
+
+def _is_token(value: Any) -> bool:
+    """Whether it can go into a header: an error that says otherwise would quote it.
+
+    RFC 6750, section 2.1, has no spaces in a token, and visible ASCII characters only.
+    """
+    if not isinstance(value, str) or not value:
+        return False
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 def _json(response: requests.Response) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def origin(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def why_no_answer(error: requests.RequestException, timeout: float) -> str:
+def why_no_answer(error: Exception, timeout: float) -> str:
     """A sentence for an error that came in place of an answer.
 
     The library's own text is not repeated: it may quote headers.

@@ -37,6 +37,7 @@ from .capabilities import HOST
 from .importing import import_schema
 from .reports import (
     LEFT_OUT,
+    conceal,
     enter_transaction,
     notice,
     report,
@@ -195,6 +196,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         except BitbucketError as error:
             tell_notes()
             report(advised(error, self.table), self.name)
+        except Exception as error:
+            conceal(error)
+            raise
         finally:
             # Reached also when the host drops the iterator early. Hook end_scan would not do:
             # it does not say which of several scans of the table has ended.

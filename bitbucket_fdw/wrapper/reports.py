@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable
 from logging import ERROR, INFO, WARNING
 from typing import Any, NoReturn, TypeVar, cast
@@ -15,6 +16,7 @@ from ..api import notes, secrets_in_use
 from ..api.credentials import redact
 from ..errors import BitbucketError
 from ..left_out import Fact, LeftOut
+from ..plain_text import visible
 from ..statement import PerStatement
 from ..transactions import JOURNAL, Aftermath
 from ..wording import sayable
@@ -45,6 +47,19 @@ def report(error: BitbucketError, table: str | None) -> NoReturn:
     raise error  # not reached: at ERROR the host's function raises
 
 
+def conceal(error: Exception) -> None:
+    """Raise another error in place of one that would tell a secret.
+
+    The host shows the text of a fault that nobody has foreseen, and logs where it came from with
+    all that led to it. Libraries quote in them what they could not work with.
+    """
+    secrets = secrets_in_use()
+    told = visible("".join(traceback.format_exception(error)))
+    if redact(told, secrets) != told:
+        name = type(error).__name__
+        raise RuntimeError(f"{name}: {sayable(redact(str(error), secrets))}") from None
+
+
 def reporting(hook: F) -> F:
     """Turn this package's errors in a hook into PostgreSQL errors."""
 
@@ -57,6 +72,9 @@ def reporting(hook: F) -> F:
         except BitbucketError as error:
             tell_notes()
             report(advised(error, getattr(self, "table", None)), getattr(self, "name", None))
+        except Exception as error:
+            conceal(error)
+            raise
 
     return cast(F, reported)
 

@@ -146,3 +146,12 @@ def test_no_thread_is_left_behind(hostile):
     assert all(future.exception(SOON) for future in pending)
     patient.workers.abandon()
     wait_until(lambda: len(threads_of_requests()) <= before, seconds=SOON)
+
+
+@pytest.mark.parametrize("location", [b"http://[", b"//[::1", b"/2.0/x\xff\xfe"])
+def test_a_redirect_to_what_is_no_address_is_an_error_of_the_api(hostile, location):
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 2\r\nLocation: " + location
+    server = hostile(lambda: iter([head + b"\r\n\r\n{}"]))
+    with pytest.raises(BadResponse, match="GET /things"):
+        fetch(client(server), "/things")
+    assert server.served == 1

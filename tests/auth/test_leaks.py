@@ -20,6 +20,7 @@ from bitbucket_fdw.api import Client, ScanContext, Settings
 from bitbucket_fdw.api.credentials import redact
 from bitbucket_fdw.errors import BitbucketError
 from bitbucket_fdw.sign_in import SignIn
+from tests.api.hostile import HEAD, HostileServer
 from tests.api.scripted import Answer, ScriptedServer
 from tests.auth.conftest import AuthorizationServer, Mapped
 from tests.support import leaks
@@ -180,6 +181,51 @@ def test_an_error_that_repeats_the_request_is_cleaned(
     error = raised.value
     for text in (error.message, error.detail, error.hint, str(error), repr(error)):
         assert not leaks.found(text or "", SECRET)
+
+
+@pytest.mark.parametrize(
+    "token", [SECRET + "\r\nX: y", SECRET + " ", "é" + SECRET, "\u20ac" + SECRET]
+)
+def test_a_token_that_fits_into_no_header_is_not_told(mapped, token):
+    """The library that cannot write it quotes it, and a fault that nobody foresaw is shown."""
+    body = json.dumps({"access_token": token, "refresh_token": {}, "expires_in": 3600}).encode()
+    server = HostileServer(lambda: iter([HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body]))
+    mapped.database.execute(f"ALTER SERVER bitbucket OPTIONS (SET oauth_url '{server.url}/o')")
+    mapped.set(client_id="key", client_secret="emulator-client")
+    try:
+        for statement, text in heard(mapped, "SELECT * FROM repositories", *STATEMENTS[4:7]):
+            assert not leaks.found(text, SECRET), statement
+            assert "Error in python" not in text
+    finally:
+        server.close()
+
+
+UNFORESEEN = """
+from bitbucket_fdw.wrapper import *
+from bitbucket_fdw import wrapper
+
+class BitbucketFdw(wrapper.BitbucketFdw):
+    def _request(self, *given):
+        try:
+            int(self.client.credential.secrets()[0])
+        except ValueError as error:
+            raise KeyError("no such thing") from error
+"""
+
+
+def test_a_fault_that_nobody_foresaw_tells_no_secret(mapped):
+    """Nor does the log, which has all that led to it, see ``tests/support/leaks.py``."""
+    module = mapped.database.cluster.directory / "python" / "quoting_wrapper.py"
+    module.write_text(UNFORESEEN)
+    module.chmod(0o644)
+    mapped.database.execute(
+        "ALTER SERVER bitbucket OPTIONS (SET wrapper 'quoting_wrapper.BitbucketFdw')"
+    )
+    mapped.set(token=SECRET)
+    for statement, text in heard(mapped, *STATEMENTS[:4]):
+        assert "KeyError" in text, statement
+        assert not leaks.found(text, SECRET), statement
+    assert not leaks.in_log(mapped.database.cluster.log.read_bytes())
 
 
 HIDING = {  # how a secret can be said so that it is not found
