@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devkit import packages, prebuilt, prepare, tree, venv
+from devkit import debian, packages, prebuilt, prepare, tree, venv
 from devkit.packages import Need
 from devkit.places import CHECKOUT, Places, open_places
 from devkit.postgres import Installation
@@ -173,6 +173,11 @@ def main(arguments: list[str]) -> int:
     known = ["lint", *(layer.name for layer in LAYERS)]
     if options.postgres:
         known = [layer.name for layer in LAYERS if layer.everywhere]
+    if options.debian:
+        given = [*options.layer, *(["--host", options.host] if options.host else [])]
+        given += ["--postgres", options.postgres] if options.postgres else []
+        given += ["--jobs", str(options.jobs), *(["--", *extra] if extra else [])]
+        return debian.run(open_places(), debian.releases_of(options.debian), given)
     chosen = options.layer or known
     unknown = [name for name in chosen if name not in known]
     if unknown:
@@ -244,7 +249,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="script/test",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Run all tests, or the layers that are named.",
-        usage="script/test [--host HOST | --postgres MAJORS] [--jobs N] [LAYER ...] "
+        usage="script/test [--host HOST | --postgres MAJORS] [--debian RELEASES] [--jobs N] "
+        "[LAYER ...] "
         "[-- PYTEST ARGUMENTS]",
         epilog=f"layers:\n  lint      ruff, mypy and shellcheck\n{about}\n\n"
         "What needs PostgreSQL runs on the bundled host, and once more on Multicorn2 where that\n"
@@ -264,6 +270,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MAJORS",
         help="the host's tests and a slice of sql and writes on each of these PostgreSQL versions, "
         f"such as 14,18 or all ({', '.join(map(str, prebuilt.VERSIONS))}), which are fetched",
+    )
+    parser.add_argument(
+        "--debian",
+        metavar="RELEASES",
+        help="the same on other releases of Debian, such as trixie,sid, each in a root directory "
+        "of its own; needs root",
     )
     return parser
 
