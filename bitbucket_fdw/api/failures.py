@@ -50,6 +50,10 @@ _REFUSED = (
     "Bitbucket did not take the request as it was: see what it says. Check base_url, and the "
     "values in the conditions."
 )
+_CHANGE_REFUSED = (
+    "Bitbucket did not take the change as it was: see what it says. Check the values that the "
+    "statement sets."
+)
 
 
 def failure(response: requests.Response, method: str, path: str) -> RequestError:
@@ -67,7 +71,7 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
     elif status >= 500:
         hint = "Bitbucket could not answer, also not when asked again. Try again later."
     else:
-        hint = _HINTS.get(status, _REFUSED)
+        hint = _HINTS.get(status, _REFUSED if method == "GET" else _CHANGE_REFUSED)
     error = kind(
         f"{method} {path} was answered {status} {response.reason or ''}".rstrip(),
         method=method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bitbucket_fdw.api import Delivery
 from bitbucket_fdw.errors import (
     BadResponse,
     BitbucketError,
@@ -16,7 +17,7 @@ from bitbucket_fdw.errors import (
     ServerFailure,
     Unauthorized,
 )
-from tests.api.helpers import SECRET, client_of, fetch
+from tests.api.helpers import SECRET, client_of, fetch, scan_of
 from tests.api.scripted import Answer
 
 WEBSITE = "/repositories/acme/website"
@@ -79,6 +80,16 @@ def test_400_gives_the_reason(client):
     error = error_of(client, f"{WEBSITE}/pullrequests", ("pagelen", "100"))
     assert isinstance(error, Rejected)
     assert error.detail == "Invalid pagelen"
+
+
+def test_400_to_a_read_points_to_the_conditions_and_to_a_change_to_what_it_sets(client_factory):
+    client = client_factory("ada-write")
+    assert "conditions" in error_of(client, f"{WEBSITE}/pullrequests", ("pagelen", "100")).hint
+    scan, url = scan_of(client), client.url(f"{WEBSITE}/issues")
+    with pytest.raises(Rejected) as caught:
+        scan.wait(scan.submit(client.send, "POST", url, {}, False, scan, Delivery()))
+    assert "statement sets" in caught.value.hint
+    assert "conditions" not in caught.value.hint
 
 
 def test_the_pipelines_service_is_quoted_by_its_detail(client):
