@@ -16,6 +16,7 @@ from .api import Client
 from .binding import TableBinding
 from .changes import changed as changes
 from .changes import typed, typed_row
+from .earlier import Earlier
 from .errors import BitbucketError, RowUnknown
 from .lookups import Lookups
 from .overwriting import not_overwriting
@@ -105,6 +106,10 @@ class Modifier:
         return self._undo_wanted() or self.waits
 
     @property
+    def _keeps_earlier(self) -> bool:
+        return self._statement.earlier is not None and not self.waits
+
+    @property
     def place(self) -> tuple[str, str]:
         return self._client.settings.base_url, self._client.credential.identity
 
@@ -152,18 +157,31 @@ class Modifier:
             for name in self._table.primary_key
         )
 
-    def watch(self, request: Request) -> tuple[Request, Watched]:
+    def run(self, execution: Any) -> None:
+        """Be told what the present statement's scans have in common, as it begins."""
+        statement = self._statement
+        statement.execution = execution
+        statement.earlier = Earlier(self._table, self.waiting.key)
+
+    def watch(self, request: Request, execution: Any = None) -> tuple[Request, Watched]:
         """What to read for a scan, and what its rows become on their way to the host.
 
-        They are as earlier statements, whose changes wait for COMMIT, will leave them. Of rows that
-        may change the key is read, whatever else the statement needs of them, and they are
-        remembered: the host hands back the columns that it does not change, and new values may be
-        made from old.
+        They are as the statement's own changes found them, and as earlier statements, whose
+        changes wait for COMMIT, will leave them. Of rows that may change the key is read, whatever
+        else the statement needs of them, and they are remembered: the host hands back the columns
+        that it does not change, and new values may be made from old.
         """
         statement, seen_by = self.statements.current, _as_they_are
         if self.waiting:
             since = JOURNAL.position if statement is None else statement.since
             request, seen_by = self.waiting.seen_by(request, since)
+        elif (
+            statement is not None
+            and statement.earlier
+            and execution is not None
+            and statement.execution is execution
+        ):
+            request, seen_by = statement.earlier.seen_by(request)
         rowid = self._rowid_read(request)
         if statement is None or rowid is None:
             return request, Watched(seen_by, False)
@@ -195,7 +213,10 @@ class Modifier:
         with self._row_of_statement():
             requests = insert(self._table, self._binding.bound, self._typed(values))
             requests = [self._not_overwriting(request) for request in requests]
-            return self._write(requests, {**values, **self._lookups.bound_values()})
+            written = self._write(requests, {**values, **self._lookups.bound_values()})
+            if self._keeps_earlier and self._table.writes.insert is not None:
+                self._statement.earlier.made(written)
+            return written
 
     def update(self, rowid: Any, values: Row) -> Row:
         """Update the row told by ``rowid`` to ``values``; returns it as it is now.
@@ -217,6 +238,8 @@ class Modifier:
             if requests and self._verdicts:
                 self._verdicts.require_own(now)
             written = self._write(requests, values)
+            if requests and self._keeps_earlier:
+                self._statement.earlier.changed(old)
             now_known = {**old, **changed}
             if changed:
                 self._statement.seen.replace(key, now_known)
@@ -249,6 +272,8 @@ class Modifier:
                     [again] = insert(self._table, self._binding.bound, full)
                     requests = [replace(request, undo=again) for request in requests]
                 self._write(requests, {})
+                if self._keeps_earlier:
+                    self._statement.earlier.changed(found)
             self._statement.seen.delete(key)
 
     @contextlib.contextmanager

@@ -159,6 +159,8 @@ class Statement:
     :param since: where the journal stood when it began: it does not see its own changes.
     :param rows: that it has changed, the present one among them.
     :param admitted: whether its clauses have been looked at.
+    :param execution: what its scans have in common, on a host that says so.
+    :param earlier: what it has changed, as it was (``earlier.Earlier``).
     """
 
     seen: SeenRows
@@ -167,6 +169,8 @@ class Statement:
     since: int
     rows: int = 0
     admitted: bool = False
+    execution: Any = None
+    earlier: Any = None
 
     @property
     def used(self) -> bool:

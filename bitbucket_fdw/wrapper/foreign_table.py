@@ -175,7 +175,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
-            request, watched = self._modifier.watch(request)
+            request, watched = self._modifier.watch(request, execution)
             reader = Reader(
                 self.client,
                 scan,
@@ -303,6 +303,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             columns = {shown[name].name if name in shown else name for name in returning}
             check_returning(self.table, operation, columns)
         self._modifier.statements.admit()
+        self._modifier.run(getattr(self, "execution", None))
 
     def _admit(self, operation: str) -> None:
         """The same on other hosts, from the statement's text; once, since it may be long."""

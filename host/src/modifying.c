@@ -152,17 +152,18 @@ start_modification(ModifyTableState *mtstate, ResultRelInfo *rel, CmdType operat
 	PY_BEGIN();
 	{
 		PyObject   *instance = instance_get(RelationGetRelid(relation), user);
+		PyObject   *execution;
 		PyObject   *start;
 		AttrNumber	rowid;
 
 		py_holder_set(&modification->instance, instance);
-		execution_get(mtstate->ps.state);	/* functions that it calls run within it */
+		execution = execution_get(mtstate->ps.state);	/* functions that it calls run within it */
 		modification->converter = row_converter(relation, NULL, modification->with_ctid);
-		start = py_call(instance, "start_modify", "(sOii)",
+		start = py_call(instance, "start_modify", "(sOiiO)",
 						operation == CMD_UPDATE ? "update" :
 						operation == CMD_DELETE ? "delete" : "insert",
 						returning ? columns_to_python(returned.columns) : Py_None, on_conflict,
-						!returning && can_batch(rel));
+						!returning && can_batch(rel), execution);
 		if (!PyArg_ParseTuple(start, "hi", &rowid, &modification->batch_size))
 			py_throw();
 		if (operation != CMD_INSERT)

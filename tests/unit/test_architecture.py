@@ -32,6 +32,7 @@ ARROWS: dict[str, set[str] | str] = {
     "scans": {"tables"},
     "changes": {"tables", "pushdown", "values", "errors"},
     "seen": {"changes", "tables"},
+    "earlier": {"changes", "errors", "pushdown", "sending", "tables"},
     "writes": {"tables", "paths", "values", "errors"},
     "lookups": {
         *("api", "binding", "changes", "execution", "interrupts", "paths", "pushdown", "sizes"),
@@ -48,8 +49,9 @@ ARROWS: dict[str, set[str] | str] = {
     "session_settings": {"backend", "options", "errors"},
     "waiting": {"changes", "pushdown", "sending", "tables", "transactions"},
     "modify": {
-        *("api", "binding", "changes", "lookups", "overwriting", "pushdown", "scans", "seen"),
-        *("sending", "sizes", "tables", "transactions", "verdicts", "waiting", "writes", "errors"),
+        *("api", "binding", "changes", "earlier", "errors", "lookups", "overwriting", "pushdown"),
+        *("scans", "seen", "sending", "sizes", "tables", "transactions", "verdicts", "waiting"),
+        "writes",
     },
     "api": {"plain_text", "errors"},
     "mapping_user": {"backend"},

@@ -204,7 +204,12 @@ class Instance(Participant):
             )
 
     def start_modify(
-        self, operation: str, returning: list[int] | None, on_conflict: int, may_batch: int
+        self,
+        operation: str,
+        returning: list[int] | None,
+        on_conflict: int,
+        may_batch: int,
+        execution: Execution,
     ) -> tuple[int, int]:
         """Return the rowid column's attribute number, 0 for an insert, and the size of batches.
 
@@ -212,6 +217,7 @@ class Instance(Participant):
         """
         self._require_ctid(returning is not None and CTID in returning)
         self.modified = True
+        self.wrapper.execution = execution
         if operation == "insert":
             attnum = 0
             if self.wrapper.rowid_column is None:
