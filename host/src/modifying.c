@@ -359,6 +359,9 @@ exec_foreign_update(EState *estate, ResultRelInfo *rel, TupleTableSlot *slot,
 
 	if (!is_first_change(estate, rel, ctid))
 		return NULL;
+	/* From 18 on, RETURNING old.ctid shows that of the old row, a record that has lost it. */
+	if (ctid != NULL && rel->ri_oldTupleSlot != NULL)
+		ItemPointerCopy(ctid, &rel->ri_oldTupleSlot->tts_tid);
 	old = start_row(modification);
 	PY_BEGIN();
 	{

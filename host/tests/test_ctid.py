@@ -147,6 +147,15 @@ def test_returning(session: Session, server: str, table: str) -> None:
     assert session.rows(joined) == [("(0,1)",)]
 
 
+def test_returning_old_and_new(session: Session, table: str) -> None:
+    if session.connection.info.server_version < 180000:
+        pytest.skip("RETURNING has had old and new since 18")
+    update = f"UPDATE {table} SET name = 'x' WHERE id < 2 RETURNING id, old.ctid, new.ctid"
+    assert session.rows(update) == [(0, "(0,1)", "(0,1)"), (1, "(0,2)", "(0,2)")]
+    delete = f"DELETE FROM {table} WHERE id < 2 RETURNING id, old.ctid, new.ctid"
+    assert session.rows(delete) == [(0, "(0,1)", None), (1, "(0,2)", None)]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
