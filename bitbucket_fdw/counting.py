@@ -44,11 +44,14 @@ class CountStream(SingleStream):
             yield None, row
 
     def _believed(self, envelope: Row) -> int | None:
-        """The envelope's size; ``None`` if there is none, or nothing to hold the filter against."""
-        size = whole(envelope.get("size"))
+        """The envelope's size; ``None`` if there is none that can be believed, or nothing to hold
+        the filter against.
+        """
+        size, values = whole(envelope.get("size")), envelope.get("values")
+        if isinstance(values, list) and size is not None and len(values) > size:
+            return None  # it is that of something else
         if not size or not self.plan.looks:
             return size
-        values = envelope.get("values")
         if not isinstance(values, list) or not values:
             return None
         unwrap = self.plan.table.collection.unwrap

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from .api import Listing
 from .paths import fill
 from .pushdown.plan import Kind, Plan, Query
-from .streams import Place, Requests
+from .streams import Place, Requests, bad_answer
 from .tables.base import Reach, Table
 
 EXCLUDED = 60  # hashes in one address, which must not get too long
@@ -68,9 +68,13 @@ class Reachability:
         if path not in self._heads:
             fields = (("fields", "next,values.target.hash"), ("pagelen", "100"))
             pages = self._requests.pages(Listing(path, fields, endpoint=reach.refs))
-            targets = (ref.get("target") for page in pages for ref in page if isinstance(ref, dict))
+            refs = [ref for page in pages for ref in page]
+            targets = (ref.get("target") for ref in refs if isinstance(ref, dict))
             hashes = (target.get("hash") for target in targets if isinstance(target, dict))
-            self._heads[path] = [digest for digest in hashes if isinstance(digest, str)]
+            heads = [digest for digest in hashes if isinstance(digest, str)]
+            if refs and not heads:  # then nothing would be reached
+                raise bad_answer(path, "None of the refs says which commit it stands for.")
+            self._heads[path] = heads
         return self._heads[path]
 
 

@@ -138,6 +138,31 @@ def test_a_size_that_says_more_is_told(bent):
     assert re.search(r"WARNING: branches: GET /\S+/branches gave \d+ items", notice)
 
 
+@pytest.mark.parametrize("size", [0, 9])
+def test_a_size_below_what_is_shown_is_not_counted_by(bent, size):
+    statement = "SELECT count(*) FROM pull_requests WHERE state = 'MERGED'"
+    expected = bent.db.rows(statement)
+    assert expected[0][0] > 10
+    bent.server.bend = lambda target, body: {**body, "size": size} if "size" in body else body
+    assert bent.db.rows(statement) == expected
+
+
+def test_refs_that_do_not_say_where_they_are_reach_nothing_by_that(bent):
+    [digest] = bent.db.column("SELECT hash FROM commits OFFSET 20 LIMIT 1")
+    bent.db.close()
+    bent.db.execute("SET search_path = website, public")
+
+    def without_targets(target: str, body: Any) -> Any:
+        if "/refs" in target:
+            for ref in body["values"]:
+                ref.pop("target", None)
+        return body
+
+    bent.server.bend = without_targets
+    with pytest.raises(psycopg.Error, match="None of the refs says"):
+        bent.db.rows(f"SELECT hash FROM commits WHERE hash = '{digest}'")
+
+
 def test_the_slash_of_pipelines_is_left_out_where_it_is_not_taken(bent):
     expected = bent.db.column("SELECT build_number FROM pipelines")
     ending = [target for target in bent.server.targets if "/pipelines" in target]
