@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# A busy machine makes no test fail: how fast something is, benchmarks tell.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
 ROOT = Path(__file__).resolve().parents[1]
 for directory in (ROOT / "script" / "lib", ROOT):
     if str(directory) not in sys.path:
