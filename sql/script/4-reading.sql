@@ -96,9 +96,8 @@ CREATE FUNCTION bitbucket._repositories(
     server name, workspaces text[], repository text DEFAULT NULL)
 RETURNS SETOF bitbucket._repository LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- All repositories of some workspaces, or the one named. Their slugs are read from the full name:
--- the columns repeat what was asked for, be it in capitals. Each workspace is an option and not a
--- condition, so that one that is not there is an error.
+-- All repositories of some workspaces, or the one named, in capitals or not: slugs are in lower
+-- case. Each workspace is an option and not a condition, so that one that is not there is an error.
 -- What cannot stand in an address is left out with a warning; what a listing has twice, since it
 -- changed while it was read, is there once.
 DECLARE
@@ -119,7 +118,7 @@ BEGIN
         FOR listed IN EXECUTE
             'SELECT full_name, has_issues FROM pg_temp.bitbucket_listing'
             || CASE WHEN repository IS NULL THEN '' ELSE ' WHERE slug = $1' END
-            USING repository
+            USING lower(repository COLLATE "C")
         LOOP
             entry := (split_part(listed.full_name, '/', 1),
                       substr(listed.full_name, strpos(listed.full_name, '/') + 1),

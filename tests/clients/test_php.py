@@ -71,11 +71,16 @@ def test_a_statement_written_for_the_other_driver_runs_as_it_is(site, issue):
             # psqlODBC binds a time without its zone.
             "SELECT Id FROM PullRequests WHERE CreatedOn >= ?",
             "2023-06-01 00:00:00",
-            "created_on >= 2023-05-24T23:59:58.999000+00:00",
+            {
+                "bundled": "created_on >= 2023-05-31T23:59:59.999000+00:00",
+                "multicorn2": "created_on >= 2023-05-24T23:59:58.999000+00:00",
+            },
         ),
     ],
 )
-def test_bound_parameters_travel_to_bitbucket(site, statement, value, q):
+def test_bound_parameters_travel_to_bitbucket(site, host, statement, value, q):
+    """A time is sent wider where the host does not tell which moment it is."""
+    q = q[host] if isinstance(q, dict) else q
     done = site.php("query.php", "website", statement, value)
     expected = site.db.column(
         statement.replace("PullRequests", "website.PullRequests").replace("?", "%s"), (value,)

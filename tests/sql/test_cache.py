@@ -56,8 +56,8 @@ def test_an_update_compares_with_the_row_as_it_is(cached):
 
 
 def test_errors_are_not_kept(cached):
-    cached.emulator.fault(pattern="*/issues", kind="status", status=404, count=1)
-    with pytest.raises(Exception, match="404"):
+    cached.emulator.fault(pattern="*/issues", kind="status", status=403, count=1)
+    with pytest.raises(Exception, match="403"):
         cached.rows(COUNT)
     assert cached.rows(COUNT)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from bitbucket_fdw import options
 from tests.support.database import WRAPPER, Database
 
-SERVER_OPTIONS = "base_url, timeout, retry_limit, max_requests, concurrency"
+SERVER_OPTIONS = ", ".join(o.name for o in options.OPTIONS if options.SERVER in o.levels)
 
 
 class Trial:
