@@ -60,7 +60,7 @@ def misplaced(level: str) -> list[options.Option]:
 def value_of(option: options.Option, thief: ScriptedServer) -> str:
     """A value that would do harm, for an address, or just one that is well formed."""
     file = "/etc/ssl/certs/ca-certificates.crt"
-    for value in (thief.url, file, option.default, "false", "none", "a@b", "x", "file:x"):
+    for value in (thief.url, file, option.default, "false", "none", "a@b", "x", "file:x", "shown"):
         if value is not None:
             try:
                 option.parse(value)
