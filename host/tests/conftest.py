@@ -85,3 +85,22 @@ def session(cluster: Cluster, database: str) -> Iterator[Session]:
     session.journal()
     yield session
     session.close()
+
+
+@pytest.fixture
+def local(session: Session) -> str:
+    """A local table of three rows, one of them NULL."""
+    session.execute("CREATE TEMP TABLE local AS SELECT * FROM (VALUES (3), (4), (NULL)) v(id)")
+    session.execute("ANALYZE local")
+    return "local"
+
+
+@pytest.fixture
+def keyed(session: Session) -> str:
+    """A table of many rows, of which one by its id is cheap."""
+    return session.table(
+        "id int, v int",
+        rows="[{'id': n, 'v': 10 * n} for n in range(20)]",
+        path_keys="[(('id',), 1)]",
+        size="(10**6, 100)",
+    )
