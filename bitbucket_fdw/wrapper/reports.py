@@ -38,7 +38,10 @@ def _say(level: int, message: str, detail: str | None = None, hint: str | None =
 
 def report(error: BitbucketError, table: str | None) -> NoReturn:
     """Raise ``error`` as a PostgreSQL error; the host passes on its SQLSTATE if it can."""
-    message = f"{table}: {error.message}" if table else error.message
+    message = error.message
+    # "branches takes no UPDATE" names the table itself, by Bitbucket's name for it.
+    if table and not message.startswith(f"{table} takes no "):
+        message = f"{table}: {message}"
     try:
         _say(ERROR, message, error.detail, error.hint)
     except Exception as raised:

@@ -59,6 +59,7 @@ def test_a_tag_with_and_without_a_message(sql, emulator, head):
 def test_refs_do_not_move(sql, table, head):
     with sql.failing("0A000", match=f"{table} takes no UPDATE") as failed:
         sql.run(f"UPDATE {table} SET target_commit_hash = '{head}'")
+    assert failed.message == f"{table} takes no UPDATE"  # and not the table's name twice
     assert "delete it and make a new one" in failed.hint
     assert failed.done.sent == []
 
