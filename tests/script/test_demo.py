@@ -254,6 +254,18 @@ def test_reset_removes_the_demo_and_nothing_else(demo: Demo, started: Run) -> No
     assert left == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(("status",), 3), (("stop",), 0), (("reset", "--all"), 0), (("psql",), 1)],
+)
+def test_what_looks_or_removes_makes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], status: int
+) -> None:
+    absent = Demo(tmp_path / "state")
+    assert absent.run(*arguments).status == status
+    assert not absent.home.exists()
+
+
 def _command_lines() -> set[str]:
     seen: set[str] = set()
     done = threading.Event()

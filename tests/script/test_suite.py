@@ -1,8 +1,11 @@
 """script/test is honest: what did not run or did not pass is a failure."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,59 @@ def test_a_host_that_does_not_compile_is_one_failure() -> None:
     assert done.stdout.count("bundled: the host does not compile") == 1
     assert "Python.h" in done.stdout
     assert "error at setup" not in done.stdout.lower()
+
+
+SLEEPER = """
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def server():
+    (HERE / "begun").write_text(str(os.getpid()))
+    yield
+    (HERE / "stopped").touch()
+
+
+def test_that_sleeps(server):
+    time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("background", [False, True])
+def test_what_ends_it_ends_its_pytest_runs(
+    tmp_path: Path, number: signal.Signals, background: bool
+) -> None:
+    """They stop what they have started, also below a shell that has SIGINT ignored."""
+    (tmp_path / "test_sleeper.py").write_text(SLEEPER)
+    arguments = [str(tmp_path), "-k", "test_that_sleeps", "-c", str(CHECKOUT / "pyproject.toml")]
+    command = [str(SCRIPT), "unit", "--", *arguments, f"--rootdir={CHECKOUT}"]
+    if background:
+        command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=env, text=True, start_new_session=True, **pipes) as process:
+        try:
+            _wait_for(tmp_path / "begun", process)
+            process.send_signal(number)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130, output
+    assert (tmp_path / "stopped").exists(), output
+    assert not Path(f"/proc/{(tmp_path / 'begun').read_text()}").exists()
+
+
+def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + 120
+    while not (path.exists() and path.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end, f"{path} is not there"
+        time.sleep(0.05)

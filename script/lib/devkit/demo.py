@@ -16,7 +16,15 @@ from devkit import connect, demo_database, emulator, postgres, prepare, tour, tr
 from devkit.cluster import Cluster, client_environment, free_port
 from devkit.demo_database import Target
 from devkit.emulator import Control, PidFile
-from devkit.places import CHECKOUT, Places, digest_of, open_places, remove_tree, write_private
+from devkit.places import (
+    CHECKOUT,
+    Places,
+    digest_of,
+    open_places,
+    remove_tree,
+    state_directory,
+    write_private,
+)
 from devkit.run import Failure, require_reachable, say, server_user
 from devkit.venv import Venv
 
@@ -121,7 +129,9 @@ def main(arguments: list[str]) -> int:
     credentials = take_credentials()
     arguments, rest = _split_client(arguments)
     options = _parser().parse_args(arguments)
-    demo = Demo(open_places())
+    # What only looks or removes makes no directory to look into.
+    begins = options.command == "start"
+    demo = Demo(open_places() if begins else Places(state_directory()))
     if options.workspace is not None and not WORKSPACE_ID.fullmatch(options.workspace):
         raise Failure(
             f"{options.workspace!r} is not a workspace ID",

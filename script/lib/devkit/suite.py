@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from devkit import debian, packages, prebuilt, prepare, tree, venv
 from devkit.packages import Need
@@ -104,7 +106,7 @@ LAYERS = (
         needs=packages.CLIENTS,
         everywhere=tuple(
             f"tests/writes/test_write_{name}.py"
-            for name in ("statements", "triggers", "transactions")
+            for name in ("statements", "prepared", "triggers", "transactions")
         ),
     ),
     Layer(
@@ -187,6 +189,7 @@ def main(arguments: list[str]) -> int:
     if majors and options.host == tree.MULTICORN2:
         raise Failure("--postgres has servers without Multicorn2", hint="Leave --host out.")
     started = time.monotonic()
+    _end_on_signals()
     places = open_places()
     tally = Tally()
     hosts, pg_config = _prepare(places, layers, tree.BUNDLED if majors else options.host)
@@ -230,10 +233,31 @@ def _run(runner: Runner, jobs: Sequence[Job], at_once: int, tally: Tally) -> Non
         try:
             for finished in as_completed(running):
                 tally.add(*finished.result())
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # The terminal has interrupted the running ones, too; no other is to start.
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(interrupt, _Terminated):
+                runner.interrupt()
+            pool.shutdown(wait=True)
             raise
+
+
+class _Terminated(KeyboardInterrupt):
+    """A signal that only this process got: its pytest runs go on unless they are told."""
+
+
+def _end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the pytest runs, too, so that these stop their servers."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise _Terminated
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, end)
+    # A shell starts what is to run in the background with this one ignored. The pytest runs would
+    # inherit that, and could not be interrupted any more.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -354,6 +378,12 @@ class Runner:
     pg_config: Path | None
     dbt: Path | None
     extra: list[str]
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def interrupt(self) -> None:
+        """End the pytest runs as Ctrl-C does: they stop what they have started."""
+        for process in self.running:
+            process.send_signal(signal.SIGINT)
 
     def run(self, job: Job, *, aside: bool) -> tuple[str, int, Path]:
         """Run a job; its label, exit status and JUnit report.
@@ -377,7 +407,7 @@ class Runner:
             *self.extra,
         ]
         say(f"  running {job.label}" if aside else title)
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=CHECKOUT,
             env=self._environment(job),
@@ -386,11 +416,13 @@ class Runner:
             stderr=subprocess.STDOUT if aside else None,
             text=True,
             errors="replace",
-            check=False,
         )
+        self.running.append(process)
+        output, _ = process.communicate()
+        self.running.remove(process)
         if aside:
-            say(f"{title}\n{done.stdout.rstrip()}")
-        return job.label, done.returncode, report
+            say(f"{title}\n{output.rstrip()}")
+        return job.label, process.returncode, report
 
     def _environment(self, job: Job) -> dict[str, str]:
         env = _environment(self.places, self.environment)
