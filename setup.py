@@ -43,5 +43,5 @@ setup(
             "types-requests",
         ],
     },
-    entry_points={"console_scripts": ["bitbucket-fdw=bitbucket_fdw.cli:main"]},
+    entry_points={"console_scripts": ["bitbucket-fdw=bitbucket_fdw.command.main:main"]},
 )

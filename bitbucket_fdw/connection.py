@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .api import Client, Settings, client_for
-from .mapping_user import MappingUser
-from .sign_in import SignIn
+from .sign_in.mapping_user import MappingUser
+from .sign_in.schemes import SignIn
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

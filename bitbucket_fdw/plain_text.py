@@ -7,11 +7,13 @@ PostgreSQL passes all of them on to clients and logs.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control, format (bidirectional ones among them), line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _KEPT = "\n\t"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
@@ -24,3 +26,12 @@ def visible(text: str) -> str:
 def shortened(text: str, longest: int) -> str:
     """The text, or as much of its beginning as there is room for, an ellipsis behind it."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for lone surrogates: halves of characters, which JSON can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text

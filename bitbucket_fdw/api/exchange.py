@@ -16,9 +16,9 @@ from urllib.parse import unquote, urljoin
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from ..between_sessions.answers import AnswerCache
 from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
 from .bounded import AnswerTooLarge
-from .cache import AnswerCache
 from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
 from .failures import failure

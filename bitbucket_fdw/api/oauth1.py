@@ -17,9 +17,9 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 from requests_oauthlib import OAuth1 as Signature
 
+from ..between_sessions.tokens import Token, TokenStore
 from ..errors import BadResponse, ConnectionFailure, SignInError
 from .failures import failure
-from .token_store import Token, TokenStore
 from .transport import Transport, why_no_answer
 
 URL = "https://bitbucket.org/api/1.0/oauth"

@@ -22,10 +22,10 @@ from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
 from requests.auth import HTTPBasicAuth
 
+from ..between_sessions.tokens import Token
 from ..errors import BadResponse, ConnectionFailure, SignInError
 from .credentials import tidied, tidy
 from .failures import failure
-from .token_store import Token
 from .transport import Transport, why_no_answer
 
 URL = "https://bitbucket.org/site/oauth2"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from ..between_sessions.tokens import Token, TokenStore
 from ..errors import Cancelled, TokenStoreError
 from .notes import note
-from .token_store import Token, TokenStore
 
 _BEARER = "Bearer "
 # Seconds. A grant is over by then, by its own time-outs: it is tried three times.

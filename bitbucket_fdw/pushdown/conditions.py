@@ -16,7 +16,8 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ..tables.base import SLUGS, Column
+from ..tables.columns import Column
+from ..tables.endpoints import SLUGS
 
 Operator = str | tuple[str, bool]
 

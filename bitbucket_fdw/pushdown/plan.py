@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from ..tables.base import Reach, Table
+from ..tables.table import Reach, Table
 from .conditions import Condition
 
 # No listing is as long, and Python's indexes end at the next power of two.

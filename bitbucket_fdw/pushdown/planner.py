@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..tables.base import Collection, Column, Item, Paging, Parent, Reach, Table, path_parameters
-from . import bbql, lines
-from .checks import checks_of, looks_of
+from ..tables.columns import Column
+from ..tables.endpoints import Collection, Item, Paging, path_parameters
+from ..tables.table import Parent, Reach, Table
+from . import bbql, request_line
 from .conditions import Condition
 from .describe import selectivity, texts
-from .parameters import EQUALITY, bindings_of, contradiction, values_of
+from .local_filter import checks_of, looks_of
+from .parent_filter import sieve_of
+from .path_values import EQUALITY, bindings_of, contradiction, values_of
 from .plan import Binding, Kind, Plan, Query, Sort, Supply
+from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 from .request import Request
 from .shippable import Shipment
-from .sieve import sieve_of
-from .terms import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 
 # Items to hold a filter against whose matches are only counted: one may meet it by chance.
 _LOOK = "10"
@@ -67,7 +69,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
     for item in request.table.items:
         key = request.table.column(item.key)
         values = values_of(request, key)
-        if values is None or len(values) > MAX_ITEMS or not all(map(lines.fits, values)):
+        if values is None or len(values) > MAX_ITEMS or not all(map(request_line.fits, values)):
             continue
         if len(values) > 1 and request.may_filter(key) and _small(values):
             continue  # one request with q … IN is cheaper
@@ -121,7 +123,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     rest = tuple(
         c for c in request.conditions if not (c.op in EQUALITY and c.column.name in in_path)
     )
-    room = lines.room(request.table, own, _widest_parameters(request, base))
+    room = request_line.room(request.table, own, _widest_parameters(request, base))
     shipments = shipments_of(request, rest, room)
     shipped = [(c, s) for c, s in shipments if s is not None]
     selected, by_query = query_parameters((c for c, s in shipments if s is None), room)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..tables.base import Column, Table
+from ..tables.columns import Column
+from ..tables.table import Table
 from .conditions import Condition
 from .plan import Sort
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..tables.base import Filter
+from ..tables.columns import Filter
 from . import bbql
 from .conditions import Condition
 

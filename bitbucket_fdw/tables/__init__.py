@@ -1,6 +1,5 @@
 """The foreign tables, one class each. Adding a table is a class here and a line in ``TABLES``."""
 
-from .base import Table
 from .commit_comments import CommitComments
 from .commit_statuses import CommitStatuses
 from .commits import Commits, DefaultBranchCommits
@@ -12,6 +11,7 @@ from .pull_request_tasks import PullRequestTasks
 from .pull_requests import PullRequestComments, PullRequests
 from .refs import Branches, Tags
 from .repositories import Repositories
+from .table import Table
 from .workspaces import WorkspaceMembers, Workspaces
 
 TABLES: tuple[type[Table], ...] = (

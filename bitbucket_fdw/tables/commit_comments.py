@@ -1,22 +1,18 @@
 """Comments on commits (the API's Commits group). ``q`` and ``sort`` are documented."""
 
-from .base import (
+from .columns import column
+from .commits import OF_COMMIT, commit_column
+from .endpoints import Collection, Item
+from .shared_columns import (
     COMMENT_FIELDS,
     PARENT_OR_PLACE,
-    Collection,
-    Field,
-    Item,
-    Scopes,
-    Table,
-    Write,
-    Writes,
     account,
-    column,
     html_link,
     inline_columns,
     repository_columns,
 )
-from .commits import OF_COMMIT, commit_column
+from .table import Scopes, Table
+from .writing import Field, Write, Writes
 
 _COMMENTS = "/repositories/{workspace}/{repository}/commit/{commit_hash}/comments"
 _COMMENT = f"{_COMMENTS}/{{id}}"

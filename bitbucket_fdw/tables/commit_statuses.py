@@ -5,20 +5,12 @@ its type and the vendor", so that two applications may report the same one; noth
 whose it is. Seen live by users: a key has at most 40 characters.
 """
 
-from .base import (
-    Collection,
-    Field,
-    Item,
-    Paging,
-    Scopes,
-    Table,
-    Unique,
-    Write,
-    Writes,
-    column,
-    repository_columns,
-)
+from .columns import column
 from .commits import OF_COMMIT, commit_column
+from .endpoints import Collection, Item, Paging
+from .shared_columns import repository_columns
+from .table import Scopes, Table
+from .writing import Field, Unique, Write, Writes
 
 _STATUSES = "/repositories/{workspace}/{repository}/commit/{commit_hash}/statuses"
 _STATUS = f"{_STATUSES}/build/{{key}}"

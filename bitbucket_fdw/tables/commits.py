@@ -4,19 +4,11 @@ Both listings are iterator-like: forward only, newest first along the history, w
 nor ``sort`` nor ``size``.
 """
 
-from .base import (
-    Collection,
-    Column,
-    Item,
-    Parent,
-    Reach,
-    Scopes,
-    Table,
-    column,
-    html_link,
-    repository_columns,
-)
+from .columns import Column, column
+from .endpoints import Collection, Item
 from .repositories import OF_REPOSITORY, Repositories
+from .shared_columns import html_link, repository_columns
+from .table import Parent, Reach, Scopes, Table
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"

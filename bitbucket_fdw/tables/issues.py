@@ -4,22 +4,12 @@ Bitbucket removed the issue tracker on 2026-08-20. The tables work wherever the 
 where it answers 404 or 410 they have no rows, and a warning says what happened.
 """
 
-from .base import (
-    Collection,
-    Column,
-    Field,
-    Item,
-    Parent,
-    Scopes,
-    Table,
-    Write,
-    Writes,
-    account,
-    column,
-    html_link,
-    repository_columns,
-)
+from .columns import Column, column
+from .endpoints import Collection, Item
 from .repositories import Repositories
+from .shared_columns import account, html_link, repository_columns
+from .table import Parent, Scopes, Table
+from .writing import Field, Write, Writes
 
 _SCOPES = Scopes(("issue",), ("read:issue:bitbucket",))
 _REMOVED = "Bitbucket Cloud removed the issue tracker on 2026-08-20 (CHANGE-3071)."

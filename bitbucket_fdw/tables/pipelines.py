@@ -10,20 +10,11 @@ Listings of this group were seen to answer 404 to addresses without a slash at t
 answer both forms; the slash is the safer one, and left out where it is not taken.
 """
 
-from .base import (
-    Collection,
-    Column,
-    Item,
-    Paging,
-    Parent,
-    Scopes,
-    Table,
-    account,
-    column,
-    html_link,
-    repository_columns,
-)
+from .columns import Column, column
+from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
+from .shared_columns import account, html_link, repository_columns
+from .table import Parent, Scopes, Table
 
 _SCOPES = Scopes(("pipeline",), ("read:pipeline:bitbucket",))
 

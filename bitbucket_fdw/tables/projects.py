@@ -1,20 +1,11 @@
 """Projects of a workspace (the API's Projects group)."""
 
-from .base import (
-    Collection,
-    Field,
-    Item,
-    Paging,
-    Parent,
-    Scopes,
-    Table,
-    Write,
-    Writes,
-    column,
-    html_link,
-    workspace_column,
-)
+from .columns import column
+from .endpoints import Collection, Item, Paging
+from .shared_columns import html_link, workspace_column
+from .table import Parent, Scopes, Table
 from .workspaces import Workspaces
+from .writing import Field, Write, Writes
 
 _PROJECT = "/workspaces/{workspace}/projects/{key}"
 

@@ -4,21 +4,13 @@ There is no endpoint of their own: they are read with the pull requests, a page 
 and written by approving and requesting changes as the credential's user.
 """
 
-from .base import (
-    Collection,
-    Item,
-    Paging,
-    Scopes,
-    Table,
-    Transition,
-    Write,
-    Writes,
-    account,
-    column,
-    repository_columns,
-)
+from .columns import column
+from .endpoints import Collection, Item, Paging
 from .pull_requests import EVERY_STATE
 from .repositories import OF_REPOSITORY
+from .shared_columns import account, repository_columns
+from .table import Scopes, Table
+from .writing import Transition, Write, Writes
 
 _PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
 _PULL_REQUEST = f"{_PULL_REQUESTS}/{{pull_request_id}}"

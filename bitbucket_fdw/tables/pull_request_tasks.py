@@ -2,22 +2,12 @@
 
 from dataclasses import replace
 
-from .base import (
-    Collection,
-    Count,
-    Field,
-    Item,
-    Paging,
-    Scopes,
-    Table,
-    Write,
-    Writes,
-    account,
-    column,
-    html_link,
-    repository_columns,
-)
+from .columns import column
+from .endpoints import Collection, Item, Paging
 from .pull_requests import OF_PULL_REQUEST, pull_request_column
+from .shared_columns import account, html_link, repository_columns
+from .table import Count, Scopes, Table
+from .writing import Field, Write, Writes
 
 _STATES = ("UNRESOLVED", "RESOLVED")
 _TASKS = "/repositories/{workspace}/{repository}/pullrequests/{pull_request_id}/tasks"

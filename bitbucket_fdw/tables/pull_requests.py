@@ -7,29 +7,19 @@ fields ``q`` takes was established by observation: branch names, author, title, 
 two dates and the id.
 """
 
-from .base import (
+from .columns import Column, column
+from .endpoints import Collection, Item, Paging
+from .repositories import OF_REPOSITORY
+from .shared_columns import (
     COMMENT_FIELDS,
     PARENT_OR_PLACE,
-    Asked,
-    Collection,
-    Column,
-    Field,
-    Item,
-    Paging,
-    Parent,
-    Scopes,
-    Table,
-    Transition,
-    Unique,
-    Write,
-    Writes,
     account,
-    column,
     html_link,
     inline_columns,
     repository_columns,
 )
-from .repositories import OF_REPOSITORY
+from .table import Parent, Scopes, Table
+from .writing import Asked, Field, Transition, Unique, Write, Writes
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
 _STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")

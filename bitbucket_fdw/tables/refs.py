@@ -4,21 +4,12 @@
 which no PostgreSQL collation promises, so that no sort is declared.
 """
 
-from .base import (
-    Collection,
-    Column,
-    Field,
-    Item,
-    Paging,
-    Scopes,
-    Table,
-    Write,
-    Writes,
-    column,
-    html_link,
-    repository_columns,
-)
+from .columns import Column, column
+from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
+from .shared_columns import html_link, repository_columns
+from .table import Scopes, Table
+from .writing import Field, Write, Writes
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 

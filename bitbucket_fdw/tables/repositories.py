@@ -3,17 +3,10 @@
 ``q`` and ``sort`` are documented for ``/repositories/{workspace}``.
 """
 
-from .base import (
-    Collection,
-    Item,
-    Paging,
-    Parent,
-    Scopes,
-    Table,
-    column,
-    html_link,
-    workspace_column,
-)
+from .columns import column
+from .endpoints import Collection, Item, Paging
+from .shared_columns import html_link, workspace_column
+from .table import Parent, Scopes, Table
 from .workspaces import Workspaces
 
 

@@ -7,19 +7,10 @@ the other columns are read from ``/workspaces/{workspace}``.
 
 from dataclasses import replace
 
-from .base import (
-    Collection,
-    Column,
-    Item,
-    Paging,
-    Parent,
-    Scopes,
-    Table,
-    account,
-    column,
-    without_underscores,
-    workspace_column,
-)
+from .columns import Column, column, without_underscores
+from .endpoints import Collection, Item, Paging
+from .shared_columns import account, workspace_column
+from .table import Parent, Scopes, Table
 
 
 class Workspaces(Table):

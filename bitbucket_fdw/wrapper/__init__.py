@@ -3,8 +3,8 @@
 Servers name these classes by their dotted names, ``bitbucket_fdw.wrapper.BitbucketFdw``.
 """
 
-from .. import interrupts
 from ..api import end_renewals
+from ..postgres import interrupts
 from .catalog import CatalogFdw
 from .foreign_table import BitbucketFdw
 from .sql_functions import ServiceFdw

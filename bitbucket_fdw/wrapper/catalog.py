@@ -7,7 +7,7 @@ from typing import Any
 
 from multicorn import ForeignDataWrapper
 
-from .. import catalog
+from ..reference import catalog
 from .foreign_table import BitbucketFdw
 from .reports import reporting
 

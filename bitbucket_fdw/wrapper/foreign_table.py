@@ -12,29 +12,31 @@ from typing import Any
 
 from multicorn import ForeignDataWrapper
 
-from .. import estimate, explain, interrupts, options, sign_in, statement
-from ..advice import advised
+from .. import options
 from ..api import Budget, ScanContext
-from ..binding import TableBinding
-from ..clauses import check_returning, refuse_on_conflict
 from ..connection import client_of
-from ..ctids import NAME as CTID
-from ..ctids import Ctids
 from ..errors import BitbucketError, ReadOnly, RowUnknown
-from ..execution import Row
-from ..mapping_user import mapping_user
-from ..modify import Modifier
+from ..foreign_tables.binding import TableBinding
+from ..foreign_tables.ctids import NAME as CTID
+from ..foreign_tables.ctids import Ctids
+from ..postgres import interrupts, statement_text
+from ..postgres.encoding import sayable
+from ..postgres.statement_text import PerStatement
 from ..pushdown import plan
 from ..pushdown.request import Request
-from ..reader import Reader, known_refusals
-from ..session_settings import chosen
-from ..sizes import Sizes
-from ..statement import PerStatement
+from ..reading import costs, explain
+from ..reading.execution import Row
+from ..reading.fallback import Reader, known_refusals
+from ..reading.sizes import Sizes
+from ..sign_in import schemes
 from ..tables import Table
-from ..transactions import JOURNAL
-from ..wording import sayable
-from .capabilities import HOST
+from ..writing.clauses import check_returning, refuse_on_conflict
+from ..writing.journal import JOURNAL
+from ..writing.modifier import Modifier
+from .hints import advised
+from .host import HOST, kept_answers, quals_of
 from .importing import import_schema
+from .mapping_user import mapping_user
 from .reports import (
     LEFT_OUT,
     conceal,
@@ -47,6 +49,7 @@ from .reports import (
     tell_notes,
     warn,
 )
+from .session_settings import chosen
 from .sql_functions import ServiceFdw
 
 _MOST_DOUBTS = 20  # warnings of one statement
@@ -79,7 +82,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._doubted: PerStatement[set[str]] = PerStatement(set)
         self._rolling_back = False
         self._strict = values["on_denied"] == "error"
-        self._startup_cost = estimate.STARTUP_COST
+        self._startup_cost = costs.STARTUP_COST
         self._updatable = values["updatable"] is None
         self._choices = values
         self._modifier = Modifier(
@@ -90,6 +93,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             lambda: bool(chosen("on_rollback", values["on_rollback"]) == "undo"),
             values["task_timeout"],
             warn,
+            interrupts,
         )
 
     def _write_mode(self) -> str:
@@ -105,8 +109,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         planned = plan(self._request(quals, columns))
-        rows = max(1, round(estimate.rows(planned, self.sizes.guess)))
-        return rows, estimate.width(planned, self.sizes.guess)
+        rows = max(1, round(costs.rows(planned, self.sizes.guess)))
+        return rows, costs.width(planned, self.sizes.guess)
 
     @reporting
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
@@ -114,7 +118,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # AND a.x = b.x would return rows for which only the first holds.
         if not HOST.keeps_join_conditions:
             return []
-        keys = estimate.path_keys(self.binding, self.sizes.guess)
+        keys = costs.path_keys(self.binding, self.sizes.guess)
         if self._ctids.numbers:  # the ctid is as good as the key
             keys += [
                 ((CTID,), rows)
@@ -171,7 +175,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             interrupts.pending,
             fresh=fresh,
             notice=self.client.notice,
-            kept=None if fresh else HOST.kept_answers(execution),
+            kept=None if fresh else kept_answers(execution),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
@@ -237,7 +241,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             raise self._ctids.refusal()
         with_ctid = CTID in columns
         columns = HOST.columns(columns, self.binding.shown)
-        asked = HOST.quals(quals)
+        asked = quals_of(quals)
         request = self.binding.request(
             [qual for qual in asked if qual.field_name != CTID],
             columns,
@@ -260,7 +264,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._require_updatable()
         # Hosts ask when a change is planned and when it begins: what is read from now on is
         # remembered.
-        self._modifier.begin(statement.trigger_depth())
+        self._modifier.begin(statement_text.trigger_depth())
         try:
             return self.binding.spelled(self._modifier.rowid.name)
         except RowUnknown:
@@ -285,7 +289,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier.delete(rowid)
 
     def end_modify(self) -> None:
-        self._modifier.statements.end(statement.trigger_depth())
+        self._modifier.statements.end(statement_text.trigger_depth())
 
     @reporting
     def begin_modify(
@@ -311,9 +315,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._require_updatable()
         if HOST.tells_clauses or self._modifier.statements.admitted:
             return
-        text, names = statement.text(), (self.table.name, self.table.flat_name())
-        refuse_on_conflict(statement.has_on_conflict(text, names))
-        if self._modifier.waits and statement.has_returning(text, names):
+        text, names = statement_text.text(), (self.table.name, self.table.flat_name())
+        refuse_on_conflict(statement_text.has_on_conflict(text, names))
+        if self._modifier.waits and statement_text.has_returning(text, names):
             check_returning(self.table, operation, None)
         self._modifier.statements.admit()
 
@@ -380,7 +384,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def validate_options(cls, given: Mapping[str, str], level: str) -> None:
         """Check options at CREATE and ALTER, on hosts that ask."""
         try:
-            sign_in.check_options(given, level)
+            schemes.check_options(given, level)
         except BitbucketError as error:
             report(error, None)
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from multicorn import ColumnDefinition, TableDefinition
 
-from .. import foreign_schema, interrupts, options
+from .. import options
 from ..api.scan import ScanContext
 from ..connection import client_of
-from ..execution import Execution
-from ..mapping_user import mapping_user
-from ..sizes import Sizes
+from ..foreign_tables import importing
+from ..postgres import interrupts
+from ..reading.execution import Execution
+from ..reading.sizes import Sizes
+from .mapping_user import mapping_user
 from .reports import warn
 
 
@@ -26,19 +28,19 @@ def import_schema(
     values = options.parse(import_options, options.IMPORT)
     server = options.parse(srv_options, options.SERVER, options.MAPPING)
     client = client_of(server, mapping_user(srv_options))
-    workspace, repository = foreign_schema.parse_schema(schema)
+    workspace, repository = importing.parse_schema(schema)
     _warn_of_unknown_tables(schema, restricts, repository, values["names"])
-    wanted = foreign_schema.restriction(restriction_type, restricts)
+    wanted = importing.restriction(restriction_type, restricts)
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
         scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
         sizes = Sizes.of(client.settings.base_url, client.credential.identity)
         issues = Execution(client, scan, sizes).has_issues(workspace, repository)
-    tables = foreign_schema.foreign_tables(
+    tables = importing.foreign_tables(
         workspace,
         repository,
         names=values["names"],
-        wanted=lambda name: wanted(name) and (issues or not foreign_schema.is_issue_table(name)),
+        wanted=lambda name: wanted(name) and (issues or not importing.is_issue_table(name)),
     )
     return [
         TableDefinition(
@@ -57,7 +59,7 @@ def _warn_of_unknown_tables(
     schema: str, listed: list[str], repository: str | None, names: str
 ) -> None:
     """No error: LIMIT TO and EXCEPT may name what is not there, as with any wrapper."""
-    for name, meant in foreign_schema.unknown_tables(listed, repository, names).items():
+    for name, meant in importing.unknown_tables(listed, repository, names).items():
         warn(
             f'schema "{schema}" has no table "{name}"',
             hint=f'Perhaps you meant "{meant}".' if meant else "See bitbucket.tables.",

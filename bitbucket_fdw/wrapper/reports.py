@@ -10,16 +10,16 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from multicorn.utils import log_to_postgres
 
-from .. import statement
-from ..advice import advised
 from ..api import notes, secrets_in_use
 from ..api.credentials import redact
 from ..errors import BitbucketError
-from ..left_out import Fact, LeftOut
 from ..plain_text import visible
-from ..statement import PerStatement
-from ..transactions import JOURNAL, Aftermath
-from ..wording import sayable
+from ..postgres import statement_text
+from ..postgres.encoding import sayable
+from ..postgres.statement_text import PerStatement
+from ..reading.left_out import Fact, LeftOut
+from ..writing.journal import JOURNAL, Aftermath
+from .hints import advised
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ def tell_notes() -> None:
 
 def enter_transaction() -> None:
     """Let the journal know the transaction; warn of changes that one before it lost."""
-    lost = JOURNAL.enter(statement.transaction_start())
+    lost = JOURNAL.enter(statement_text.transaction_start())
     if lost:
         warn(
             f"{'1 change' if len(lost) == 1 else f'{len(lost)} changes'} of a prepared transaction "

@@ -8,13 +8,15 @@ from typing import Any
 
 from multicorn import ForeignDataWrapper
 
-from .. import interrupts, options, services
+from .. import options
 from ..api import ScanContext, client_for
 from ..api.scan import Workers
 from ..connection import settings_of
 from ..errors import OptionError
-from ..execution import Row
-from ..mapping_user import mapping_user
+from ..postgres import interrupts
+from ..reading.execution import Row
+from ..sql_functions import dispatch
+from .mapping_user import mapping_user
 from .reports import reporting
 
 
@@ -29,7 +31,7 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         super().__init__(dict(fdw_options), dict(fdw_columns))
         self._values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
         self._user = mapping_user(fdw_options)
-        self._service = services.find(self._values["service"])
+        self._service = dispatch.find(self._values["service"])
 
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         return 10, 100
@@ -48,11 +50,11 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         settings = settings_of(self._values)
         workers = Workers(1)
         scan = ScanContext(workers, settings.max_requests, interrupts.pending)
-        call = services.Call(
+        call = dispatch.Call(
             self._values, self._user, functools.partial(client_for, settings), scan
         )
         try:
-            results = scan.wait(scan.submit(services.run, self._service, call, given[0]))
+            results = scan.wait(scan.submit(dispatch.run, self._service, call, given[0]))
         finally:
             scan.stop()
             workers.abandon()

@@ -15,7 +15,7 @@ from devkit.emulator import Control
 
 from bitbucket_fdw import options
 from bitbucket_fdw.api import Client, ScanContext, Settings
-from bitbucket_fdw.sign_in import SignIn
+from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.support.database import Database
 
 CALLBACK = "http://localhost:33333/"

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from bitbucket_fdw import authorization as steps
 from bitbucket_fdw.api import notes, oauth_tokens
 from bitbucket_fdw.api.oauth2 import OAuth2
-from bitbucket_fdw.api.token_store import Token, TokenStore
+from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import OptionError, TokenStoreError
+from bitbucket_fdw.sign_in import login_steps as steps
 from tests.auth.conftest import CALLBACK, get
 
 

@@ -19,7 +19,7 @@ import pytest
 from bitbucket_fdw.api import Client, ScanContext, Settings
 from bitbucket_fdw.api.credentials import redact
 from bitbucket_fdw.errors import BitbucketError
-from bitbucket_fdw.sign_in import SignIn
+from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.api.hostile import HEAD, HostileServer
 from tests.api.scripted import Answer, ScriptedServer
 from tests.auth.conftest import AuthorizationServer, Mapped

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bitbucket_fdw import login as logins
+from bitbucket_fdw.command import browser as logins
 from tests.auth.conftest import Mapped
 from tests.support import leaks
 
@@ -30,7 +30,7 @@ def command(mapped: Mapped, *arguments: str, **environment: str) -> Sequence:
         [
             sys.executable,
             "-m",
-            "bitbucket_fdw.cli",
+            "bitbucket_fdw.command",
             *arguments,
             "--dsn",
             mapped.database.conninfo(),

@@ -12,7 +12,7 @@ import pytest
 from bitbucket_fdw import options
 from bitbucket_fdw.api import Client, Listing, Pages, ScanContext, Settings
 from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure, NotFound
-from bitbucket_fdw.sign_in import SignIn
+from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.api.scripted import Answer, ScriptedServer
 from tests.auth import network
 from tests.auth.conftest import get

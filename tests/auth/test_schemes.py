@@ -8,10 +8,11 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from bitbucket_fdw import options, sign_in
+from bitbucket_fdw import options
 from bitbucket_fdw.api.credentials import Credential, redact
 from bitbucket_fdw.errors import NoUserMapping, OptionError
-from bitbucket_fdw.sign_in import SCHEMES, SignIn
+from bitbucket_fdw.sign_in import schemes
+from bitbucket_fdw.sign_in.schemes import SCHEMES, SignIn
 from tests.support import leaks
 
 GIVEN = {
@@ -61,14 +62,14 @@ def test_each_option_that_is_needed_is_missed_by_name(scheme):
     for name in SCHEMES[scheme].needs:
         rest = {key: value for key, value in GIVEN[scheme].items() if key != name}
         with pytest.raises(OptionError, match=f'needs option "{name}"'):
-            sign_in.check({"auth": scheme, **rest})
+            schemes.check({"auth": scheme, **rest})
 
 
 @pytest.mark.parametrize("scheme", GIVEN)
 def test_an_option_of_another_scheme_is_refused_by_name(scheme):
     other = "password" if scheme != "basic" else "token"
     with pytest.raises(OptionError, match=f'takes no option "{other}"') as raised:
-        sign_in.check({"auth": scheme, **GIVEN[scheme], other: "secret-x"})
+        schemes.check({"auth": scheme, **GIVEN[scheme], other: "secret-x"})
     assert raised.value.hint.startswith(f"Options of {scheme}: ")
     assert "secret" not in str(raised.value).replace("client_secret", "").replace(
         "consumer_secret", ""
@@ -88,7 +89,7 @@ def test_an_option_of_another_scheme_is_refused_by_name(scheme):
 )
 def test_options_that_do_not_go_together_are_refused(given):
     with pytest.raises(OptionError):
-        sign_in.check(given)
+        schemes.check(given)
 
 
 def test_basic_goes_out_as_basic():

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bitbucket_fdw import options, secrets
+from bitbucket_fdw import options
 from bitbucket_fdw.errors import OptionError, SecretDenied
-from bitbucket_fdw.mapping_user import MappingUser
+from bitbucket_fdw.options import references
+from bitbucket_fdw.sign_in import secret_references
+from bitbucket_fdw.sign_in.mapping_user import MappingUser
 
 OWNER = MappingUser("owner", trusted=True)
 ADA = MappingUser("ada")
@@ -29,9 +31,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_reference_stands_for_a_file_or_a_variable(directory):
-    assert secrets.resolve("token", "file:token", OWNER) == "from-a-file"
-    assert secrets.resolve("token", "env:BITBUCKET_TOKEN", OWNER) == "from-a-variable"
-    assert secrets.resolve("token", "a plain value", OWNER) == "a plain value"
+    assert secret_references.resolve("token", "file:token", OWNER) == "from-a-file"
+    assert secret_references.resolve("token", "env:BITBUCKET_TOKEN", OWNER) == "from-a-variable"
+    assert secret_references.resolve("token", "a plain value", OWNER) == "a plain value"
 
 
 @pytest.mark.parametrize(
@@ -64,23 +66,23 @@ def test_a_reference_stands_for_a_file_or_a_variable(directory):
 )
 def test_nothing_else_can_be_named(directory, reference):
     with pytest.raises(ValueError, match="must be a"):
-        secrets.check(reference)
+        references.check_reference(reference)
     with pytest.raises(OptionError) as raised:
-        secrets.resolve("token", reference, OWNER)
+        secret_references.resolve("token", reference, OWNER)
     assert "not to be read" not in str(raised.value)
 
 
 def test_a_link_out_of_the_directory_is_not_followed(directory):
     (directory / "escape").symlink_to(directory.parent / "outside")
     with pytest.raises(OptionError, match="leads out"):
-        secrets.resolve("token", "file:escape", OWNER)
+        secret_references.resolve("token", "file:escape", OWNER)
 
 
 def test_links_within_the_directory_are_followed(directory):
     (directory / "..data").mkdir()
     (directory / "..data" / "value").write_text("as Kubernetes has it")
     (directory / "linked").symlink_to("..data/value")
-    assert secrets.resolve("token", "file:linked", OWNER) == "as Kubernetes has it"
+    assert secret_references.resolve("token", "file:linked", OWNER) == "as Kubernetes has it"
 
 
 @pytest.mark.parametrize(
@@ -90,23 +92,23 @@ def test_links_within_the_directory_are_followed(directory):
 def test_a_file_that_holds_no_secret_is_an_error(directory, content, why):
     (directory / "odd").write_bytes(content)
     with pytest.raises(OptionError, match=why):
-        secrets.resolve("token", "file:odd", OWNER)
+        secret_references.resolve("token", "file:odd", OWNER)
 
 
 def test_a_fifo_does_not_hang_the_session(directory):
     os.mkfifo(directory / "fifo")
     with pytest.raises(OptionError, match="regular file"):
-        secrets.resolve("token", "file:fifo", OWNER)
+        secret_references.resolve("token", "file:fifo", OWNER)
 
 
 def test_what_is_missing_is_named(directory, monkeypatch):
     with pytest.raises(OptionError, match="No such file"):
-        secrets.resolve("token", "file:absent", OWNER)
+        secret_references.resolve("token", "file:absent", OWNER)
     with pytest.raises(OptionError, match="not in the server's environment"):
-        secrets.resolve("token", "env:BITBUCKET_ABSENT", OWNER)
+        secret_references.resolve("token", "env:BITBUCKET_ABSENT", OWNER)
     monkeypatch.delenv("BITBUCKET_FDW_SECRETS")
     with pytest.raises(OptionError, match="BITBUCKET_FDW_SECRETS is not"):
-        secrets.resolve("token", "file:token", OWNER)
+        secret_references.resolve("token", "file:token", OWNER)
 
 
 def test_references_are_for_user_mappings_only(directory):
@@ -126,7 +128,7 @@ def test_a_reference_is_checked_when_the_mapping_is_made_and_not_followed(direct
 def test_what_a_reference_stands_for_is_checked_like_a_value_but_never_shown(directory):
     (directory / "token").write_text("two words")
     with pytest.raises(OptionError, match="without spaces") as raised:
-        options.referred("token", "file:token", OWNER)
+        secret_references.referred("token", "file:token", OWNER)
     assert "two words" not in str(raised.value)
 
 
@@ -138,7 +140,7 @@ def test_an_option_that_is_shown_takes_no_reference(directory, name, reference):
     for use in (
         lambda: options.validate({name: reference}, "user_mapping"),
         lambda: options.parse({name: reference}, options.MAPPING),
-        lambda: options.referred(name, reference, OWNER),
+        lambda: secret_references.referred(name, reference, OWNER),
     ):
         with pytest.raises(OptionError) as raised:
             use()
@@ -158,21 +160,21 @@ def roles(directory: Path) -> Path:
 
 
 def test_a_role_uses_its_own_secrets_and_no_other_s(roles):
-    assert secrets.resolve("token", "file:ada/token", ADA) == "of ada"
+    assert secret_references.resolve("token", "file:ada/token", ADA) == "of ada"
     ben = MappingUser("Ben's role")
-    assert secrets.resolve("token", "file:Ben's role/token", ben) == "of Ben's role"
+    assert secret_references.resolve("token", "file:Ben's role/token", ben) == "of Ben's role"
     for user in (ben, OWNER, MappingUser("ADA"), MappingUser()):
         with pytest.raises(SecretDenied, match="may not use"):
-            secrets.resolve("token", "file:ada/token", user)
+            secret_references.resolve("token", "file:ada/token", user)
 
 
 @pytest.mark.parametrize("reference", ["file:token", "env:BITBUCKET_TOKEN"])
 def test_shared_secrets_are_the_owner_s_to_give(roles, reference):
-    assert secrets.resolve("token", reference, OWNER)
-    assert secrets.resolve("token", reference, ADA, frozenset([reference]))
+    assert secret_references.resolve("token", reference, OWNER)
+    assert secret_references.resolve("token", reference, ADA, frozenset([reference]))
     for shared in (frozenset(), frozenset(["file:other", "file:ada/token", "token"])):
         with pytest.raises(SecretDenied, match="may not use") as raised:
-            secrets.resolve("token", reference, ADA, shared)
+            secret_references.resolve("token", reference, ADA, shared)
         assert "from-a-" not in str(raised.value)
 
 
@@ -180,7 +182,7 @@ def test_who_may_not_use_a_secret_is_not_told_whether_it_is_there(roles):
     said = set()
     for name in ("token", "absent"):
         with pytest.raises(SecretDenied) as raised:
-            secrets.resolve("token", f"file:{name}", ADA)
+            secret_references.resolve("token", f"file:{name}", ADA)
         said.add(str(raised.value).replace(f"file:{name}", ""))
     assert len(said) == 1
 
@@ -188,7 +190,7 @@ def test_who_may_not_use_a_secret_is_not_told_whether_it_is_there(roles):
 def test_a_role_s_folder_does_not_lead_out(roles):
     (roles / "eve").symlink_to(roles.parent)
     with pytest.raises(OptionError, match="leads out"):
-        secrets.resolve("token", "file:eve/outside", MappingUser("eve"))
+        secret_references.resolve("token", "file:eve/outside", MappingUser("eve"))
 
 
 @pytest.mark.parametrize(

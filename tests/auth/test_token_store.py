@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bitbucket_fdw.api import token_store
-from bitbucket_fdw.api.token_store import Token, TokenStore
+from bitbucket_fdw.between_sessions import tokens as token_store
+from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import TokenStoreError
 from tests.auth.conftest import eventually
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bitbucket_fdw.verify import STATUSES
+from bitbucket_fdw.sql_functions.verify import STATUSES
 from tests.auth.conftest import Mapped
 from tests.support import leaks
 from tests.support.credentials import mapping_options

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from devkit.cluster import identifier, literal
 
 from bitbucket_fdw.tables import TABLES, Table
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.tables.columns import Column
 from tests.sql.comparison import POOL
 from tests.sql.statements import DEEP, PLACES, Statement, Values
 

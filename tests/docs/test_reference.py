@@ -6,16 +6,17 @@ import re
 import click
 import pytest
 
-from bitbucket_fdw import cli, docs
+from bitbucket_fdw.command import main
 from bitbucket_fdw.options import OPTIONS
+from bitbucket_fdw.reference import pages
 from bitbucket_fdw.tables import TABLES
 from tests.docs.pages import DOCS, ROOT
 
-REWRITE = "run: python -m bitbucket_fdw.docs docs/"
+REWRITE = "run: python -m bitbucket_fdw.reference docs/"
 
 
 def test_the_generated_pages_are_up_to_date():
-    changed = docs.differences(DOCS)
+    changed = pages.differences(DOCS)
     assert not changed, f"{sorted(map(str, changed))} out of date; {REWRITE}"
 
 
@@ -70,7 +71,7 @@ def commands(command, path=("bitbucket-fdw",)):
 
 @pytest.mark.parametrize(
     ("path", "command"),
-    [pytest.param(path, command, id=" ".join(path)) for path, command in commands(cli.main)],
+    [pytest.param(path, command, id=" ".join(path)) for path, command in commands(main.main)],
 )
 def test_every_command_and_its_options_are_documented(path, command):
     text = (DOCS / "commands.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from devkit.cluster import identifier, literal
 from devkit.emulator import Control
 
 from bitbucket_fdw.tables import TABLES, Table
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.tables.columns import Column
 from tests.support.database import Database
 from tests.support.documents import default_branch_commits, rows_of
 

@@ -15,7 +15,7 @@ from devkit.cluster import identifier, literal
 from hypothesis import strategies as st
 
 from bitbucket_fdw.tables import BY_NAME, Table
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.tables.columns import Column
 from tests.sql.neighbours import DEFAULTS, EXTREME_TIMES, NEIGHBOURS
 
 Values = Mapping[tuple[str, str], list[str]]

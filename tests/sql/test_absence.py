@@ -13,8 +13,8 @@ import pytest
 from devkit.cluster import literal
 
 from bitbucket_fdw.tables import TABLES, Table
-from bitbucket_fdw.tables.base import SLUGS
-from bitbucket_fdw.writes import verbs
+from bitbucket_fdw.tables.endpoints import SLUGS
+from bitbucket_fdw.writing.requests import verbs
 from tests.sql.conftest import import_all
 from tests.sql.querying import Both
 from tests.support.database import Database

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import Table
+from bitbucket_fdw.tables.table import Table
 from tests.support.bending import Bent, bent_workspace, listing_of, straight
 
 BY_NAME = {table.name: table for table in TABLES}

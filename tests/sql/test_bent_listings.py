@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import Paging
+from bitbucket_fdw.tables.endpoints import Paging
 from tests.support.bending import Bent, Instead, bent_workspace, listing_of, straight
 
 BY_NAME = {table.name: table for table in TABLES}

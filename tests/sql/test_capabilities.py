@@ -69,8 +69,7 @@ def test_the_module_of_that_test_does_raise(deaf: Database) -> None:
     )
     module = deaf.cluster.directory / "python" / "deaf_wrapper.py"
     module.write_text(
-        DEAF + "\nfrom bitbucket_fdw.wrapper.capabilities import HOST\n"
-        "HOST._tells_whole_rows = False\n"
+        DEAF + "\nfrom bitbucket_fdw.wrapper.host import HOST\nHOST._tells_whole_rows = False\n"
     )
     deaf.close()
     with pytest.raises(Exception, match="text was looked at"):

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bitbucket_fdw import catalog
 from bitbucket_fdw.errors import OptionError
+from bitbucket_fdw.reference import catalog
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import Collection, Column, Filter, Item, Scopes, Table, Write, Writes
+from bitbucket_fdw.tables.columns import Column, Filter
+from bitbucket_fdw.tables.endpoints import Collection, Item
+from bitbucket_fdw.tables.table import Scopes, Table
+from bitbucket_fdw.tables.writing import Write, Writes
 from tests.sql.extension import imported
 from tests.support.database import Database, drop_database
 from tests.support.fixtures import DatabaseFactory

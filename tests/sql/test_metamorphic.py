@@ -11,7 +11,7 @@ import pytest
 from devkit.cluster import identifier, literal
 
 from bitbucket_fdw.tables import TABLES, Table
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.tables.columns import Column
 from tests.sql.budgets import BUDGETS, Budget
 from tests.sql.querying import Both
 from tests.support.database import Result

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from bitbucket_fdw.pushdown.conditions import Condition
-from bitbucket_fdw.pushdown.sieve import may_meet, sieve_of
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.pushdown.parent_filter import may_meet, sieve_of
+from bitbucket_fdw.tables.columns import Column
 from tests.sql.querying import asked, paths
 
 LISTING = "/repositories/acme"

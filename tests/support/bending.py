@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from devkit.cluster import identifier
 from devkit.emulator import Control
 
-from bitbucket_fdw.tables.base import Table
+from bitbucket_fdw.tables.table import Table
 from tests.api.scripted import Answer, ScriptedServer
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import Database, drop_database

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitbucket_fdw.changes import Marks, changed, typed_row
-from bitbucket_fdw.seen import WHOLE, SeenRows, Statements
+from bitbucket_fdw.pushdown.typed_values import typed_row
 from bitbucket_fdw.tables import BY_NAME, TABLES
+from bitbucket_fdw.writing.changed_columns import Marks, changed
+from bitbucket_fdw.writing.statement_rows import WHOLE, SeenRows, Statements
 
 PULLS = BY_NAME["pull_requests"]
 STATUSES = BY_NAME["commit_statuses"]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bitbucket_fdw.pushdown import Qual, conditions_of
-from bitbucket_fdw.tables.base import Column
+from bitbucket_fdw.tables.columns import Column
 
 COLUMNS = {
     column.name: column

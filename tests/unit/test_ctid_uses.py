@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitbucket_fdw.ctid_uses import goes_by_ctid
+from bitbucket_fdw.postgres.ctid_uses import goes_by_ctid
 
 SHOWN = [
     "SELECT 1",

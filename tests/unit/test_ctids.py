@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from bitbucket_fdw.binding import TableBinding
-from bitbucket_fdw.ctids import KEPT, Ctids
 from bitbucket_fdw.errors import CtidError
+from bitbucket_fdw.foreign_tables.binding import TableBinding
+from bitbucket_fdw.foreign_tables.ctids import KEPT, Ctids
 from bitbucket_fdw.pushdown.conditions import Qual
 from bitbucket_fdw.pushdown.request import Request
 from bitbucket_fdw.tables import TABLES
@@ -87,7 +87,7 @@ def test_other_conditions_are_left_to_postgresql(operator, value):
 
 
 def test_two_keys_with_one_digest_are_an_error(monkeypatch):
-    monkeypatch.setattr("bitbucket_fdw.ctids._digest", lambda key: "(1,1)")
+    monkeypatch.setattr("bitbucket_fdw.foreign_tables.ctids._digest", lambda key: "(1,1)")
     ctids = ctids_of(Tags, **REPOSITORY)
     scan = ctids.scan(False)
     assert scan.of({"name": "a"}) == scan.of({"name": "a"}) == "(1,1)"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bitbucket_fdw import estimate
-from bitbucket_fdw.binding import TableBinding
+from bitbucket_fdw.foreign_tables.binding import TableBinding
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
-from bitbucket_fdw.sizes import Sizes
+from bitbucket_fdw.reading import costs
+from bitbucket_fdw.reading.sizes import Sizes
 from bitbucket_fdw.tables import BY_NAME
 
 ONE = {"workspace": "acme", "repository": "website"}
@@ -25,11 +25,11 @@ def test_reading_by_key_is_cheaper_than_a_fan_out_whatever_was_seen_last(seen):
     table = BY_NAME["commit_statuses"]
     sizes.learn(table, "/repositories/acme/website/commit/1/statuses", seen)
     everything = plan(Request(table, ONE, columns=frozenset({"state"})))
-    width = estimate.width(everything, sizes.guess)
-    full = estimate.rows(everything, sizes.guess) * width
-    keys = dict(estimate.path_keys(binding("commit_statuses"), sizes.guess))
+    width = costs.width(everything, sizes.guess)
+    full = costs.rows(everything, sizes.guess) * width
+    keys = dict(costs.path_keys(binding("commit_statuses"), sizes.guess))
     twenty_lookups = 20 * keys[("commit_hash",)] * width
-    assert estimate.requests(everything, sizes.guess) > 1000
+    assert costs.requests(everything, sizes.guess) > 1000
     assert twenty_lookups < full / 10
 
 
@@ -85,9 +85,9 @@ def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
     """A join by the repository's key stays a join of listings."""
     sizes = Sizes()
     pulls, commits = BY_NAME["pull_requests"], BY_NAME["commits"]
-    before = estimate.rows(listing("pull_requests"), sizes.guess)
+    before = costs.rows(listing("pull_requests"), sizes.guess)
     sizes.learn(BY_NAME["repositories"], "/repositories/acme", 12)
     sizes.learn(pulls, "/repositories/acme/empty/pullrequests", 0)
-    assert estimate.rows(listing("pull_requests"), sizes.guess) == 12 * pulls.rows
+    assert costs.rows(listing("pull_requests"), sizes.guess) == 12 * pulls.rows
     assert before == BY_NAME["repositories"].rows * pulls.rows
-    assert estimate.rows(listing("commits"), sizes.guess) == 12 * commits.rows
+    assert costs.rows(listing("commits"), sizes.guess) == 12 * commits.rows

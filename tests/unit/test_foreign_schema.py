@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitbucket_fdw.foreign_schema import (
+from bitbucket_fdw.foreign_tables.importing import (
     SchemaNameError,
     foreign_tables,
     is_issue_table,

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from bitbucket_fdw.paths import fill
 from bitbucket_fdw.pushdown import Condition, Request, plan
 from bitbucket_fdw.pushdown.plan import Kind, Plan, Sort
 from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.addresses import fill
 
 LONGEST = 4000
 PLACE = {"workspace": "w" * 62, "repository": "r" * 62}

@@ -3,10 +3,10 @@
 import pytest
 
 from bitbucket_fdw.errors import BitbucketError
-from bitbucket_fdw.estimate import requests, rows
 from bitbucket_fdw.pushdown import Qual, Refusals, Request, conditions_of, plan
-from bitbucket_fdw.pushdown.checks import meets
+from bitbucket_fdw.pushdown.local_filter import meets
 from bitbucket_fdw.pushdown.plan import Kind, Sort
+from bitbucket_fdw.reading.costs import requests, rows
 from bitbucket_fdw.tables import BY_NAME
 
 ONE = {"workspace": "acme", "repository": "website"}

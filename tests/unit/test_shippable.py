@@ -7,7 +7,7 @@ import pytest
 
 from bitbucket_fdw.pushdown.conditions import Condition
 from bitbucket_fdw.pushdown.shippable import literal_piece, ship
-from bitbucket_fdw.tables.base import Column, Filter
+from bitbucket_fdw.tables.columns import Column, Filter
 
 TEXT = Column("title", "text", "title", "", filter=Filter("title"))
 STATE = Column("state", "text", "state", "", filter=Filter("state", values=("OPEN", "MERGED")))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitbucket_fdw import statement
+from bitbucket_fdw.postgres import statement_text
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from bitbucket_fdw import statement
     ],
 )
 def test_returning_is_seen(text):
-    assert statement.has_returning(text)
+    assert statement_text.has_returning(text)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_returning_is_seen(text):
     ],
 )
 def test_returning_in_quotes_comments_and_names_is_not(text):
-    assert not statement.has_returning(text)
+    assert not statement_text.has_returning(text)
 
 
 @pytest.mark.parametrize(
@@ -60,40 +60,40 @@ def test_returning_in_quotes_comments_and_names_is_not(text):
     ],
 )
 def test_changes_are_found_with_their_own_clauses(text, found):
-    changes = statement.changes(text)
+    changes = statement_text.changes(text)
     assert [(c.target, c.returning, c.on_conflict) for c in changes] == found
 
 
 def test_the_clauses_of_another_table_do_not_count():
     text = "WITH x AS (INSERT INTO log VALUES (1) ON CONFLICT DO NOTHING RETURNING 1) "
     text += "INSERT INTO issues SELECT 1 FROM x"
-    assert not statement.has_returning(text, ("issues",))
-    assert not statement.has_on_conflict(text, ("issues",))
+    assert not statement_text.has_returning(text, ("issues",))
+    assert not statement_text.has_on_conflict(text, ("issues",))
     # A foreign table may have any name: then every clause counts.
-    assert statement.has_returning(text, ("branches",))
-    assert statement.has_on_conflict(text, ("branches",))
+    assert statement_text.has_returning(text, ("branches",))
+    assert statement_text.has_on_conflict(text, ("branches",))
 
 
 @pytest.mark.parametrize("text", ["ROLLBACK", " rollback work;", "ABORT TRANSACTION ;\n"])
 def test_a_rollback_of_everything(text):
-    assert statement.is_rollback(text)
+    assert statement_text.is_rollback(text)
 
 
 @pytest.mark.parametrize("text", ["ROLLBACK TO a", "ROLLBACK TO SAVEPOINT a", "COMMIT", ""])
 def test_other_ends_are_none(text):
-    assert not statement.is_rollback(text)
+    assert not statement_text.is_rollback(text)
 
 
 @pytest.mark.parametrize(
     "text", ["SELECT row_to_json(t) FROM t", "SELECT jsonb_agg (t) FROM t", "select to_json(t)"]
 )
 def test_whole_rows_may_be_used(text):
-    assert statement.may_use_whole_rows(text)
+    assert statement_text.may_use_whole_rows(text)
 
 
 @pytest.mark.parametrize("text", ["SELECT count(*) FROM t", "SELECT a FROM row_to_json_log"])
 def test_most_statements_name_their_columns(text):
-    assert not statement.may_use_whole_rows(text)
+    assert not statement_text.may_use_whole_rows(text)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_most_statements_name_their_columns(text):
     ],
 )
 def test_a_comparison_that_may_be_loose(text, loosely):
-    assert statement.may_compare_loosely(text) is loosely
+    assert statement_text.may_compare_loosely(text) is loosely
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_a_comparison_that_may_be_loose(text, loosely):
     ],
 )
 def test_what_may_stop_early(text, expected):
-    assert statement.may_stop_early(text) is expected
+    assert statement_text.may_stop_early(text) is expected
 
 
 def test_exists_is_seen():
-    assert statement.has_exists("SELECT EXISTS (SELECT 1 FROM t)")
-    assert not statement.has_exists("SELECT 'exists (' FROM t")
+    assert statement_text.has_exists("SELECT EXISTS (SELECT 1 FROM t)")
+    assert not statement_text.has_exists("SELECT 'exists (' FROM t")

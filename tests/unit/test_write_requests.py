@@ -4,10 +4,11 @@ import uuid
 
 import pytest
 
-from bitbucket_fdw import writes
-from bitbucket_fdw.changes import changed, typed
 from bitbucket_fdw.errors import InvalidValue, MissingValue, ReadOnly, WriteError
+from bitbucket_fdw.pushdown.typed_values import typed
 from bitbucket_fdw.tables import BY_NAME, TABLES
+from bitbucket_fdw.writing import requests
+from bitbucket_fdw.writing.changed_columns import changed
 
 BOUND = {"workspace": "acme", "repository": "website"}
 R = "/repositories/acme/website"
@@ -19,7 +20,7 @@ def sent(requests):
 
 
 def inserted(table, bound=BOUND, **values):
-    return sent(writes.insert(BY_NAME[table], bound, values))
+    return sent(requests.insert(BY_NAME[table], bound, values))
 
 
 def updated(table, old, bound=BOUND, **changes):
@@ -28,7 +29,7 @@ def updated(table, old, bound=BOUND, **changes):
 
 def update(table, old, bound=BOUND, **changes):
     table = BY_NAME[table]
-    return writes.update(table, bound, old, changed(table, old, {**old, **changes}))
+    return requests.update(table, bound, old, changed(table, old, {**old, **changes}))
 
 
 def test_an_insert_sends_what_was_given():
@@ -68,16 +69,16 @@ def test_an_update_can_be_taken_back():
 
 
 def test_an_insert_is_taken_back_by_deleting_what_it_made():
-    [request] = writes.insert(BY_NAME["issues"], BOUND, {"title": "t"})
-    undo = writes.undo(request, {"id": 9}, BOUND)
+    [request] = requests.insert(BY_NAME["issues"], BOUND, {"title": "t"})
+    undo = requests.undo(request, {"id": 9}, BOUND)
     assert sent([undo]) == [("DELETE", f"{R}/issues/9", None)]
 
 
 def test_a_pull_request_that_was_made_can_only_be_declined():
-    [request] = writes.insert(
+    [request] = requests.insert(
         BY_NAME["pull_requests"], BOUND, {"title": "t", "source_branch_name": "b"}
     )
-    undo = writes.undo(request, {"id": 9}, BOUND)
+    undo = requests.undo(request, {"id": 9}, BOUND)
     assert (undo.method, undo.path) == ("POST", f"{R}/pullrequests/9/decline")
 
 
@@ -137,7 +138,7 @@ def test_a_verdict_is_a_row():
         ("POST", f"{R}/pullrequests/3/approve", None)
     ]
     old = {"pull_request_id": 3, "state": "changes_requested"}
-    assert sent(writes.delete(BY_NAME["pull_request_participants"], BOUND, old)) == [
+    assert sent(requests.delete(BY_NAME["pull_request_participants"], BOUND, old)) == [
         ("DELETE", f"{R}/pullrequests/3/request-changes", None)
     ]
     with pytest.raises(ReadOnly, match="INSERT"):
@@ -145,7 +146,7 @@ def test_a_verdict_is_a_row():
 
 
 def test_names_are_encoded_in_paths():
-    assert sent(writes.delete(BY_NAME["branches"], BOUND, {"name": "a/b#c"})) == [
+    assert sent(requests.delete(BY_NAME["branches"], BOUND, {"name": "a/b#c"})) == [
         ("DELETE", f"{R}/refs/branches/a%2Fb%23c", None)
     ]
 
@@ -153,7 +154,7 @@ def test_names_are_encoded_in_paths():
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_a_name_that_would_lead_elsewhere_is_refused(name):
     with pytest.raises(MissingValue):
-        writes.delete(BY_NAME["branches"], BOUND, {"name": name})
+        requests.delete(BY_NAME["branches"], BOUND, {"name": name})
 
 
 def test_a_row_of_another_repository_is_refused():
@@ -206,4 +207,4 @@ def test_declarations_name_columns_that_exist(table):
         for field in write.fields:
             assert table.column(field.column)
             assert field.path or table.column(field.column).path
-        assert writes._parameters(table, write)
+        assert requests._parameters(table, write)

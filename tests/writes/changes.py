@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitbucket_fdw.tables import TABLES
-from bitbucket_fdw.tables.base import Field, Table, Transition
-from bitbucket_fdw.writes import verbs
+from bitbucket_fdw.tables.table import Table
+from bitbucket_fdw.tables.writing import Field, Transition
+from bitbucket_fdw.writing.requests import verbs
 from tests.writes.writing import Session
 
 # Values of the sample for what cannot be made up.

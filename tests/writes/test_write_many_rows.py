@@ -6,7 +6,7 @@ import time
 import pytest
 from devkit.tree import BUNDLED
 
-from bitbucket_fdw.seen import WHOLE
+from bitbucket_fdw.writing.statement_rows import WHOLE
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import drop_database
 from tests.writes.writing import R, Session, documents

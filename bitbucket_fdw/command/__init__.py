@@ -1,0 +1,1 @@
+"""``bitbucket-fdw``: what is done outside of SQL."""

@@ -1,0 +1,182 @@
+"""A foreign table as it was created: its entity, its bound slugs, its columns' names and types."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .. import options
+from ..errors import DeclarationError, InvalidValue, OptionError
+from ..pushdown.conditions import Qual, conditions_of
+from ..pushdown.plan import Sort
+from ..pushdown.planner import sort_column
+from ..pushdown.request import NONE_REFUSED, Refusals, Request
+from ..tables import BY_NAME, Table
+from ..tables.columns import Column, names
+from ..tables.endpoints import SLUGS
+
+# PostgreSQL types whose comparisons mean the same as the declared type's. A column declared as
+# another type can be read, but its conditions stay with PostgreSQL: '10' < '9' holds for text.
+_SAME_MEANING = {
+    "text": ("text", "character varying"),
+    "bigint": ("bigint", "integer", "smallint"),
+    "integer": ("bigint", "integer", "smallint"),
+    "boolean": ("boolean",),
+    "uuid": ("uuid",),
+    "timestamptz": ("timestamp with time zone",),
+    "jsonb": (),
+}
+
+
+@dataclass(frozen=True)
+class TableBinding:
+    """What a foreign table's definition says.
+
+    :param bound: path parameters fixed by table options.
+    :param shown: SQL column name to declared column.
+    :param pushable: the same, for columns whose conditions may leave PostgreSQL.
+    :param hidden: the column that is true in rows that do not belong to it.
+    """
+
+    table: type[Table]
+    bound: dict[str, str]
+    shown: dict[str, Column]
+    pushable: dict[str, Column]
+    _renamed: dict[str, list[str]] = field(default_factory=dict)
+    hidden: str | None = None
+
+    @classmethod
+    def of(
+        cls, values: Mapping[str, Any], columns: Mapping[str, tuple[Mapping[str, str], str]]
+    ) -> TableBinding:
+        """From parsed options and ``{column name: (its options, its type's name)}``.
+
+        Raises :class:`OptionError` for a missing or unknown table, :class:`DeclarationError` for a
+        column that the table does not have.
+        """
+        table = _table(values.get("table"))
+        shown, pushable = {}, {}
+        for name, (column_options, type_name) in columns.items():
+            options.validate(column_options, "column")
+            column = _column(table, column_options.get("column_name", name))
+            shown[name] = column
+            if type_name.split("(")[0].strip() in _SAME_MEANING[column.type]:
+                pushable[name] = column
+        bound = {p: values[p] for p in SLUGS if values.get(p) is not None}
+        renamed: dict[str, list[str]] = {}
+        for name, column in shown.items():
+            renamed.setdefault(column.name, []).append(name)
+        hidden = None if values.get("drafts") else table.drafts
+        return cls(table, bound, shown, pushable, renamed, hidden)
+
+    def request(
+        self,
+        quals: Sequence[Qual],
+        columns: Iterable[str],
+        sort: Sequence[tuple[str, bool]],
+        limit: int | None,
+        offset: int,
+        refused: Refusals = NONE_REFUSED,
+    ) -> Request:
+        """What the host asks for, in terms of the table's own columns."""
+        conditions, left = conditions_of(quals, self.pushable)
+        return Request(
+            self.table,
+            self.bound,
+            conditions,
+            tuple(f"{qual.field_name} {operator_name(qual.operator)} …" for qual in left),
+            frozenset(self.shown[name].name for name in columns if name in self.shown),
+            self.sort(*sort[0]) if sort else None,
+            limit,
+            offset,
+            refused,
+            self._loose,
+            hidden=self.hidden,
+        )
+
+    def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:
+        """The order by one column, if Bitbucket keeps it exactly and has not refused to."""
+        column = self.pushable.get(name)
+        if column is None or sort_column(self.table, column.name) is None:
+            return None
+        if (self.table.name, column.name) in refused.sorts:
+            return None
+        return Sort(column.name, descending)
+
+    @cached_property
+    def _loose(self) -> frozenset[str]:
+        """The declared columns that are shown under another type than their own."""
+        others = (column for name, column in self.shown.items() if name not in self.pushable)
+        return frozenset(column.name for column in others)
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether every column of the entity is shown under its own name, as import has it."""
+        return all(self._renamed.get(column.name) == [column.name] for column in self.table.columns)
+
+    def spelled(self, column: str) -> str:
+        """The foreign table's name of a declared column."""
+        return self._renamed[column][0]
+
+    def declared(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of the foreign table's columns under their declared names.
+
+        Raises :class:`InvalidValue` where two columns show the same one and differ.
+        """
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            column = self.shown[name].name
+            if found.setdefault(column, value) != value:
+                same = " and ".join(self._renamed[column])
+                raise InvalidValue(
+                    f"columns {same} are the same one at Bitbucket, and differ",
+                    hint="Set all of them to the new value.",
+                )
+        return found
+
+    def rename(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row under the foreign table's own column names."""
+        if self._plain:
+            return row
+        return {
+            name: value for column, value in row.items() for name in self._renamed.get(column, ())
+        }
+
+
+def operator_name(operator: Any) -> str:
+    """A condition's operator as SQL writes it."""
+    if isinstance(operator, tuple):
+        return f"{operator[0]} {'ANY' if operator[1] else 'ALL'}"
+    return str(operator)
+
+
+def _table(name: str | None) -> type[Table]:
+    if name is None:
+        raise OptionError(
+            'option "table" is missing',
+            hint="Name the Bitbucket table: CREATE FOREIGN TABLE … OPTIONS (table "
+            f"'…'), one of: {', '.join(BY_NAME)}.",
+        )
+    if name not in BY_NAME:
+        raise OptionError(
+            f'there is no Bitbucket table "{name}"', hint=_suggest(name, tuple(BY_NAME))
+        )
+    return BY_NAME[name]
+
+
+def _column(table: type[Table], name: str) -> Column:
+    try:
+        return table.column(name)
+    except KeyError:
+        raise DeclarationError(
+            f'{table.name} has no column "{name}"', hint=_suggest(name, names(table.columns))
+        ) from None
+
+
+def _suggest(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    perhaps = f'Perhaps you meant "{close[0]}". ' if close else ""
+    return f"{perhaps}It has: {', '.join(known)}." if perhaps == "" else perhaps.strip()

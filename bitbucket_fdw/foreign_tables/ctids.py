@@ -1,0 +1,229 @@
+"""The ctid of a foreign table's rows: a number of 48 bits that stands for a row's key.
+
+Programs take a row's ``ctid`` for its identity: psqlODBC's updatable cursors, ``postgres_fdw`` in a
+second database, statements like ``DELETE … WHERE ctid IN (SELECT ctid … LIMIT 10)``. PostgreSQL
+writes it as ``(block,offset)``, of 32 and 16 bits, and takes it for none if the offset is 0.
+
+- A whole number that alone identifies the row in its table is coded as itself: the issue 42 of a
+  repository is ``(42,1)``. A condition on the ctid is then one on that number.
+- Any other key is represented by a digest. A condition on it is answered from the keys that the
+  table has handed out in this session, or else by reading the table. PostgreSQL compares each row's
+  ctid again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import CtidError
+from ..pushdown.conditions import Condition, Qual, read
+from ..pushdown.request import Request
+from ..pushdown.typed_values import typed
+from ..tables.columns import Column
+from .binding import TableBinding, operator_name
+
+NAME = "ctid"
+
+KEPT = 20_000
+"""Keys of one foreign table that are remembered for their digests, some 300 bytes each."""
+
+Key = tuple[str, ...]
+"""The parts of a key that the table's options do not fix, as text."""
+
+_TEXT = re.compile(r"\s*\(\s*(\d{1,10})\s*,\s*(\d{1,5})\s*\)\s*", re.ASCII)
+_BLOCKS = 2**32
+_LAST_OFFSET = 2**16 - 1  # for rows without a key; no code and no digest has it
+
+
+class Ctids:
+    """The ctids of one foreign table, in one session and for one credential.
+
+    ``available`` is whether the table's rows have a key; ``numbers`` whether it is a whole number,
+    coded as itself.
+    """
+
+    def __init__(self, binding: TableBinding) -> None:
+        table = binding.table
+        self._key: tuple[Column, ...] = tuple(
+            column
+            for column in map(table.column, table.primary_key)
+            if column.param not in binding.bound
+        )
+        self.numbers = len(self._key) == 1 and self._key[0].type in ("bigint", "integer")
+        # Without parts where the options name the one row that there is.
+        self.available = bool(table.primary_key)
+        self._known: OrderedDict[str, Key] = OrderedDict()
+        self._keyless = 0
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the columns that a ctid is made from."""
+        return tuple(column.name for column in self._key)
+
+    def refusal(self) -> CtidError:
+        """The error for a statement that goes by the ctid where all rows have the same."""
+        key = " and ".join(self.key) or "its columns"
+        return CtidError(
+            "rows cannot be told by their ctid here",
+            detail="Multicorn2 gives all rows of a foreign table the same ctid.",
+            hint=f"Use {key} instead of the ctid, of local tables too, or read these in a "
+            "statement of their own.",
+        )
+
+    # --- rows ---
+
+    def scan(self, changing: bool) -> ScannedCtids:
+        """To give the rows of one scan their ctids; ``changing``: it finds rows to change."""
+        return ScannedCtids(self, changing)
+
+    def of_written(self, row: Mapping[str, Any]) -> str | None:
+        """The ctid of a row that was written; ``None`` while its key is not known."""
+        key = self._read(row)
+        return None if key is None else self._remembered(key)
+
+    def _read(self, row: Mapping[str, Any]) -> Key | None:
+        """A row's key as text, the same however a slug or a UUID is spelled."""
+        parts = []
+        for column in self._key:
+            value = typed(column, row.get(column.name))
+            if value is None:
+                return None
+            parts.append(str(value).casefold() if column.param else str(value))
+        return tuple(parts)
+
+    def _remembered(self, key: Key) -> str:
+        ctid = self._coded(int(key[0])) if self.numbers else _digest(key)
+        if not self.numbers:
+            if self._known.setdefault(ctid, key) != key:
+                raise _same_ctid(self.key, ctid, self._known[ctid], key)
+            self._known.move_to_end(ctid)
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return ctid
+
+    def _coded(self, number: int) -> str:
+        offset = 1 + number // _BLOCKS
+        if not 0 < offset < _LAST_OFFSET:
+            raise CtidError(f"{self._key[0].name} {number} is too large for a ctid")
+        return f"({number % _BLOCKS},{offset})"
+
+    def _of_keyless(self) -> str:
+        """One that no other row has, and no condition finds."""
+        self._keyless += 1
+        return f"({self._keyless % _BLOCKS},{_LAST_OFFSET})"
+
+    # --- conditions ---
+
+    def narrowed(self, request: Request, quals: Iterable[Qual], wanted: bool) -> Request:
+        """A request with the conditions that ``quals`` on the ctid stand for.
+
+        ``wanted`` is whether the rows are to have their ctid.
+        """
+        conditions: list[Condition] = []
+        unread: list[str] = []
+        for qual in quals:
+            found = self._conditions(_equal_to(qual))
+            conditions += found or ()
+            if found is None or not self.numbers:
+                unread.append(f"{NAME} {operator_name(qual.operator)} …")
+        columns = request.columns.union(self.key) if wanted else request.columns
+        return replace(
+            request,
+            conditions=(*request.conditions, *conditions),
+            unread=(*request.unread, *unread),
+            columns=columns,
+        )
+
+    def _conditions(self, ctids: list[Any] | None) -> list[Condition] | None:
+        """What rows with one of these ctids meet; ``None`` if that cannot be told."""
+        if ctids is None:
+            return None
+        pairs = [_pair(ctid) for ctid in ctids]
+        keys: list[Key]
+        if self.numbers:
+            keys = [
+                (str(block + (offset - 1) * _BLOCKS),)
+                for block, offset in pairs
+                if 0 < offset < _LAST_OFFSET
+            ]
+        else:
+            known = [self._known.get(f"({block},{offset})") for block, offset in pairs]
+            if None in known:
+                return None
+            keys = [key for key in known if key is not None]
+        return [
+            Condition(column, "in", tuple(dict.fromkeys(read(column.type, key[i]) for key in keys)))
+            for i, column in enumerate(self._key)
+        ]
+
+
+class ScannedCtids:
+    """The ctids of one scan's rows: two keys never have the same."""
+
+    def __init__(self, ctids: Ctids, changing: bool) -> None:
+        self._ctids = ctids
+        self._changing = changing
+        self._keys: dict[str, int] = {}  # the key's hash, by ctid
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        """A row's ctid. Raises :class:`CtidError` for a row without a key, and for two keys that
+        have the same digest.
+
+        A row without a key cannot be changed. So a statement that changes others is not refused for
+        it, and it is given a ctid that finds nothing.
+        """
+        ctids = self._ctids
+        key = ctids._read(row)
+        if key is None:
+            if self._changing:
+                return ctids._of_keyless()
+            raise CtidError(
+                f"a row without {' and '.join(_missing(ctids.key, row))} has no ctid",
+                hint="Use the columns that identify a row instead of its ctid.",
+            )
+        ctid = ctids._remembered(key)
+        if not ctids.numbers and self._keys.setdefault(ctid, hash(key)) != hash(key):
+            raise _same_ctid(ctids.key, ctid, key)
+        return ctid
+
+
+def _missing(names: tuple[str, ...], row: Mapping[str, Any]) -> list[str]:
+    return [name for name in names if row.get(name) is None]
+
+
+def _digest(key: Key) -> str:
+    text = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    return f"({number % _BLOCKS},{1 + number // _BLOCKS % (_LAST_OFFSET - 1)})"
+
+
+def _equal_to(qual: Qual) -> list[Any] | None:
+    """The ctids that a condition leaves; ``None`` if it is not one of equality."""
+    if qual.operator == "=" and qual.value is not None:
+        return [qual.value]
+    if qual.operator == ("=", True) and isinstance(qual.value, (list, tuple)):
+        return [value for value in qual.value if value is not None]
+    return None
+
+
+def _pair(ctid: Any) -> tuple[int, int]:
+    """Block and offset; for what is none, that of no row."""
+    match = _TEXT.fullmatch(str(ctid))
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _same_ctid(names: tuple[str, ...], ctid: str, *keys: Key) -> CtidError:
+    told = "; ".join(
+        ", ".join(f"{name} {part}" for name, part in zip(names, key, strict=True)) for key in keys
+    )
+    return CtidError(
+        f"two rows have the same ctid {ctid}",
+        detail=f"It is made from {told}.",
+        hint=f"Use {' and '.join(names)} instead of the ctid.",
+    )

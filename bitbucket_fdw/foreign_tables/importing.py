@@ -1,0 +1,121 @@
+"""From table declarations to foreign tables, for one workspace or one repository."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..errors import BitbucketError
+from ..tables import BY_NAME, TABLES, Table
+from ..tables.columns import Column
+
+_LONGEST_NAME = 63  # bytes of an identifier (NAMEDATALEN - 1); PostgreSQL cuts longer ones
+_ISSUE_TABLES = ("issues", "issue_comments")
+
+
+class SchemaNameError(BitbucketError):
+    """The remote schema is neither a workspace nor a repository of one."""
+
+    sqlstate = "HV00Q"  # fdw_schema_not_found
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignColumn:
+    """A column to create: its SQL name and the Bitbucket column it shows."""
+
+    name: str
+    column: Column
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {} if self.name == self.column.name else {"column_name": self.column.name}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTable:
+    """A foreign table to create."""
+
+    name: str
+    table: type[Table]
+    columns: tuple[ForeignColumn, ...]
+    options: dict[str, str]
+
+
+def parse_schema(schema: str) -> tuple[str, str | None]:
+    """``acme`` or ``acme/website`` as workspace and repository; :class:`SchemaNameError` else."""
+    if len(schema.encode()) >= _LONGEST_NAME:
+        raise SchemaNameError(
+            f'"{schema}" may have been cut short by PostgreSQL',
+            hint="Names in IMPORT FOREIGN SCHEMA hold 63 bytes at most: use "
+            "bitbucket.import_repository(server, workspace, repository) instead.",
+        )
+    workspace, slash, repository = schema.partition("/")
+    valid = workspace and (repository or not slash) and "/" not in repository
+    if not valid or {workspace, repository} & {".", ".."}:
+        raise SchemaNameError(
+            f'"{schema}" is no remote schema',
+            hint='Name a workspace, such as "acme", or a repository, such as "acme/website".',
+        )
+    return workspace, repository or None
+
+
+def foreign_tables(
+    workspace: str, repository: str | None, *, names: str, wanted: Callable[[str], bool]
+) -> Iterable[ForeignTable]:
+    """The tables of a schema.
+
+    A workspace's schema has every table, those of repositories spanning all of them; a
+    repository's schema has the tables below a repository, bound to it.
+
+    :param names: ``snake`` or ``flat``.
+    :param wanted: whether a table is to be imported, by its SQL name.
+    """
+    flat = names == "flat"
+    for name, table in _offered(repository, names).items():
+        if not wanted(name):
+            continue
+        options = {"table": table.name, "workspace": workspace}
+        if repository is not None:
+            options["repository"] = repository
+        columns = tuple(
+            ForeignColumn(column.flat_name if flat else column.name, column)
+            for column in table.columns
+        )
+        yield ForeignTable(name, table, columns, options)
+
+
+def _offered(repository: str | None, names: str) -> dict[str, type[Table]]:
+    """The tables that a schema can have, by their SQL names."""
+    return {
+        table.flat_name() if names == "flat" else table.name: table
+        for table in TABLES
+        if repository is None or table.level == "repository"
+    }
+
+
+def unknown_tables(
+    listed: Iterable[str], repository: str | None, names: str
+) -> dict[str, str | None]:
+    """Names in LIMIT TO or EXCEPT that no table of the schema has; each with the one meant."""
+    offered = _offered(repository, names)
+    return {
+        name: next(iter(difflib.get_close_matches(name, offered, 1)), None)
+        for name in listed
+        if name not in offered
+    }
+
+
+def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]:
+    """LIMIT TO and EXCEPT as a test of a table's SQL name."""
+    listed = frozenset(names)
+    if kind == "limit":
+        return listed.__contains__
+    if kind == "except":
+        return lambda name: name not in listed
+    return lambda _: True
+
+
+def is_issue_table(name: str) -> bool:
+    """Whether a table, by either spelling, belongs to the issue tracker."""
+    return any(name in (table, BY_NAME[table].flat_name()) for table in _ISSUE_TABLES)

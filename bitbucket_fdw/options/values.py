@@ -1,0 +1,125 @@
+"""How the values of options are read. Each raises :class:`ValueError`, worded to follow "it"."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from .references import is_shared
+
+
+def text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def slug(value: str) -> str:
+    """What stands in addresses: a dot segment or a slash would lead to another one."""
+    if not value.strip() or value in (".", "..") or "/" in value:
+        raise ValueError("must be a slug: not empty, no dot segment, and without a slash")
+    return value
+
+
+def false(value: str) -> bool:
+    # The host hands over one set of options, in which a server's true would win over a table's
+    # false, so that true has to be the absence of the option.
+    if value.lower() not in ("false", "off", "no", "0"):
+        raise ValueError("must be false; leave it out to allow changes")
+    return False
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise ValueError("must be a number of seconds above 0, up to 3600")
+    return seconds
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of: {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def secret(value: str) -> str:
+    """What goes into a header: a stray space or line break would end up in an error instead."""
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("must be printable ASCII without spaces")
+    return value
+
+
+def password(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError("must be printable characters")
+    return value
+
+
+def username(value: str) -> str:
+    if ":" in value:  # HTTP Basic parts name and password at the first colon
+        raise ValueError("must not hold a colon")
+    return password(value)
+
+
+def email(value: str) -> str:
+    # With the user name, which app passwords went with, Bitbucket would just say 401.
+    if "@" not in value:
+        raise ValueError("must be an e-mail address, not the user name")
+    return username(value)
+
+
+def references(value: str) -> frozenset[str]:
+    listed = frozenset(value.replace(",", " ").split())
+    if not listed or not all(is_shared(reference) for reference in listed):
+        raise ValueError("must be references like file:NAME and env:NAME, with commas in between")
+    return listed
+
+
+def absolute_path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("must be an absolute path")
+    return value
+
+
+def proxy(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("must be an address without user and password: everybody can read it")
+    return value
+
+
+def base_url(value: str) -> str:
+    """``https``, or ``http`` to this machine: a credential must not cross a network in clear."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that starts with https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be an address without user, query or fragment")
+    if parts.scheme == "http" and not loopback(parts.hostname):
+        raise ValueError("must start with https:// (http:// is for loopback addresses only)")
+    return value.rstrip("/")
+
+
+def loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""What is known of the PostgreSQL backend around this interpreter, beyond what a host says."""

@@ -1,0 +1,79 @@
+"""What the host tells of a statement, asked once; and what stands in for it where it tells nothing.
+
+The bundled host says by ``multicorn.CAPABILITIES`` what it tells beyond Multicorn2; its README
+explains each name. Multicorn2 3.2 has no such thing, and tells none of it. What can be had from the
+statement's text is read there, and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from . import statement_text
+
+
+class Host:
+    """The host around this interpreter.
+
+    :param told: names of :data:`multicorn.CAPABILITIES`.
+    """
+
+    def __init__(self, told: Collection[str] = ()) -> None:
+        self.keeps_join_conditions = "join_conditions" in told
+        self.tells_clauses = "clauses" in told
+        self._tells_ctids = "ctids" in told
+        self._tells_early_stops = "early_stops" in told
+        self.tells_executions = "executions" in told
+        self._tells_limits = "limits" in told
+        self.tells_instants = "instants" in told
+        self._tells_plain_quals = "plain_quals" in told
+        self._tells_rollbacks = "rollbacks" in told
+        self._tells_whole_rows = "whole_rows" in told
+
+    def columns(self, named: Iterable[str], every: Iterable[str]) -> Iterable[str]:
+        """The columns that a scan has to give, of those named and all that there are."""
+        if self._tells_whole_rows or not statement_text.present().may_use_whole_rows:
+            return named
+        return every
+
+    def compares_plainly(self, qual: Any) -> bool | None:
+        """Whether a scan's condition compares as its operator's name says; ``None`` in doubt."""
+        if self._tells_plain_quals:
+            plain: bool | None = qual.plain
+            return plain
+        return None if statement_text.present().may_compare_loosely else True
+
+    def loses_ctids(self) -> bool:
+        """Whether the present statement goes by the ctid of rows, where all rows have the same."""
+        return not self._tells_ctids and statement_text.present().goes_by_ctid
+
+    def tells_limits(self) -> bool:
+        """Whether the present statement's LIMIT and OFFSET are handed over as they are."""
+        return self._tells_limits or not statement_text.present().may_limit_widely
+
+    def may_stop_early(self, told: bool, quals: Iterable[Any], columns: Iterable[str]) -> bool:
+        """Whether a scan's rows may be left unread.
+
+        :param told: whether the host has said so, on one that does.
+        """
+        if self._tells_early_stops:
+            return told
+        present = statement_text.present()
+        bare = {qual.field_name for qual in quals}.issuperset(columns)
+        return present.may_stop_early or (bare and present.has_exists)
+
+    def may_write(self, execution: Any) -> bool:
+        """Whether the statement that a scan is of may change rows; ``execution`` as the host
+        gives it, ``None`` on others.
+        """
+        if self.tells_executions and execution is not None:
+            return bool(execution.may_write)
+        return statement_text.present().may_write
+
+    def rolls_back_everything(self, told: bool) -> bool:
+        """Whether the whole transaction is being taken back.
+
+        :param told: whether the host has said so, on one that does.
+        """
+        return told if self._tells_rollbacks else statement_text.present().is_rollback

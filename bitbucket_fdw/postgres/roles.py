@@ -1,0 +1,22 @@
+"""The role that the backend acts for at present. To be asked on the backend's main thread."""
+
+from __future__ import annotations
+
+import ctypes
+
+from .backend import function
+
+_current_user = function("GetUserId", ctypes.c_uint, absent=0)
+_name_of = function("GetUserNameFromId", ctypes.c_char_p, ctypes.c_uint, ctypes.c_bool)
+_is_superuser = function("superuser", ctypes.c_bool, absent=False)
+
+
+def current_role() -> str | None:
+    """The current user's name; ``None`` outside of a backend."""
+    name = _name_of(_current_user(), True)
+    return None if name is None else name.decode(errors="surrogateescape")
+
+
+def is_superuser() -> bool:
+    """Whether the current user is a superuser; outside of a backend: no."""
+    return bool(_is_superuser())

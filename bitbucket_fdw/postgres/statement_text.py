@@ -1,0 +1,298 @@
+"""The text of the statement the client sent, as far as the backend tells.
+
+Some things that Multicorn2 does not tell can only be read there (a host that tells them is asked
+instead: see ``capabilities``):
+
+- whether it may change rows, so that what it reads must not have been kept;
+- whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
+  there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
+- whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
+- whether it compares texts by another type or collation;
+- whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
+  takes a negative one for none;
+- whether it goes by the ctid of rows, which is the same for all on Multicorn2 (``ctid_uses``);
+- whether its rows may be left unread, by a LIMIT above conditions of PostgreSQL's, EXISTS or a
+  cursor: a scan that would take too many requests to its end is not refused ahead then;
+- whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
+  that they would come out as NULLs;
+- whether it takes back the whole transaction, and not to a savepoint.
+
+``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
+function it is the caller's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .backend import function, variable
+from .ctid_uses import goes_by_ctid
+from .prepared import prepared_text
+
+T = TypeVar("T")
+
+# What stands in quotes, dollar quotes and comments.
+_SKIPPED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL
+)
+_TOKEN = re.compile(
+    r"[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$"
+    r"|(?P<name>\"(?:[^\"]|\"\")*\")|(?P<word>[^\W\d][\w$]*)|(?P<mark>[().;])",
+    re.DOTALL,
+)
+_WRITING = re.compile(r"\b(?:insert|update|delete|merge|call|do|execute)\b", re.IGNORECASE)
+# Functions that commonly take a whole row. A column may be their argument just as well: then more
+# is read than needed, which is only slower.
+_WHOLE_ROWS = re.compile(
+    r"\b(?:row_to_json|to_jsonb?|jsonb?_agg|array_agg|hstore|jsonb?_populate_record)\s*\(",
+    re.IGNORECASE,
+)
+_LOOSE = re.compile(r"\b(?:citext|collate|bpchar|char(?:acter)?)\b", re.IGNORECASE)
+# LIMIT and OFFSET by anything but a number of nine digits, which 32 bits hold. EXECUTE hides them.
+_WIDE_LIMIT = re.compile(
+    r"\b(?:limit|offset|fetch\s+(?:first|next))\b(?!\s*\d{1,9}(?![\w.]))|\bexecute\b",
+    re.IGNORECASE,
+)
+_ROLLBACK = re.compile(
+    r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?(?:\s+and(?:\s+no)?\s+chain)?\s*;?\s*",
+    re.IGNORECASE,
+)
+_FETCH = re.compile(r"\s*(?:fetch|move)\b", re.IGNORECASE)
+_LIMITED = re.compile(r"\b(?:limit\s+(?!all\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE)
+_EXISTS = re.compile(r"\bexists\s*\(", re.IGNORECASE)
+_READS_ALL = re.compile(
+    r"\b(?:order\s+by|group\s+by|having|distinct|intersect|except|union(?!\s+all)|over|filter"
+    r"|(?:count|sum|avg|min|max|\w+_agg|bool_and|bool_or|every|stddev\w*|var\w*)\s*\()",
+    re.IGNORECASE,
+)
+
+
+_debug_query_string = variable("debug_query_string", ctypes.c_char_p)
+_trigger_depth = function("pg_trigger_depth", ctypes.c_int32, ctypes.c_void_p, absent=0)
+
+transaction_start = function("GetCurrentTransactionStartTimestamp", ctypes.c_int64, absent=0)
+"""When the transaction began, as PostgreSQL counts time; 0 outside of a backend."""
+
+start = function("GetCurrentStatementStartTimestamp", ctypes.c_int64, absent=0)
+"""When the client's statement began, as PostgreSQL counts time; 0 outside of a backend.
+
+What a function runs belongs to the statement that calls it. A procedure that commits begins
+anew, and so does a cursor or a client that fetches the rest of its rows later.
+"""
+
+
+def text() -> str:
+    """The client's statement, empty outside of a backend; behind what it executes by EXECUTE."""
+    own = (_debug_query_string() or b"").decode("utf-8", "replace")
+    prepared = prepared_text(own)
+    return f"{prepared};\n{own}" if prepared else own
+
+
+class PerStatement(Generic[T]):
+    """A value that is made anew for each statement of the client, and in each transaction."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._value = make()
+        self._of = (0, 0)
+
+    def current(self) -> T:
+        """The value of the statement that is running."""
+        running = (start(), transaction_start())
+        if running != self._of:
+            self._of, self._value = running, self._make()
+        return self._value
+
+
+def trigger_depth() -> int:
+    """How many triggers deep the present statement runs; 0 outside of a backend.
+
+    ``pg_trigger_depth`` is the SQL function of that name; it takes nothing from its argument.
+    """
+    return int(_trigger_depth(None))
+
+
+def may_use_whole_rows(statement: str) -> bool:
+    """Whether a statement calls a function that may be given whole rows."""
+    return bool(_WHOLE_ROWS.search(statement))
+
+
+def may_compare_loosely(statement: str) -> bool:
+    """Whether texts may be compared such that different ones are equal."""
+    return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
+
+
+def may_limit_widely(statement: str) -> bool:
+    """Whether a LIMIT or OFFSET may be negative, or have more than 32 bits."""
+    return _WIDE_LIMIT.search(_SKIPPED.sub(" ", statement)) is not None
+
+
+def may_stop_early(statement: str) -> bool:
+    """Whether a statement may end before its scans do: a fetch from a cursor, or a LIMIT.
+
+    Not so if something else needs all rows before there is a first one, as far as the text tells:
+    an order, a group, an aggregate, a set operation.
+    """
+    plain = _SKIPPED.sub(" ", statement)
+    if _FETCH.match(plain):
+        return True
+    return bool(_LIMITED.search(plain)) and not _READS_ALL.search(plain)
+
+
+def has_exists(statement: str) -> bool:
+    """Whether a statement asks if there are rows. A scan for that needs no column but those of its
+    conditions, which tells it from others of the statement.
+    """
+    return _EXISTS.search(_SKIPPED.sub(" ", statement)) is not None
+
+
+def may_write(statement: str) -> bool:
+    """Whether a statement may change rows: then what it reads must not come from a cache.
+
+    A change within a function that a SELECT calls is not seen.
+    """
+    return not statement or bool(_WRITING.search(_SKIPPED.sub(" ", statement)))
+
+
+def is_rollback(statement: str) -> bool:
+    """Whether a statement ends the whole transaction by taking it back."""
+    return bool(_ROLLBACK.fullmatch(statement))
+
+
+class Present:
+    """The statement that is running: what its text says, each answer looked for once.
+
+    A nested loop scans again for each outer row, under one and the same text, which may be long.
+    """
+
+    @functools.cached_property
+    def text(self) -> str:
+        return text()
+
+    @functools.cached_property
+    def may_use_whole_rows(self) -> bool:
+        return may_use_whole_rows(self.text)
+
+    @functools.cached_property
+    def may_compare_loosely(self) -> bool:
+        return may_compare_loosely(self.text)
+
+    @functools.cached_property
+    def goes_by_ctid(self) -> bool:
+        return goes_by_ctid(self.text)
+
+    @functools.cached_property
+    def may_limit_widely(self) -> bool:
+        return may_limit_widely(self.text)
+
+    @functools.cached_property
+    def may_write(self) -> bool:
+        return may_write(self.text)
+
+    @functools.cached_property
+    def may_stop_early(self) -> bool:
+        return may_stop_early(self.text)
+
+    @functools.cached_property
+    def has_exists(self) -> bool:
+        return has_exists(self.text)
+
+    @functools.cached_property
+    def is_rollback(self) -> bool:
+        return is_rollback(self.text)
+
+
+_present = PerStatement(Present)
+
+
+def present() -> Present:
+    """The statement that is running."""
+    return _present.current()
+
+
+@dataclass
+class Change:
+    """An INSERT, UPDATE or DELETE in a statement's text: its table's name, and its clauses."""
+
+    target: str
+    returning: bool = False
+    on_conflict: bool = False
+
+
+def changes(statement: str) -> list[Change]:
+    """The changes in a statement's own text, also those in WITH, in the order they stand there."""
+    tokens = list(_tokens(statement))
+    found: list[Change] = []
+    # Per open parenthesis the change whose clauses may follow: a query in WITH has its own.
+    current: list[Change | None] = [None]
+    for at, word in enumerate(tokens):
+        following = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if word == "(":
+            current.append(None)
+        elif word == ")" and len(current) > 1:
+            current.pop()
+        elif word == ";":
+            current = [None]
+        elif _begins_change(tokens[at - 1] if at else "", word, following):
+            began = Change(_target(tokens[at + 1 :]))
+            found.append(began)
+            current[-1] = began
+        change = current[-1]
+        if change is not None:
+            change.returning |= word == "returning"
+            change.on_conflict |= word == "on" and following == "conflict"
+    return found
+
+
+def has_returning(statement: str, names: Collection[str] = ()) -> bool:
+    """Whether a change has a RETURNING clause: of a table that has one of the names, or of any
+    table if the statement has none of them.
+    """
+    return any(change.returning for change in _concerning(statement, names))
+
+
+def has_on_conflict(statement: str, names: Collection[str] = ()) -> bool:
+    """Whether an INSERT has an ON CONFLICT clause; ``names`` as above."""
+    return any(change.on_conflict for change in _concerning(statement, names))
+
+
+def _concerning(statement: str, names: Collection[str]) -> list[Change]:
+    every = changes(statement)
+    return [change for change in every if change.target in names] or every
+
+
+def _tokens(statement: str) -> list[str]:
+    """Words in lower case, names in double quotes as they are, and the marks that matter."""
+    found = []
+    for match in _TOKEN.finditer(statement):
+        if match["word"]:
+            found.append(match["word"].lower())
+        elif match["name"] or match["mark"]:
+            found.append(match[0])
+    return found
+
+
+def _begins_change(before: str, word: str, following: str) -> bool:
+    if word == "insert":
+        return following == "into"
+    if word == "delete":
+        return following == "from"
+    # Neither DO UPDATE SET nor FOR [NO KEY] UPDATE.
+    return word == "update" and before not in ("do", "for", "key")
+
+
+def _target(tokens: list[str]) -> str:
+    """The last part of the name that follows."""
+    name = ""
+    for at, word in enumerate(tokens):
+        if word in ("into", "from", "only", "(", "."):
+            continue
+        name = word
+        if at + 1 == len(tokens) or tokens[at + 1] != ".":
+            break
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

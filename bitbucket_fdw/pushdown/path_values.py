@@ -1,0 +1,72 @@
+"""Which values the conditions leave for path parameters and keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..tables.columns import Column
+from .parent_filter import may_meet, sieve_of
+from .plan import Binding
+from .request import Request
+from .request_line import fits
+
+EQUALITY = ("=", "in")
+
+
+def contradiction(request: Request) -> str | None:
+    """Why no row can match, told from the conditions alone."""
+    for column in request.table.columns:
+        values = values_of(request, column)
+        if values is not None and not values:
+            return f"no value of {column.name} meets its conditions"
+    for condition in request.conditions:
+        # Also "= NULL", as of a join or a parameter: it must not read a whole listing in vain.
+        if condition.op == "is null" and condition.column.name in request.table.primary_key:
+            return f"{condition.column.name} is never NULL"
+    return None
+
+
+def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
+    """All values that equality conditions and table options leave a column, ``None`` for any."""
+    wanted: list[Any] | None = None
+    option = request.bound.get(column.param) if column.param else None
+    if option is not None:
+        wanted = [option]
+    for condition in request.conditions:
+        if condition.column.name == column.name and condition.op in EQUALITY:
+            values = condition.value if condition.op == "in" else (condition.value,)
+            wanted = [v for v in (values if wanted is None else wanted) if v in values]
+    if wanted is None:
+        return None
+    in_path = column.param is not None or any(i.key == column.name for i in request.table.items)
+    others = sieve_of(c for c in request.conditions if c.column.name == column.name)
+    return tuple(
+        value
+        for value in wanted
+        if _possible(column, value, in_path) and all(may_meet(value, other) for other in others)
+    )
+
+
+def _possible(column: Column, value: Any, in_path: bool) -> bool:
+    if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
+        return False
+    # No slug, key or ref name is empty or has a part of dots; in a path they would name another
+    # resource. Nor is any of those that a path needs so long that no request could hold it.
+    if column.param is not None and not fits(value):
+        return False
+    parts = str(value).replace("\\", "/").split("/")
+    return not (in_path and (value in ("", ".") or ".." in parts))
+
+
+def bindings_of(request: Request, parameters: Iterable[str]) -> tuple[Binding, ...] | None:
+    """Values for every path parameter, or ``None`` if a parent has to supply one."""
+    bindings = []
+    for parameter in parameters:
+        column = request.table.column_of(parameter)
+        values = values_of(request, column) if column else None
+        if values is None:
+            return None
+        bindings.append(Binding(parameter, column.name if column else None, values))
+    return tuple(bindings)

@@ -1,0 +1,71 @@
+"""Listings of which only the number of items is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..api import whole
+from ..errors import Rejected, ServerFailure
+from .not_found import REFUSALS
+from .streams import Row, SingleStream, carried_value
+
+
+class CountStream(SingleStream):
+    """As many equal rows as the collection's envelope says there are items.
+
+    Under a filter that is believed after a look at a few items: there are listings that leave ``q``
+    out of account without a word.
+    """
+
+    def start(self) -> None:
+        if self._future is None:
+            path = self._requests.answered_path(self.plan.path, self._path)
+            self._future = self._requests.submit(self._requests.url(path, self._query))
+
+    def __iter__(self) -> Iterator[tuple[Any, Row]]:
+        try:
+            envelope = self._answer()
+        except REFUSALS as error:
+            if self._requests.learns(self.plan.path, self._query, error):
+                self._future = None
+                yield from self
+                return
+            self._absent(error)
+            return
+        except (Rejected, ServerFailure) as error:
+            raise self._refused(error) from None
+        self._answered()
+        constants = {name: carried_value(value) for name, value in self.plan.constants}
+        row = {**constants, **self.place.carried}
+        self.size = self._believed(envelope)
+        self._learn_size()
+        for _ in self._counted() if self.size is None else range(self.size):
+            yield None, row
+
+    def _believed(self, envelope: Row) -> int | None:
+        """The envelope's size; ``None`` if there is none that can be believed, or nothing to hold
+        the filter against.
+        """
+        size, values = whole(envelope.get("size")), envelope.get("values")
+        if isinstance(values, list) and size is not None and len(values) > size:
+            return None  # it is that of something else
+        if not size or not self.plan.looks:
+            return size
+        if not isinstance(values, list) or not values:
+            return None
+        unwrap = self.plan.table.collection.unwrap
+        for value in values:
+            item = value.get(unwrap) if unwrap and isinstance(value, dict) else value
+            if not isinstance(item, dict):
+                return None
+            self.look(self._items.row(item))
+        return size
+
+    def _counted(self) -> Iterator[Any]:
+        """The items themselves, for an envelope without a size, which is not promised."""
+        listing = self.listing(self.plan.uncounted(self._query))
+        for values in self._requests.pages(listing):
+            for item in self._items.listed(values):
+                self.look(self._items.row(item))
+                yield item

@@ -1,0 +1,284 @@
+"""Runs a plan: fan-out over parents, requests several at a time, rows in the right order.
+
+Everything here runs on PostgreSQL's own thread; requests and JSON run on worker threads. Nothing
+holds a whole result: a collection is read page by page, and a fan-out keeps a bounded number of
+first pages.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
+from typing import Any
+
+from ..api import Client, ScanContext
+from ..errors import BadResponse
+from ..pushdown.local_filter import meets
+from ..pushdown.parent_filter import passes
+from ..pushdown.plan import Kind, Plan, Supply
+from ..pushdown.planner import plan
+from ..pushdown.request import Request
+from ..tables.addresses import path_text
+from ..tables.endpoints import SLUGS
+from ..tables.repositories import Repositories
+from .counting import CountStream
+from .left_out import LeftOut
+from .reachability import Reachability
+from .sizes import Sizes
+from .streams import CollectionStream, ItemStream, Place, Requests, Row, Stream, carried_value
+
+Keyed = tuple[Any, Row]
+"""A row and what it is sorted by."""
+
+__all__ = ["Execution", "Row"]
+
+_STREAMS: dict[Kind, type[Stream]] = {
+    Kind.COLLECTION: CollectionStream,
+    Kind.ITEM: ItemStream,
+    Kind.COUNT: CountStream,
+}
+
+
+class Execution:
+    """Executes plans for one scan."""
+
+    def __init__(
+        self,
+        client: Client,
+        scan: ScanContext,
+        sizes: Sizes,
+        left_out: LeftOut | None = None,
+        strict: bool = False,
+        may_stop: bool = False,
+        doubt: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take where to go on, and what to tell of rows that are left out.
+
+        :param left_out: told what there are no rows of.
+        :param strict: whether a spanning table fails with a repository that refuses; it always
+            does where nobody is told.
+        :param may_stop: whether rows may be left unread, though no limit is given.
+        :param doubt: told of answers that may not be all there is.
+        """
+        self._may_stop = may_stop
+        self._requests = Requests(
+            client, scan, sizes, left_out or LeftOut(), strict or left_out is None, doubt
+        )
+        # What a change has to know of is not left out, listed or not.
+        self._proves = left_out is not None
+        self._reach = Reachability(self._requests)
+
+    def rows(self, planned: Plan) -> Iterator[Row]:
+        """The plan's rows, lazily; they hold ``plan.columns``."""
+        self._requests.absence.reader = planned.table.name
+        self._requests.absence.bound = planned.bound
+        rows = (row for _, row in self._keyed_rows(planned))
+        return itertools.islice(rows, planned.offset, planned.enough)
+
+    def _keyed_rows(self, plan: Plan) -> Iterator[Keyed]:
+        """All rows, each with what it is sorted by, in their order."""
+        if plan.kind is Kind.NOTHING:
+            return iter(())
+        streams = self._streams(plan)
+        merged = plan.sort is not None and not plan.sort_here
+        rows = self._merged(plan, streams) if merged else self._in_turn(streams)
+        if plan.hidden:
+            rows = (pair for pair in rows if pair[1].get(plan.hidden) is not True)
+        if plan.checks:
+            rows = (pair for pair in rows if _meets(plan, pair[1]))
+        return _sorted(plan, rows) if plan.sort_here else rows
+
+    # --- several streams ---
+
+    def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
+        """One stream after another, with the first pages of the following ones under way.
+
+        The window opens as the consumer goes on: one that stops after the first stream has not
+        paid for eight.
+        """
+        waiting: deque[Stream] = deque()
+        source = iter(streams)
+        width = 1
+        while True:
+            for stream in itertools.islice(source, width - len(waiting)):
+                stream.start()
+                waiting.append(stream)
+            if not waiting:
+                return
+            yield from self._proven(waiting.popleft())
+            width = min(2 * width, self._requests.concurrency)
+
+    def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
+        """Streams that are sorted alike, merged; each keeps one page at a time."""
+        opened = list(streams)
+        self._requests.afford(len(opened))  # a LIMIT does not spare any of the first pages
+        for stream in opened:
+            stream.start()
+        yield from heapq.merge(
+            *map(self._proven, opened), key=itemgetter(0), reverse=_descending(plan)
+        )
+
+    def _proven(self, stream: Stream) -> Iterator[Keyed]:
+        """A stream's rows, if they are in a listing as well where that is a question."""
+        plan, place = stream.plan, stream.place
+        listing = plan.kind is Kind.COLLECTION and plan.table.reached is not None
+        first = True
+        for keyed in stream:
+            if first and self._proves and not self._reach.lists(plan, place):
+                return
+            first = False
+            if listing:
+                self._reach.note(plan, place, keyed[1].get(plan.table.primary_key[-1]))
+            yield keyed
+
+    def _streams(self, plan: Plan) -> Iterator[Stream]:
+        for place in self._places(plan):
+            for query in plan.queries:
+                yield _STREAMS[plan.kind](self._requests, plan, place, query)
+
+    # --- where requests go ---
+
+    def _places(self, plan: Plan) -> Iterator[Place]:
+        if plan.parent is None:
+            self._afford(plan, plan.combinations)
+            for values in itertools.product(*(binding.values for binding in plan.bindings)):
+                parameters, carried = {}, {}
+                for binding, value in zip(plan.bindings, values, strict=True):
+                    parameters[binding.parameter] = path_text(value)
+                    if binding.column:
+                        carried[binding.column] = carried_value(value)
+                if self._spelled_so(plan, parameters):
+                    yield Place(parameters, carried)
+            return
+        led = self._led(plan, plan.parent)
+        counted = plan.parent.parent is None and _leads_each(plan, plan.parent)
+        if self._reads_all(plan) and not counted:
+            led = iter(self._counted_ahead(plan, led))
+        yield from led
+
+    def _led(self, plan: Plan, parent: Plan) -> Iterator[Place]:
+        """Where the parent's rows lead, but for those that cannot lead to a row that is wanted."""
+        where = plan.table.parent.where if plan.table.parent else None
+        for row in self._parent_rows(plan, parent):
+            # What does not say that it has none may have some.
+            if (where is None or row[where] is not False) and passes(row, parent.sieve):
+                place = self._place(plan, row)
+                if place is not None:
+                    yield place
+
+    def _counted_ahead(self, plan: Plan, places: Iterator[Place]) -> list[Place]:
+        """All places, listed before the first is asked; refused once there are too many."""
+        found: list[Place] = []
+        for place in places:
+            found.append(place)
+            self._requests.afford(len(found) * len(plan.queries))
+        return found
+
+    def _parent_rows(self, plan: Plan, parent: Plan) -> Iterator[Row]:
+        for stream in self._streams(parent):
+            stream.leads = True
+            found = False
+            for _, row in self._proven(stream):
+                if not found and stream.size is not None and _leads_each(plan, parent):
+                    self._afford(plan, stream.size)
+                found = True
+                yield row
+
+    def _spelled_so(self, plan: Plan, parameters: dict[str, str]) -> bool:
+        """Whether the slugs that a query names are spelled as Bitbucket does: SQL has no others.
+
+        An item's own key stands in its answer.
+        """
+        own = {item.parameter for item in plan.table.items if item.path == plan.path}
+        return all(
+            self._requests.absence.spelling(plan.table, name, parameters) == parameters[name]
+            for name in SLUGS
+            if name in parameters and name not in plan.bound | own
+        )
+
+    def _place(self, plan: Plan, row: Row) -> Place | None:
+        """Where a parent's row leads; ``None`` if it lacks a part of the path or is not wanted."""
+        parameters, carried = {}, {}
+        for supply in plan.supplies:
+            value = row[supply.supplier] if supply.fixed is None else supply.fixed
+            if value is None or not self._is_wanted(supply, value):
+                return None
+            is_uuid = plan.parent is not None and (
+                plan.parent.table.column(supply.supplier).type == "uuid"
+            )
+            parameters[supply.parameter] = f"{{{value}}}" if is_uuid else path_text(value)
+            if supply.column:
+                carried[supply.column] = carried_value(value)
+        return Place(parameters, carried)
+
+    def _is_wanted(self, supply: Supply, value: Any) -> bool:
+        """Whether the conditions allow a parent's value."""
+        if supply.fixed is not None or supply.values is None:
+            return True
+        if str(value) in map(str, supply.values):
+            return True
+        for wanted in supply.values:
+            if isinstance(wanted, str) and wanted.lower() == str(value).lower():
+                self._requests.absence.respelled(supply.parameter, wanted, str(value))
+        return False
+
+    def _afford(self, plan: Plan, places: int) -> None:
+        """Refuse what is known to take too much; the running count holds for all else.
+
+        To put rows in order every place has to be asked, whatever a LIMIT says.
+        """
+        if self._reads_all(plan):
+            self._requests.afford(places * len(plan.queries))
+
+    def _reads_all(self, plan: Plan) -> bool:
+        """Whether every place will be asked."""
+        return plan.sort is not None or (plan.stop_after is None and not self._may_stop)
+
+    def has_issues(self, workspace: str, repository: str | None) -> bool:
+        """Whether a repository, or any of a workspace, has an issue tracker.
+
+        Raises the request's error where the workspace or repository cannot be read.
+        """
+        bound = {"workspace": workspace}
+        if repository is not None:
+            bound["repository"] = repository
+        planned = plan(Request(Repositories, bound, columns=frozenset(("slug", "has_issues"))))
+        return any(row["has_issues"] for row in self.rows(planned))
+
+
+def _leads_each(plan: Plan, parent: Plan) -> bool:
+    """Whether each of the parent's rows leads to a request, so that they can be counted ahead."""
+    return (
+        parent.exact
+        and (plan.table.parent is None or plan.table.parent.where is None)
+        and all(supply.supplier in parent.table.primary_key for supply in plan.supplies)
+    )
+
+
+def _sorted(plan: Plan, rows: Iterator[Keyed]) -> Iterator[Keyed]:
+    """Rows put in order here: held all at once, or as many of them as a LIMIT asks for."""
+    key, descending = itemgetter(0), _descending(plan)
+    if plan.enough is None:
+        yield from sorted(rows, key=key, reverse=descending)
+    else:
+        first = heapq.nlargest if descending else heapq.nsmallest
+        yield from first(plan.enough, rows, key=key)
+
+
+def _descending(plan: Plan) -> bool:
+    return plan.sort is not None and plan.sort.descending
+
+
+def _meets(plan: Plan, row: Row) -> bool:
+    try:
+        return meets(row, plan.checks)
+    except ValueError as error:
+        raise BadResponse(
+            f"GET {plan.path} was answered with unexpected JSON",
+            method="GET",
+            path=plan.path,
+            detail=f"The value of {error}.",
+        ) from None

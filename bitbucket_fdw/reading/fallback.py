@@ -1,0 +1,131 @@
+"""Answers a request of PostgreSQL's, reading wider where Bitbucket refuses what was asked.
+
+Which fields ``q`` and ``sort`` take is documented for few endpoints. What Bitbucket refuses (400)
+is done without: PostgreSQL checks every condition again, and where it has left the order or the
+counting of rows to the wrapper, these are made up for here. From the next statement on it is
+planned so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from ..api import Client, ScanContext
+from ..pushdown import Refusals, Request, plan
+from ..pushdown.plan import Plan
+from ..tables.columns import Filter
+from .execution import Execution
+from .left_out import LeftOut
+from .sizes import Sizes
+from .streams import ListingRefused, Row
+
+# "does not support filtering" is Bitbucket's own wording; of the others not much is known.
+_ABOUT_FILTERS = re.compile(r"filter|quer|operator|field", re.IGNORECASE)
+_ABOUT_ORDER = re.compile(r"sort|order", re.IGNORECASE)
+
+_remembered: dict[str, Refusals] = {}
+
+
+def known_refusals(client: Client) -> Refusals:
+    """What the client's API was seen to refuse, in this backend."""
+    return _remembered.get(client.settings.base_url, Refusals())
+
+
+class Reader:
+    """Plans a request and runs the plan, without what Bitbucket refuses in its course.
+
+    :param warn: told what was refused.
+    :param left_out: told what there are no rows of.
+    :param strict: whether a spanning table fails with a repository that refuses.
+    :param may_stop: whether rows may be left unread, though no limit is given.
+    :param doubt: told of answers that may not be all there is.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        scan: ScanContext,
+        sizes: Sizes,
+        warn: Callable[[str], None],
+        left_out: LeftOut,
+        strict: bool,
+        may_stop: bool,
+        doubt: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._execution = Execution(client, scan, sizes, left_out, strict, may_stop, doubt)
+        self._warn = warn
+
+    def rows(self, request: Request) -> Iterator[Row]:
+        """The rows that answer ``request``, lazily."""
+        while True:
+            began = False
+            try:
+                for row in self._execution.rows(plan(request)):
+                    began = True
+                    yield row
+                return
+            except ListingRefused as error:
+                refused = self._learn(error)
+                # Rows that have gone up cannot be taken back, and must not come twice.
+                if began:
+                    raise
+                self._warn(_told(error, refused))
+                request = replace(request, refused=request.refused | refused)
+
+    def _learn(self, error: ListingRefused) -> Refusals:
+        """What is to be blamed; remembered where the answer says that it is about that.
+
+        An answer without a reason may have been a proxy's, or a bad day's.
+        """
+        if error.ignored is not None:
+            refused, certain = error.ignored, True
+        elif error.status == 500:
+            refused, certain = _everything(error.plan), False
+        else:
+            refused, certain = _blamed(error.plan, error.detail or "")
+        if certain:
+            base_url = self._client.settings.base_url
+            _remembered[base_url] = known_refusals(self._client) | refused
+            error.hint = "Run the statement again: it will be read without."
+        return refused
+
+
+def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
+    """What an answer of 400 is about, never nothing, and whether its text says so."""
+    table = plan.table
+    if plan.sort and not plan.sort_here:
+        about_order = bool(_ABOUT_ORDER.search(said))
+        if about_order or not plan.filtered:
+            # Beside a sort there may be a q that no condition has asked for.
+            certain = about_order or bool(_ABOUT_FILTERS.search(said))
+            return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), certain
+    named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
+    columns = frozenset((table.name, name) for name in named or plan.filtered)
+    return Refusals(columns), bool(named or _ABOUT_FILTERS.search(said))
+
+
+def _everything(plan: Plan) -> Refusals:
+    """All that a plan asks of a listing beside its items."""
+    table = plan.table.name
+    sort = plan.sort if not plan.sort_here else None
+    return Refusals(
+        frozenset((table, name) for name in plan.filtered),
+        frozenset({(table, sort.column)} if sort else ()),
+    )
+
+
+def _names(said: str, test: Filter | None) -> bool:
+    """Whether a text names a field of ``q``, and not one that it is a part of."""
+    field = re.escape(test.field) if test else "$^"
+    return re.search(rf"(?<![\w.]){field}(?!\w|\.\w)", said) is not None
+
+
+def _told(error: ListingRefused, refused: Refusals) -> str:
+    columns = ", ".join(sorted({column for _, column in refused.filters | refused.sorts}))
+    what = f"filter by {columns}; reading" if refused.filters else f"sort by {columns}; asking"
+    reason = error.detail or error.message
+    did = "refused to" if error.ignored is None else "did not"
+    return f"{error.plan.table.name}: Bitbucket {did} {what} without ({reason})"

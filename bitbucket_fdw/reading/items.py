@@ -1,0 +1,188 @@
+"""What answers hold, read as items of one table: an item that cannot be one is an error.
+
+Absent is not empty. An item without its key, without the list that holds the rows, or something
+else in an item's place would come out as a row of NULLs or as no row, and nobody would know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ..errors import BadResponse
+from ..tables.columns import Column
+from ..tables.json_values import (
+    LEFT_OUT,
+    BadValue,
+    column_value,
+    extractor,
+    has_member,
+    instant,
+    whole_number,
+)
+from ..tables.table import Table
+
+Row = dict[str, Any]
+
+
+class Items:
+    """Items of a table, as one path answers them.
+
+    :param columns: those whose values are wanted of each item.
+    :param loose: those that are shown under a type of the user's own, and may hold anything.
+    :param doubt: told of a value that is left out of a row, once for each column and path.
+
+    Every method raises :class:`BadResponse` for what is no item of the table.
+    """
+
+    def __init__(
+        self,
+        table: type[Table],
+        path: str,
+        columns: Iterable[Column],
+        loose: frozenset[str] = frozenset(),
+        doubt: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._table = table
+        self._path = path
+        self._key = table.key_column()
+        columns = list(columns)
+        self._extract = extractor(columns, loose, frozenset(table.primary_key))
+        self._asked = [c for c in columns if c.asked]
+        self._doubt = doubt
+        self._doubted: set[str] = set()
+
+    # --- items ---
+
+    def listed(self, values: Iterable[Any]) -> list[Row]:
+        """The items of a page."""
+        member = self._table.collection.unwrap
+        found = []
+        for value in values:
+            if member is not None:
+                value = self._object(value, "An item").get(member)
+            found.append(self.single(value))
+        return found
+
+    def single(self, value: Any, asked_by: Column | None = None) -> Row:
+        """An item that was asked for by itself, by a column where that is not the key alone.
+
+        A row without the value it was asked by would be taken for one of another value.
+        """
+        item = self._object(value, "An item")
+        if self._key_of(item) is None:
+            raise self._bad(f"An item has no {self._key.path}, which is its key.")
+        if asked_by and asked_by is not self._key and column_value(item, asked_by.keys) is None:
+            raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")
+        return item
+
+    def mark(self, value: Any) -> Any:
+        """What tells an item of a page from the others, ``None`` if it is not to be had."""
+        member = self._table.collection.unwrap
+        if member is not None:
+            value = column_value(value, (member,))
+        key = self._key_of(value)
+        return key if isinstance(key, (str, int)) else None
+
+    def _key_of(self, item: Any) -> Any:
+        key = column_value(item, self._key.keys)
+        if key is None and self._key.within:
+            key = column_value(item, (self._key.within,))
+        return None if isinstance(item, dict) and key in ("", [], {}) else key
+
+    def incomplete(self, item: Row) -> bool:
+        """Whether a listed item lacks what listings leave out unless they are asked for it."""
+        rows_in = self._table.collection.explode
+        if rows_in is not None and item.get(rows_in) is None:
+            return True
+        return any(not has_member(item, column.keys) for column in self._asked)
+
+    # --- rows ---
+
+    def rows(self, items: Iterable[Row]) -> Iterator[Row]:
+        """The JSON of rows: the items, or one for each element of the list that holds the rows."""
+        member = self._table.collection.explode
+        for item in items:
+            if member is None:
+                yield item
+                continue
+            elements = item.get(member)
+            if not isinstance(elements, list):
+                raise self._bad(f"{self._named(item)} has no list of {member}.")
+            for element in elements:
+                yield {**item, member: self._object(element, f"One of its {member}")}
+
+    def row(self, item: Row) -> Row:
+        """The values of the columns."""
+        try:
+            row = self._extract(item)
+        except BadValue as bad:
+            raise self._bad(f"{self._named(item)}: {bad}.") from None
+        except RecursionError:  # nested too deeply to be written again
+            raise self._bad("It is nested too deeply.") from None
+        for name in row.pop(LEFT_OUT, ()):
+            self._leave_out(name, item)
+        return row
+
+    def sort_key(self, item: Row, column: Column) -> Any:
+        """What a sorted listing is merged by."""
+        value = column_value(item, column.keys)
+        try:
+            if value is None:
+                raise ValueError("it is absent, and Bitbucket has sorted by it")
+            if column.type == "timestamptz":
+                return instant(value)
+            return whole_number(value)
+        except ValueError as why:
+            error = self._bad(f"{self._named(item)}: {column.name}: {why}.")
+            error.hint = "Leave ORDER BY out, or wrap the query in a subquery with OFFSET 0."
+            raise error from None
+
+    def _leave_out(self, name: str, item: Row) -> None:
+        if name not in self._doubted:
+            self._doubted.add(name)
+            self._doubt(
+                f"GET {self._path}: {self._named(item)} has something else than a UUID as {name}, "
+                "shown as NULL, and so have others perhaps"
+            )
+
+    # --- errors ---
+
+    def _object(self, value: Any, what: str) -> Row:
+        if not isinstance(value, dict) or not value:
+            kind = "an empty object" if value == {} else _KINDS.get(type(value), "a number")
+            raise self._bad(f"{what} is {kind} in place of an object with members.")
+        return value
+
+    def _named(self, item: Row) -> str:
+        return f"The item with {self._key.path} {self._key_of(item)}"
+
+    def _bad(self, why: str) -> BadResponse:
+        return BadResponse(
+            f"GET {self._path} was answered with unexpected JSON",
+            method="GET",
+            path=self._path,
+            status=200,
+            detail=f"{why} (table {self._table.name})",
+            hint="The answer is not of the documented form. Leave the column or the row out, if "
+            "the rest is of use.",
+        )
+
+
+_KINDS = {
+    type(None): "null",
+    str: "a text",
+    list: "a list",
+    bool: "true or false",
+}
+
+
+def exploded(table: type[Table], items: Iterable[Any]) -> Iterator[Any]:
+    """The JSON of rows: the items, or one for each element of the list that holds the rows."""
+    member = table.collection.explode
+    for item in items:
+        if member is None:
+            yield item
+            continue
+        for element in item.get(member) or ():
+            yield {**item, member: element}

@@ -1,0 +1,289 @@
+"""What an answer of 403, 404 or 410 means: an error, or rows that are not there.
+
+One rule for every plan, so that ``= x``, ``IN (x)``, a join on x and a full scan agree:
+
+- A workspace or repository that a table's *options* name has to be there and to answer. All else
+  is the error that Bitbucket gave.
+- One that a spanning table comes upon, or that the query names, and that refuses, is left out with
+  a warning (or is an error, by option ``on_denied``). One that is not there has no rows.
+- A feature that a repository has turned off has no rows, with a warning.
+- An item that is not there is no row, and what belongs to it has none.
+
+Bitbucket answers 404 for an item that is not there, and as well for a whole repository that is
+not there or not visible. So after an item's 404 its listing is looked at, once per listing and
+session: it tells the one from the other, and a feature that is off, in one request. Any answer
+of that listing, or of another item in it, tells as much.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ..errors import Forbidden, Gone, NotFound, RequestError
+from ..pushdown.plan import Query
+from ..tables.addresses import fill
+from ..tables.columns import Column
+from ..tables.endpoints import SLUGS, Item, path_parameters
+from ..tables.json_values import BadValue, extractor
+from ..tables.table import Table
+from .left_out import Fact, LeftOut
+
+Parameters = dict[str, str]
+
+REFUSALS = (Forbidden, NotFound, Gone)
+"""The errors that :class:`Absence` judges."""
+
+_UUID = re.compile(r"\{.*\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Known:
+    """What a session has seen to be there: of one client, since others may see other things."""
+
+    MOST = 10_000
+    MOST_COMMITS = 50_000
+    MINUTE = 60.0
+    SECONDS = 600.0
+    """How long an answer is believed: a session may last for days."""
+
+    _of: ClassVar[dict[tuple[str, str], Known]] = {}
+
+    @classmethod
+    def of(cls, base_url: str, identity: str) -> Known:
+        return cls._of.setdefault((base_url, identity), cls())
+
+    def __init__(self) -> None:
+        self._answering: dict[str, float] = {}
+        self._spelled: dict[str, tuple[float, str]] = {}
+        self._reached: set[tuple[str, str]] = set()
+        self._reached_since = 0.0
+
+    def answers(self, path: str) -> bool:
+        """Whether a listing is known to be there."""
+        return time.monotonic() - self._answering.get(path, -self.SECONDS) < self.SECONDS
+
+    def note(self, path: str) -> None:
+        """A listing, or an item of it, has answered."""
+        if len(self._answering) >= self.MOST:
+            self._answering.clear()
+        self._answering[path] = time.monotonic()
+
+    def forget(self, path: str) -> None:
+        """A listing has refused."""
+        self._answering.pop(path, None)
+
+    def spelling(self, path: str) -> str | None:
+        """How Bitbucket spells the key of an item, if it was asked."""
+        since, spelled = self._spelled.get(path, (-self.SECONDS, None))
+        return spelled if time.monotonic() - since < self.SECONDS else None
+
+    def note_spelling(self, path: str, spelled: str) -> None:
+        if len(self._spelled) >= self.MOST:
+            self._spelled.clear()
+        self._spelled[path] = (time.monotonic(), spelled)
+
+    def is_reached(self, log: str, digest: str) -> bool:
+        """Whether a commit was in a listing a short while ago."""
+        if time.monotonic() - self._reached_since > self.MINUTE:
+            self._reached.clear()
+        return (log, digest) in self._reached
+
+    def note_reached(self, log: str, digest: str) -> None:
+        if not self._reached or len(self._reached) >= self.MOST_COMMITS:
+            self._reached.clear()
+            self._reached_since = time.monotonic()
+        self._reached.add((log, digest))
+
+
+class Absence:
+    """Judges refusals for one table's scan.
+
+    :param reader: the name of the table that is read, for messages.
+    :param bound: path parameters that the table's options fix.
+    :param ask: gets a path, after its template, with a query; the answer's JSON.
+    :param known: what the session has seen to be there.
+    :param left_out: is told what rows are left out for.
+    :param strict: whether a repository that refuses is an error in a spanning table as well.
+
+    The methods return where there are no rows, and raise the error otherwise. ``parameters`` are
+    the path's, as they were asked.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[str, str, Query], Any],
+        known: Known,
+        left_out: LeftOut,
+        strict: bool,
+    ) -> None:
+        self._ask = ask
+        self.known = known
+        self._left_out = left_out
+        self._strict = strict
+        self.reader = ""
+        self.bound: frozenset[str] = frozenset()
+
+    def answered(self, table: type[Table], parameters: Parameters) -> None:
+        """Note that the table's listing, or an item of it, is there."""
+        self.known.note(fill(table.collection.path, parameters))
+
+    def listing(self, error: RequestError, table: type[Table], parameters: Parameters) -> None:
+        """A listing refused: is what it belongs to there?"""
+        path = table.collection.path
+        self.known.forget(fill(path, parameters))
+        if isinstance(error, Forbidden):
+            return self._denied(error, path, parameters)
+        parent = table.parent
+        if parent is None or (isinstance(error, Gone) and not _is_optional(table)):
+            raise error
+        item, parameter = _leading_item(table)
+        optional = table.feature or table.absent_without
+        if parameter in self.bound and not optional:
+            raise error
+        found = self._look_up(parent.table, item, parameter, parameters, table.absent_without)
+        if found is None:
+            return None
+        needed = parent.table.column(table.absent_without) if table.absent_without else None
+        if needed is not None and _value(needed, found) is None:
+            return None
+        if table.feature is not None:
+            slug = _slug(path, parameters)
+            why = table.removed or error.detail or f"{error.message}."
+            self._left_out.add(self.reader, Fact("off", table.feature, slug, why))
+            return None
+        return self._denied(error, path, parameters)
+
+    def item(
+        self,
+        error: RequestError,
+        table: type[Table],
+        item: Item,
+        parameters: Parameters,
+        leads: bool = False,
+    ) -> None:
+        """An item refused: is its listing there?
+
+        :param leads: whether it was asked for what belongs to it, which then has no rows; a
+            warning says so of a repository or workspace.
+        """
+        if isinstance(error, Forbidden):
+            return self._denied(error, item.path, parameters)
+        if item.parameter in self.bound:
+            raise error
+        try:
+            self._probe(table, parameters)
+        except REFUSALS as refused:
+            return self.listing(refused, table, parameters)
+        if leads and item.parameter in SLUGS:
+            slug = _slug(item.path, parameters)
+            self._left_out.add(self.reader, Fact("missing", item.parameter, slug))
+        return None
+
+    def spelling(self, table: type[Table], parameter: str, parameters: Parameters) -> str | None:
+        """How Bitbucket spells a slug of a path; ``None`` where there is nothing of that name.
+
+        It takes a UUID and any letter case for a slug, where a comparison in SQL does not. Slugs
+        are made in lower case, so that only what is not takes a request, and that once.
+        """
+        given = parameters[parameter]
+        if given == given.lower() and not _UUID.fullmatch(given):
+            return given
+        owner, item = _owner(table, parameter)
+        asked = {**parameters, item.parameter: given}
+        path = fill(item.path, asked)
+        spelled = self.known.spelling(path)
+        if spelled is None:
+            found = self._look_up(owner, item, item.parameter, asked)
+            if found is None:
+                return None
+            spelled = _value(owner.column(item.key), found) or given
+            self.known.note_spelling(path, spelled)
+        if spelled != given:
+            self.respelled(parameter, given, spelled)
+        return spelled
+
+    def respelled(self, what: str, given: str, spelled: str) -> None:
+        """Let it be known that a query spells a name otherwise than Bitbucket does."""
+        self._left_out.add(self.reader, Fact("respelled", what, given, spelled))
+
+    def unlisted(self, digest: str) -> None:
+        """Let it be known that a commit is there, and in no listing."""
+        self._left_out.add(self.reader, Fact("unlisted", "commit", digest))
+
+    def _look_up(
+        self,
+        table: type[Table],
+        item: Item,
+        parameter: str,
+        parameters: Parameters,
+        wanted: str | None = None,
+    ) -> Any:
+        """An item that rows belong to; ``None`` where it is not there and has none."""
+        asked = {**parameters, item.parameter: parameters[parameter]}
+        columns = [table.column(name) for name in (item.key, wanted) if name]
+        fields = ",".join(filter(None, (part for c in columns for part in (c.path, c.within))))
+        try:
+            found = self._ask(item.path, fill(item.path, asked), Query((("fields", fields),)))
+        except REFUSALS as error:
+            self.item(error, table, item, asked, leads=True)
+            return None
+        self.answered(table, asked)
+        return found if isinstance(found, dict) else {}
+
+    def _probe(self, table: type[Table], parameters: Parameters) -> None:
+        """Raise the error of a listing that does not answer."""
+        path = fill(table.collection.path, parameters)
+        if not self.known.answers(path):
+            pagelen = (("pagelen", "1"),) if table.collection.pagelen else ()
+            self._ask(table.collection.path, path, Query((("fields", "next"), *pagelen)))
+            self.known.note(path)
+
+    def _denied(self, error: RequestError, template: str, parameters: Parameters) -> None:
+        slugs = [name for name in path_parameters(template) if name in SLUGS]
+        of_credential = isinstance(error, Forbidden) and error.scope_missing
+        if self._strict or of_credential or not slugs or slugs[-1] in self.bound:
+            raise error
+        why = f"{error.message}. {error.detail or ''}".strip()
+        self._left_out.add(self.reader, Fact("denied", slugs[-1], _slug(template, parameters), why))
+
+
+def _value(column: Column, item: Any) -> Any:
+    """A column's value, ``None`` for one that is none."""
+    try:
+        return extractor([column])(item)[column.name]
+    except BadValue:
+        return None
+
+
+def _slug(template: str, parameters: Parameters) -> str:
+    """The workspace and repository of a path, as people write them."""
+    named = [name for name in path_parameters(template) if name in SLUGS]
+    return "/".join(parameters[name] for name in named)
+
+
+def _leading_item(table: type[Table]) -> tuple[Item, str]:
+    """The endpoint of one parent, and the child's path parameter that tells which."""
+    assert table.parent is not None
+    supplied = {supplier: parameter for parameter, supplier in table.parent.supplies}
+    item = next(item for item in table.parent.table.items if item.key in supplied)
+    return item, supplied[item.key]
+
+
+def _is_optional(table: type[Table]) -> bool:
+    """Whether the table, or one that its rows belong to, takes a feature to be turned on."""
+    parent = table.parent
+    return table.feature is not None or (parent is not None and _is_optional(parent.table))
+
+
+def _owner(table: type[Table], parameter: str) -> tuple[type[Table], Item]:
+    """The table above that a path parameter is the key of, and the endpoint by that key."""
+    while table.parent is not None:
+        supplier = dict(table.parent.supplies)[parameter]
+        table = table.parent.table
+        for item in table.items:
+            if item.key == supplier:
+                return table, item
+        parameter = table.column(supplier).param or parameter
+    raise KeyError(parameter)

@@ -1,0 +1,92 @@
+"""Whether a table's listing has an item that was found by its key.
+
+Bitbucket answers ``commit/{hash}`` for every commit it stores, also for one that no branch or tag
+reaches any more, or never did. The listing of commits has those that are reached (it is like ``git
+log --all``, as its documentation says). A row must not come and go with the way that PostgreSQL
+takes, so that what is found by its hash is looked for among those that are reached. That takes no
+reading of the history: ``commits?include={hash}&exclude={every ref}`` has the commit exactly if no
+ref reaches it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from ..api import Listing
+from ..pushdown.plan import Kind, Plan, Query
+from ..tables.addresses import fill
+from ..tables.table import Reach, Table
+from .streams import Place, Requests, bad_answer
+
+EXCLUDED = 60  # hashes in one address, which must not get too long
+
+
+class Reachability:
+    """Looks for commits of one scan among those that their repository's refs reach."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._known = requests.absence.known
+        self._heads: dict[str, list[str]] = {}
+
+    def lists(self, plan: Plan, place: Place) -> bool:
+        """Whether the rows of a place are those of an item that its listing has."""
+        reach = plan.reach
+        if reach is None:
+            return True
+        digest = place.parameters[_parameter(plan.table)]
+        log = fill(reach.log, place.parameters)
+        if self._known.is_reached(log, digest) or self._reached(reach, log, place, digest):
+            return True
+        self._requests.absence.unlisted(digest)
+        return False
+
+    def note(self, plan: Plan, place: Place, digest: object) -> None:
+        """An item of a listing that has only what is reached."""
+        reach = plan.table.reached
+        if reach is not None and plan.kind is Kind.COLLECTION and isinstance(digest, str):
+            self._known.note_reached(fill(reach.log, place.parameters), digest)
+
+    def _reached(self, reach: Reach, log: str, place: Place, digest: str) -> bool:
+        heads = self._heads_of(reach, place)
+        found = digest in heads or any(
+            self._is_excluded(reach, log, digest, some) for some in _chunks(heads)
+        )
+        if found:
+            self._known.note_reached(log, digest)
+        return found
+
+    def _is_excluded(self, reach: Reach, log: str, digest: str, heads: tuple[str, ...]) -> bool:
+        pairs = [("include", digest), *(("exclude", head) for head in heads)]
+        query = Query((*pairs, ("fields", "values.hash"), ("pagelen", "1")))
+        answer = self._requests.ask(reach.log, log, query)
+        return isinstance(answer, dict) and answer.get("values") == []
+
+    def _heads_of(self, reach: Reach, place: Place) -> list[str]:
+        path = fill(reach.refs, place.parameters)
+        if path not in self._heads:
+            fields = (("fields", "next,values.target.hash"), ("pagelen", "100"))
+            pages = self._requests.pages(Listing(path, fields, endpoint=reach.refs))
+            refs = [ref for page in pages for ref in page]
+            targets = (ref.get("target") for ref in refs if isinstance(ref, dict))
+            hashes = (target.get("hash") for target in targets if isinstance(target, dict))
+            heads = [digest for digest in hashes if isinstance(digest, str)]
+            if refs and not heads:  # then nothing would be reached
+                raise bad_answer(path, "None of the refs says which commit it stands for.")
+            self._heads[path] = heads
+        return self._heads[path]
+
+
+def _parameter(table: type[Table]) -> str:
+    """The path parameter that is a commit's hash."""
+    if table.reached is not None:
+        return table.items[0].parameter
+    assert table.parent is not None
+    key = table.parent.table.items[0].key
+    return next(parameter for parameter, supplier in table.parent.supplies if supplier == key)
+
+
+def _chunks(heads: list[str]) -> Iterator[tuple[str, ...]]:
+    source = iter(heads)
+    return iter(lambda: tuple(itertools.islice(source, EXCLUDED)), ())

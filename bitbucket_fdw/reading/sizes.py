@@ -1,0 +1,88 @@
+"""Sizes of collections that a session has seen, for the planner's estimates."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar
+
+from ..pushdown.plan import Plan
+from ..tables.addresses import fill, path_text
+from ..tables.endpoints import path_parameters
+from ..tables.table import Table
+
+MOST = 5000  # sizes that are kept of one table
+_PATHS = 100  # collections of one plan that are looked up by name
+
+
+class Sizes:
+    """How many items each collection had when it was last read.
+
+    Collections differ: one repository has no pull requests, the next has thousands. So the size of
+    one says something of that one alone. Of many it says something once most of them are known.
+    """
+
+    _of: ClassVar[dict[tuple[str, str], Sizes]] = {}
+
+    @classmethod
+    def of(cls, base_url: str, identity: str) -> Sizes:
+        """Those of a client: estimates must not tell one user what another one can see."""
+        return cls._of.setdefault((base_url, identity), cls())
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, int]] = {}
+
+    def learn(self, table: type[Table], path: str, size: int) -> None:
+        """Remember the size of the table's collection at a path."""
+        seen = self._seen.setdefault(table.name, {})
+        if len(seen) >= MOST and path not in seen:
+            seen.pop(next(iter(seen)))
+        seen[path] = size
+
+    def guess(self, plan: Plan, places: float) -> float:
+        """Items of each of the collections that a plan asks, on average.
+
+        :param places: how many these are.
+
+        At least one: an empty collection says little of what it will hold, and no rows would have a
+        fan-out over thousands of collections look as cheap as reading a few of them by key.
+        """
+        seen = self._seen.get(plan.table.name)
+        if not seen:
+            return max(1.0, plan.table.rows)
+        if plan.parent is None:
+            return max(1.0, _mean([seen.get(path, self._other(plan)) for path in _paths(plan)]))
+        prefix = _prefix(plan)
+        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        if not near:
+            return max(1.0, plan.table.rows)
+        few = 2 * len(near) <= places
+        return max(1.0, _mean(near), plan.table.rows if few else 0.0)
+
+    def _other(self, plan: Plan) -> float:
+        """Of a collection that is not known, where others are: not less than is declared."""
+        seen = self._seen[plan.table.name]
+        return max(plan.table.rows, _mean(list(seen.values())))
+
+
+def _mean(sizes: list[float] | list[int]) -> float:
+    return sum(sizes) / len(sizes) if sizes else 1.0
+
+
+def _paths(plan: Plan) -> Iterator[str]:
+    """Addresses of the collections that a plan without a parent asks, or of the first of them."""
+    names = [binding.parameter for binding in plan.bindings]
+    values = itertools.product(*(binding.values for binding in plan.bindings))
+    for combination in itertools.islice(values, _PATHS):
+        texts = map(path_text, combination)
+        yield fill(plan.path, dict(zip(names, texts, strict=True)))
+
+
+def _prefix(plan: Plan) -> str:
+    """What all collections of a plan with a parent have in front: what the table's options fix."""
+    fixed = {supply.parameter: supply.fixed for supply in plan.supplies if supply.fixed}
+    for parameter in path_parameters(plan.path):
+        if parameter not in fixed:
+            head = plan.path[: plan.path.index(f"{{{parameter}}}")]
+            return fill(head, fixed)
+    return fill(plan.path, fixed)

@@ -1,0 +1,1 @@
+"""The declarations as rows (``bitbucket.tables``) and as pages (``docs/``)."""

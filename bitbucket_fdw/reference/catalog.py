@@ -1,0 +1,164 @@
+"""The table declarations as rows, for ``bitbucket.tables`` and ``bitbucket.columns``.
+
+Pure: no request is made. What is said to reach Bitbucket is asked of the planner's own rules, so
+that these rows cannot claim what a query does not do.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ..errors import OptionError
+from ..foreign_tables.importing import is_issue_table
+from ..options import UNSEEN
+from ..pushdown.conditions import Condition
+from ..pushdown.shippable import ship
+from ..sign_in.schemes import check_options
+from ..tables import TABLES, Table
+from ..tables.columns import Column
+from ..tables.endpoints import path_parameters
+from ..writing.requests import verbs, writable
+
+Row = Mapping[str, Any]
+
+OPTION_CHECKS = "option_checks"
+
+# Operators of conditions in SQL's spelling, by that of the planner.
+_OPERATORS = {
+    "=": "=",
+    "in": "IN",
+    "<>": "<>",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+    "~~": "LIKE",
+    "~~*": "ILIKE",
+    "is null": "IS NULL",
+    "is not null": "IS NOT NULL",
+}
+
+# A value of each type that a condition could hold.
+_SAMPLES: dict[str, Any] = {
+    "text": "a",
+    "bigint": 1,
+    "integer": 1,
+    "boolean": True,
+    "uuid": uuid.UUID(int=0),
+    "timestamptz": datetime(2024, 1, 1, tzinfo=timezone.utc),
+}
+
+_PATTERNS = ("~~", "~~*")
+
+
+def rows(table: str) -> tuple[Row, ...]:
+    """The rows of the catalog table ``tables`` or ``columns``; :class:`OptionError` for others."""
+    if table not in _CATALOG:
+        raise OptionError(
+            f'there is no catalog table "{table}"', hint=f"There are: {', '.join(_CATALOG)}."
+        )
+    return _collected(table)
+
+
+def table_rows() -> Iterator[Row]:
+    """One row per foreign table: what it shows, where it is read, what reaches Bitbucket."""
+    for table in TABLES:
+        yield {
+            "name": table.name,
+            "flat_name": table.flat_name(),
+            "level": table.level,
+            "description": table.description,
+            "endpoint": f"GET {table.collection.address}",
+            "item_endpoints": list(dict.fromkeys(f"GET {item.path}" for item in table.items)),
+            "classic_scopes": list(table.scopes.classic),
+            "granular_scopes": list(table.scopes.granular),
+            "primary_key": list(table.primary_key),
+            "filter_columns": [c.name for c in table.columns if operators(table, c)],
+            "sort_columns": [c.name for c in table.columns if c.sort],
+            "item_keys": [item.key for item in table.items],
+            "writes": list(verbs(table)),
+            "needs_issue_tracker": is_issue_table(table.name),
+            "removed": table.removed,
+        }
+
+
+def column_rows() -> Iterator[Row]:
+    """One row per column of each foreign table."""
+    for table in TABLES:
+        writing = {verb: writable(table, verb) for verb in verbs(table) if verb != "DELETE"}
+        for position, column in enumerate(table.columns, 1):
+            yield {
+                "table_name": table.name,
+                "position": position,
+                "name": column.name,
+                "flat_name": column.flat_name,
+                "type": column.type,
+                "description": column.description,
+                "operators": operators(table, column),
+                "sortable": column.sort is not None,
+                "request_per_row": not column.listed,
+                "writes": [verb for verb, columns in writing.items() if column.name in columns],
+            }
+
+
+def operators(table: type[Table], column: Column) -> list[str]:
+    """The operators whose conditions on ``column`` make Bitbucket send fewer rows."""
+    reaching = {op for op in _OPERATORS if table.collection.q and _ships(column, op)}
+    in_path = column.param is not None and column.param in path_parameters(table.collection.path)
+    if in_path or any(item.key == column.name for item in table.items):
+        reaching |= {"=", "in"}
+    if column.query is not None:
+        reaching.add("=")
+    return [spelled for op, spelled in _OPERATORS.items() if op in reaching]
+
+
+def _ships(column: Column, op: str) -> bool:
+    sample = column.filter.values[0] if column.filter and column.filter.values else None
+    value = _SAMPLES.get(column.type) if sample is None else sample
+    if value is None:
+        return False
+    if op == "in":
+        value = (value,)
+    elif op in _PATTERNS:
+        if column.type != "text":
+            return False
+        value = f"%{value}%"
+    return ship(Condition(column, op, value)) is not None
+
+
+def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
+    """What is wrong with the options of one object, a JSON object as text: no row, or one.
+
+    A null stands for a value that is not to be looked at. Part of the catalog since it needs no
+    server of Bitbucket's, and nobody's user mapping.
+    """
+    if level is None or given is None:
+        return
+    try:
+        values = json.loads(given)
+        check_options({k: UNSEEN if v is None else v for k, v in values.items()}, level)
+    except OptionError as error:
+        yield {
+            "level": level,
+            "options": given,
+            "message": error.message,
+            "hint": error.hint,
+        }
+
+
+_CATALOG: dict[str, Callable[[], Iterator[Row]]] = {
+    "tables": table_rows,
+    "columns": column_rows,
+    OPTION_CHECKS: lambda: iter(()),  # answers questions, and has no rows of its own
+}
+NAMES = tuple(_CATALOG)
+
+
+@functools.cache
+def _collected(table: str) -> tuple[Row, ...]:
+    return tuple(_CATALOG[table]())

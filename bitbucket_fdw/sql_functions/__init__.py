@@ -1,0 +1,1 @@
+"""What the SQL functions of schema ``bitbucket`` have done by Python."""

@@ -1,0 +1,29 @@
+"""How values stand in the API's paths."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import InvalidValue
+
+
+def path_text(value: Any) -> str:
+    """A value as it stands in a path, before percent-encoding: UUIDs have braces there."""
+    return f"{{{value}}}" if isinstance(value, uuid.UUID) else str(value)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A path template with every value percent-encoded, slashes among it.
+
+    :class:`InvalidValue` for a dot segment, or nothing at all: encoded or not, the address would be
+    that of something else.
+    """
+    for name, value in values.items():
+        if value in ("", ".", ".."):
+            raise InvalidValue(
+                f'"{value}" is no {name}', hint="It would lead to another address of the API."
+            )
+    return template.format(**{name: quote(value, safe="") for name, value in values.items()})

@@ -1,0 +1,81 @@
+"""Columns that many tables have in the same form, and what a comment on code can say."""
+
+from __future__ import annotations
+
+from .columns import Column, Filter, column
+from .writing import Field
+
+
+def account(
+    prefix: str, path: str, who: str, *, filters: str | None = None
+) -> tuple[Column, Column, Column, Column]:
+    """The four columns every account is flattened to.
+
+    :param prefix: of the column names (``author`` gives ``author_uuid`` and so on).
+    :param path: where the account stands in the JSON.
+    :param who: for the descriptions.
+    :param filters: BBQL path of the account, where ``q`` can reach into it.
+    """
+
+    def test(name: str) -> Filter | None:
+        return Filter(f"{filters}.{name}") if filters else None
+
+    return (
+        Column(f"{prefix}_uuid", "uuid", f"{path}.uuid", f"UUID of {who}", filter=test("uuid")),
+        Column(
+            f"{prefix}_account_id",
+            "text",
+            f"{path}.account_id",
+            f"Atlassian account id of {who}",
+            filter=test("account_id"),
+        ),
+        Column(
+            f"{prefix}_nickname",
+            "text",
+            f"{path}.nickname",
+            f"Nickname of {who}",
+            filter=test("nickname"),
+        ),
+        Column(f"{prefix}_display_name", "text", f"{path}.display_name", f"Display name of {who}"),
+    )
+
+
+def workspace_column() -> Column:
+    """The ``workspace`` column of every table below a workspace."""
+    return Column("workspace", "text", None, "Workspace slug", param="workspace")
+
+
+def repository_columns() -> tuple[Column, Column]:
+    """The ``workspace`` and ``repository`` columns of every table below a repository."""
+    return (
+        workspace_column(),
+        Column("repository", "text", None, "Repository slug", param="repository"),
+    )
+
+
+def inline_columns() -> tuple[Column, Column, Column]:
+    """Where a comment on code stands."""
+    return (
+        column("inline.path", "text", "File it stands at"),
+        column("inline.from", "bigint", "Line in the old version"),
+        column("inline.to", "bigint", "Line in the new version"),
+    )
+
+
+COMMENT_FIELDS = (
+    Field("content_raw", required=True),
+    Field("inline_path"),
+    Field("inline_from"),
+    Field("inline_to"),
+    Field("parent_id"),
+)
+"""What a new comment on code can say."""
+
+
+PARENT_OR_PLACE = (("parent_id",), ("inline_path", "inline_from", "inline_to"))
+"""An answer stands where the comment does that it answers: both are a 400 (seen live by users)."""
+
+
+def html_link() -> Column:
+    """The item's page on the web site."""
+    return Column("links_html_href", "text", "links.html.href", "Address of its page")

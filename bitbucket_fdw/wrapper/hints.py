@@ -1,0 +1,34 @@
+"""What a table's declaration adds to an error: scopes that are wanted, endpoints that are gone."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import BitbucketError, NotFound, RequestError
+from ..tables import Table
+
+_NO_TRACKER = (
+    "The repository has no issue tracker, or the endpoint is gone. Import with OPTIONS (issues "
+    "'never') to leave these tables out."
+)
+
+
+def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
+    """The error, with a detail or a hint of the table's; also for a table that is not known yet."""
+    if table is None or not isinstance(error, RequestError):
+        return error
+    if table.removed and error.status in (404, 410) and _asks_for(error, table):
+        error.detail = " ".join(filter(None, (error.detail, table.removed)))
+        if isinstance(error, NotFound):
+            # Bitbucket may have said that it is about access to the repository instead.
+            first = error.hint if "access" in (error.detail or "") else None
+            error.hint = " ".join(filter(None, (first, _NO_TRACKER)))
+    if error.status == 403 and error.method == "GET":
+        wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
+        error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
+    return error
+
+
+def _asks_for(error: RequestError, table: type[Table]) -> bool:
+    """Whether the request was the table's own, and not one for what it belongs to."""
+    return re.match(re.sub(r"\{\w+\}", "[^/]+", table.collection.path), error.path) is not None

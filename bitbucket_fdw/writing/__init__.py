@@ -1,0 +1,1 @@
+"""INSERT, UPDATE and DELETE: from changed rows to requests, and what becomes of them."""

@@ -1,0 +1,198 @@
+"""Rows as they are now at Bitbucket: what has to be known of them before a change is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from ..api import Answer, Client, Delivery, ScanContext
+from ..errors import BadResponse, BitbucketError, MissingValue, NotFound, RowUnknown
+from ..foreign_tables.binding import TableBinding
+from ..pushdown.conditions import Condition
+from ..pushdown.planner import plan
+from ..pushdown.request import Request
+from ..pushdown.typed_values import typed, typed_row
+from ..reading.execution import Execution
+from ..reading.sizes import Sizes
+from ..tables.addresses import fill, path_text
+from ..tables.endpoints import SLUGS, path_parameters
+from ..tables.json_values import column_value
+from ..tables.repositories import Repositories
+from ..tables.table import Table
+from ..tables.writing import Asked
+from .requests import WriteRequest
+
+Row = dict[str, Any]
+
+
+class Interrupts(Protocol):
+    """How to ask whether the statement should stop."""
+
+    def pending(self) -> bool:
+        """By a cancel, a time-out, or the session's end."""
+
+    def cancelled(self) -> bool:
+        """By a cancel alone: changes are still taken back when a session ends."""
+
+
+class Lookups:
+    """Reads rows of one foreign table, and sends what changes them.
+
+    Nothing comes from the cache. What is read or sent to take something back can be cancelled, but
+    does not end by itself because the statement was.
+    """
+
+    def __init__(
+        self, binding: TableBinding, client: Client, sizes: Sizes, interrupts: Interrupts
+    ) -> None:
+        self.binding = binding
+        self.client = client
+        self._sizes = sizes
+        self._interrupts = interrupts
+
+    @property
+    def table(self) -> type[Table]:
+        return self.binding.table
+
+    def scan(self, undoing: bool = False) -> ScanContext:
+        """Waiting for answers, until the statement is cancelled."""
+        interrupted = self._interrupts.cancelled if undoing else self._interrupts.pending
+        client = self.client
+        return ScanContext(
+            client.workers,
+            client.settings.max_requests,
+            interrupted,
+            fresh=True,
+            notice=client.notice,
+        )
+
+    def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
+        """Send a change and wait for its answer; raises a ``RequestError``.
+
+        ``unsettled`` of any error tells whether the change may have been applied all the same.
+        """
+        delivery = Delivery()
+        url = self.client.url(request.path, request.write.query)
+        try:
+            return scan.wait(
+                scan.submit(
+                    self.client.send,
+                    request.method,
+                    url,
+                    request.body,
+                    request.repeatable,
+                    scan,
+                    delivery,
+                )
+            )
+        except BitbucketError as error:
+            error.unsettled = delivery.give_up()
+            raise
+
+    def document(
+        self, identity: Row, columns: Iterable[str], paths: Iterable[str], undoing: bool = False
+    ) -> Any:
+        """The item of a row as Bitbucket has it now, with what columns and JSON paths name.
+
+        :class:`RowUnknown` if it is not there.
+        """
+        item = self.table.items[0]
+        keys = {item.parameter: item.key}
+        declared = [self.table.column(name).path for name in columns]
+        fields = sorted({*filter(None, declared), *paths})
+        scan = self.scan(undoing)
+        path = self._path(item.path, identity, keys)
+        url = self.client.url(path, (("fields", ",".join(fields)),))
+        try:
+            found = scan.wait(scan.submit(self.client.get, url, scan)).json
+        except NotFound:
+            raise self._gone(
+                {name: identity.get(name) for name in self.table.primary_key}
+            ) from None
+        if not isinstance(found, dict):
+            raise BadResponse(
+                f"GET {path} was answered with unexpected JSON",
+                method="GET",
+                path=path,
+                detail="It is no object.",
+            )
+        return found
+
+    def elsewhere(self, ask: Asked, row: Row) -> Any:
+        """A value from the endpoint that tells it beside the item; ``None`` if it does not."""
+        scan = self.scan()
+        path = self._path(ask.elsewhere, row, {})
+        url = self.client.url(path, (("fields", ask.elsewhere_path),))
+        try:
+            found = scan.wait(scan.submit(self.client.get, url, scan)).json
+        except NotFound:
+            return None
+        return column_value(found, tuple(ask.elsewhere_path.split(".")))
+
+    def _path(self, template: str, row: Row, keys: dict[str, str]) -> str:
+        """A path whose parameters are columns of a row."""
+        known = {**row, **self.bound_values()}
+        parameters = {}
+        for parameter in path_parameters(template):
+            column = self.table.column_of(parameter)
+            name = column.name if column else keys.get(parameter, parameter)
+            parameters[parameter] = path_text(known[name])
+        return fill(template, parameters)
+
+    def read(self, identity: Row, undoing: bool = False) -> Row:
+        """The row with that key; :class:`RowUnknown` if it is not there."""
+        key = {
+            name: typed(self.table.column(name), identity[name])
+            for name in self.table.primary_key
+            if identity.get(name) is not None
+        }
+        columns = frozenset(column.name for column in self.table.columns)
+        for row in self.found(key, columns, undoing):
+            return row
+        raise self._gone(key)
+
+    def _gone(self, key: Row) -> RowUnknown:
+        return RowUnknown(
+            "the row to change is not there any more",
+            detail=", ".join(f"{name} {value}" for name, value in key.items() if value is not None),
+        )
+
+    def found(self, tests: Row, columns: frozenset[str], undoing: bool = False) -> Iterator[Row]:
+        """The rows whose columns have the values of ``tests``."""
+        # As if the table's options named them: they have to be there, however they are spelled.
+        slugs = {c.param: c.name for c in self.table.columns if c.param in SLUGS}
+        places = {p: str(tests[name]) for p, name in slugs.items() if p and name in tests}
+        bound = {**places, **self.binding.bound}
+        conditions = tuple(
+            Condition(self.table.column(name), "=", value)
+            for name, value in tests.items()
+            if self.table.column(name).param not in bound
+        )
+        request = Request(self.table, bound, conditions, (), columns)
+        execution = Execution(self.client, self.scan(undoing), self._sizes)
+        for row in execution.rows(plan(request)):
+            row = {**self.bound_values(), **typed_row(self.table, row)}
+            if all(row.get(name) == value for name, value in tests.items()):
+                yield row
+
+    def of_repository(self, known: Row, column: str) -> Any:
+        """A column of the repository that a row is of; it names the default branch."""
+        bound = {name: str(known.get(name) or "") for name in SLUGS}
+        request = Request(Repositories, bound, columns=frozenset({"slug", column}))
+        execution = Execution(self.client, self.scan(), self._sizes)
+        for row in execution.rows(plan(request)):
+            if row[column] is not None:
+                return row[column]
+        raise MissingValue(
+            "the repository has no default branch to merge into",
+            hint="Name the destination branch.",
+        )
+
+    def bound_values(self) -> Row:
+        """The bound path parameters under their columns' names."""
+        found = {}
+        for parameter, value in self.binding.bound.items():
+            column = self.table.column_of(parameter)
+            if column is not None:
+                found[column.name] = value
+        return found

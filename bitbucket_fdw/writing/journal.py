@@ -1,0 +1,379 @@
+"""What was written in the transaction, in order, and what becomes of it at its end.
+
+HTTP has no rollback. One journal per backend keeps what was sent (mode ``immediate``) and what is
+still to be sent (mode ``commit``), each with the nesting level of its (sub)transaction, so that
+COMMIT, ROLLBACK and ROLLBACK TO SAVEPOINT can act on just their part. The host calls the hooks
+once per foreign table; all but the first call find nothing left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import BitbucketError, Cancelled, ConnectionFailure, NotFound, OutcomeUnknown
+from ..tables.table import Table
+from .requests import WriteRequest
+
+_LISTED = 20  # changes that an error names; the warning after a rollback names all
+
+
+Place = tuple[str, str]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a request.
+
+    :param row: the row, or the part of it, that Bitbucket shows now.
+    :param undo: the request that takes it back, if there is one.
+    :param nothing: it changed nothing: the row was as it was to be, or stayed as it was.
+    :param error: to be raised all the same, once it is on record.
+    """
+
+    row: dict[str, Any]
+    undo: WriteRequest | None = None
+    nothing: bool = False
+    error: BitbucketError | None = None
+
+
+class Sender(Protocol):
+    """Sends requests for one foreign table."""
+
+    @property
+    def place(self) -> Place:
+        """Which Bitbucket it is, and who writes: base URL and the credential's identity.
+
+        Rows of two places are different ones, whatever their keys.
+        """
+
+    def send(self, request: WriteRequest, waited: bool) -> Sent:
+        """Send it; raises a :class:`BitbucketError`, ``unsettled`` if it may have been applied.
+
+        :param waited: it waited for COMMIT.
+        """
+
+    def take_back(self, request: WriteRequest) -> None:
+        """Send a request that takes back another one."""
+
+
+@dataclass
+class Entry:
+    """A request that was sent.
+
+    ``known`` is whether its outcome is; ``label`` says what it did, for messages.
+    """
+
+    request: WriteRequest
+    sender: Sender
+    level: int
+    undo_wanted: bool
+    undo: WriteRequest | None = None
+    known: bool = False
+    label: str = ""
+
+    @property
+    def key(self) -> Key:
+        """The row's; of one that was inserted it is known from the request that deletes it."""
+        request = self.undo if self.request.verb == "INSERT" and self.undo else self.request
+        return _key(self.sender.place, request)
+
+
+@dataclass
+class Pending:
+    """A request that waits for COMMIT; ``number`` counts all that ever did."""
+
+    request: WriteRequest
+    sender: Sender
+    level: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is to be said after a rollback: entries taken back, and those that stay, in order."""
+
+    undone: tuple[str, ...]
+    stays: tuple[str, ...]
+
+    @property
+    def message(self) -> str | None:
+        """The warning's text, ``None`` if nothing stays at Bitbucket."""
+        if not self.stays:
+            return None
+        count = len(self.stays)
+        subject = "1 change stays" if count == 1 else f"{count} changes stay"
+        taken_back = f"; {len(self.undone)} taken back" if self.undone else ""
+        return f"{subject} at Bitbucket although the transaction was rolled back{taken_back}"
+
+    @property
+    def detail(self) -> str:
+        """The changes that stay, numbered in the order they were sent."""
+        return "\n".join(f"{n}. {text}" for n, text in enumerate(self.stays, 1))
+
+
+class Journal:
+    """The backend's writes of the current transaction."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._queue: list[Pending] = []
+        self._queued_by_key: dict[Key, list[Pending]] = {}
+        self.position = 0  # how many requests have ever waited
+        self._failing: Entry | None = None
+        self._transaction = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def enter(self, transaction: int) -> list[str]:
+        """Be told which transaction it is, by its start; what the last one never sent.
+
+        Multicorn2 does not tell its wrappers of PREPARE TRANSACTION. What waited for that
+        transaction's COMMIT must not be sent with another's.
+        """
+        never_sent: list[str] = []
+        if transaction != self._transaction:
+            never_sent = [str(pending.request) for pending in self._queue]
+            self.commit()
+        self._transaction = transaction
+        return never_sent
+
+    # --- writing ---
+
+    def send(
+        self,
+        request: WriteRequest,
+        sender: Sender,
+        level: int,
+        undo_wanted: bool,
+        waited: bool = False,
+    ) -> dict[str, Any]:
+        """Send now; the row, or the part of it, that Bitbucket shows.
+
+        The entry is made first, so that a cancelled request is not forgotten.
+        """
+        entry = Entry(request, sender, level, undo_wanted, label=str(request))
+        self._entries.append(entry)
+        self._failing = entry
+        try:
+            sent = sender.send(request, waited)
+        except BitbucketError as error:
+            if not error.unsettled:
+                self._entries.remove(entry)
+            raise
+        entry.known = True
+        entry.label = _label(request, sent.row)
+        entry.undo = sent.undo
+        if sent.nothing:
+            self._entries.remove(entry)
+        if sent.error is not None:
+            raise sent.error
+        self._failing = None
+        return sent.row
+
+    def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
+        """Keep for COMMIT."""
+        self.position += 1
+        self._keep(Pending(request, sender, level, self.position))
+
+    def waits(self, place: Place) -> bool:
+        """Whether anything waits for COMMIT there."""
+        return any(pending.sender.place == place for pending in self._queue)
+
+    def queued(
+        self, place: Place, table: type[Table], until: int | None = None
+    ) -> Iterator[WriteRequest]:
+        """What waits for COMMIT, in order: of a table.
+
+        :param until: a ``position``; what was queued after it is left out.
+        """
+        for pending in self._queue:
+            if until is not None and pending.number > until:
+                return
+            if pending.request.table is table and pending.sender.place == place:
+                yield pending.request
+
+    def queued_for(
+        self, place: Place, table: type[Table], key: Key, until: int | None = None
+    ) -> Iterator[WriteRequest]:
+        """What waits for COMMIT, in order: of one row by its primary key.
+
+        :param until: a ``position``; what was queued after it is left out.
+        """
+        for pending in self._queued_by_key.get((*place, table.name, *key), ()):
+            if until is None or pending.number <= until:
+                yield pending.request
+
+    def _keep(self, pending: Pending) -> None:
+        self._queue.append(pending)
+        key = _key(pending.sender.place, pending.request)
+        self._queued_by_key.setdefault(key, []).append(pending)
+
+    def _keep_queued(self, queue: list[Pending]) -> None:
+        self._queue, self._queued_by_key = [], {}
+        for pending in queue:
+            self._keep(pending)
+
+    def sent_before(self) -> str:
+        """For the error of a change that failed: which ones went through before it."""
+        sent = [entry for entry in self._entries if entry is not self._failing]
+        if not sent:
+            return ""
+        more = len(sent) - _LISTED
+        rest = f"; and {more} more" if more > 0 else ""
+        return f"Sent before it in this transaction: {_numbered(sent[:_LISTED], '; ')}{rest}."
+
+    # --- the transaction's end ---
+
+    def pre_commit(self) -> None:
+        """Send what waits. If one fails, what was sent is taken back and the error raised."""
+        queue = self._queue
+        self._keep_queued([])
+        for number, pending in enumerate(queue, 1):
+            try:
+                self.send(pending.request, pending.sender, 1, undo_wanted=True, waited=True)
+            except Cancelled:
+                raise  # PostgreSQL's own error comes instead: the rollback's warning has to tell
+            except BitbucketError as error:
+                aftermath = self.rollback(1)
+                error.detail = " ".join(
+                    filter(None, (error.detail, _progress(number, len(queue), aftermath)))
+                )
+                raise
+
+    def commit(self) -> None:
+        """The transaction was committed: nothing can come back any more."""
+        self._entries.clear()
+        self._keep_queued([])
+        self._failing = None
+
+    def sub_commit(self, level: int) -> None:
+        """A subtransaction became part of the one around it."""
+        for entry in self._entries:
+            entry.level = min(entry.level, level - 1)
+        for pending in self._queue:
+            pending.level = min(pending.level, level - 1)
+
+    def rollback(self, level: int) -> Aftermath:
+        """Forget what waits and take back what can be, from ``level`` inwards."""
+        self._keep_queued([pending for pending in self._queue if pending.level < level])
+        lost = [entry for entry in self._entries if entry.level >= level]
+        self._entries = [entry for entry in self._entries if entry.level < level]
+        self._failing = None
+        return _taken_back(lost)
+
+
+def _taken_back(lost: list[Entry]) -> Aftermath:
+    """Undo from the last to the first what is to be undone."""
+    outcomes: dict[int, str | None] = {}  # why each stays; None: it does not
+    deleted: dict[Key, list[int]] = {}  # rows that stay deleted, and what led there
+    short_lived = _short_lived(lost)
+    given_up: str | None = None
+    for n, entry in reversed(list(enumerate(lost))):
+        since = deleted.get(entry.key) if entry.known and entry.undo_wanted else None
+        if since is not None and entry.request.verb == "INSERT":
+            # Inserted and deleted: nothing of it is left.
+            outcomes.update(dict.fromkeys((n, *deleted.pop(entry.key))))
+            continue
+        back = False
+        if since is not None and entry.request.verb == "UPDATE":
+            why: str | None = "the row was deleted"  # and a PUT might make it anew
+            since.append(n)
+        elif n in short_lived:
+            why = ""  # until its INSERT is come to
+        else:
+            why = _why_it_stays(entry)
+            if why is None:
+                back, why, given_up = _take_back(entry, given_up)
+        outcomes[n] = why
+        if entry.request.verb == "DELETE" and not back:
+            deleted[entry.key] = [n]
+    labels = [(entry.label, outcomes[n]) for n, entry in enumerate(lost)]
+    return Aftermath(
+        tuple(label for label, why in labels if why is None),
+        tuple(f"{label} ({why})" if why else label for label, why in labels if why is not None),
+    )
+
+
+def _short_lived(lost: list[Entry]) -> set[int]:
+    """Which entries delete a row that an earlier one inserted: it need not be made again."""
+    inserted: set[Key] = set()
+    found = set()
+    for n, entry in enumerate(lost):
+        if not (entry.known and entry.undo_wanted):
+            continue
+        if entry.request.verb == "INSERT" and entry.undo is not None:
+            inserted.add(entry.key)
+        elif entry.request.verb == "DELETE" and entry.key in inserted:
+            inserted.discard(entry.key)
+            found.add(n)
+    return found
+
+
+def _why_it_stays(entry: Entry) -> str | None:
+    """Why nothing can be done about it; ``None`` if it is to be taken back."""
+    if not entry.known:
+        return _UNKNOWN
+    if not entry.undo_wanted:
+        return ""
+    return None if entry.undo else "Bitbucket cannot take it back"
+
+
+_UNKNOWN = "it is not known whether it was applied"
+
+
+def _take_back(entry: Entry, given_up: str | None) -> tuple[bool, str | None, str | None]:
+    """Undo one request.
+
+    :param given_up: why it is not even tried.
+
+    Returns whether it was undone, what there is to say of it, and why others need not be tried.
+    """
+    assert entry.undo is not None
+    if given_up:
+        return False, given_up, given_up
+    writes = entry.request.table.writes
+    try:
+        entry.sender.take_back(entry.undo)
+    except NotFound as error:
+        if entry.undo.method == "DELETE":
+            return True, None, None  # it is not there any more
+        return False, f"taking it back failed: {error.message}", None
+    except BitbucketError as error:
+        # A rollback cannot fail, and it should not take minutes for each of many changes.
+        hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))
+        skipped = f"not taken back after that failed for another: {error.message}"
+        return False, f"taking it back failed: {error.message}", skipped if hopeless else None
+    if entry.request.verb == "INSERT" and entry.undo.write is writes.withdraw:
+        return True, "withdrawn, since it cannot be deleted", None
+    if entry.request.verb == "DELETE" and writes.anew:
+        return True, f"made anew: {writes.anew}", None
+    return True, None, None
+
+
+def _key(place: Place, request: WriteRequest) -> Key:
+    return (*place, request.table.name, *request.key)
+
+
+def _label(request: WriteRequest, row: dict[str, Any]) -> str:
+    made = row.get("id") or row.get("name")
+    return f"{request} ({made})" if request.verb == "INSERT" and made else str(request)
+
+
+def _numbered(entries: Iterable[Entry], separator: str) -> str:
+    doubts = (f"{e.label} ({_UNKNOWN})" if not e.known else e.label for e in entries)
+    return separator.join(f"{n}. {text}" for n, text in enumerate(doubts, 1))
+
+
+def _progress(number: int, count: int, aftermath: Aftermath) -> str:
+    said = f"It was change {number} of {count} sent at COMMIT"
+    if number == 1 and not aftermath.stays:
+        return f"{said}."
+    said += f"; {len(aftermath.undone)} before it were taken back"
+    return f"{said}, these stay: {'; '.join(aftermath.stays)}." if aftermath.stays else f"{said}."
+
+
+JOURNAL = Journal()

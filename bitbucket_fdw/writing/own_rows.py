@@ -1,0 +1,165 @@
+"""Rows that only their own account can write: verdicts on pull requests.
+
+Bitbucket's endpoints for them name no account, they act for whoever calls. So a row has to be
+found to be the caller's own. ``GET /user`` tells who that is, but not to access tokens (403, seen
+live), nor without a scope for it. Then the change is sent, it is seen whose verdict it changed, and
+one that was not meant is put back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import (
+    BitbucketError,
+    Cancelled,
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    RowUnknown,
+    Unauthorized,
+)
+from ..pushdown.typed_values import typed
+from .current_rows import Lookups
+from .requests import WriteRequest, verdict
+
+Row = dict[str, Any]
+Given = dict[uuid.UUID, Any]  # each account's verdict on one pull request, where it has one
+Send = Callable[[WriteRequest], Any]
+
+
+class Verdicts:
+    """For a table whose declaration names its rows' ``own`` account, and one account each."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+        self._table = lookups.table
+        self._own = self._table.writes.own or ""
+        self._state = next((t.column for t in self._table.writes.withdrawals), "")
+        self._account_known = True
+
+    def require_own(self, row: Row) -> None:
+        """:class:`RowUnknown` if the row is another account's, as far as that can be told now."""
+        mine = self._account()
+        self._account_known = mine is not None
+        if mine is not None and row.get(self._own) != mine:
+            raise _of_another(f"Only rows with {self._own} {mine} can be written by it.")
+
+    def send(
+        self, request: WriteRequest, send: Send, to_take_back: bool
+    ) -> tuple[Any, WriteRequest | None]:
+        """Send a change: the answer, and the request that takes it back.
+
+        :param to_take_back: whether what an INSERT replaces has to be known.
+        """
+        if request.verb == "INSERT":
+            before = self._given(request) if to_take_back else {}
+            answer = send(request)
+            caller = self._answered(answer)
+            row = {**request.identity, self._own: caller}
+            now = answer.get("state") if isinstance(answer, dict) else None
+            return answer, self._verdict(row, now, before.get(caller) if caller else None)
+        if self._account_known:
+            return send(request), request.undo
+        return self._send_and_see(request, send), request.undo
+
+    def _send_and_see(self, request: WriteRequest, send: Send) -> Any:
+        """Send a change for whoever calls; put it back if that is not the row's account."""
+        meant = request.identity[self._own]
+        before = self._given(request)
+        try:
+            answer = send(request)
+        except NotFound:
+            if request.verb == "DELETE" and meant in before:
+                raise _of_another("The credential has no such verdict itself.") from None
+            raise
+        try:
+            caller = self._answered(answer) or self._withdrawn(request, before)
+            if caller in (None, meant):
+                return answer
+            self._put_back(request, caller, before.get(caller), send)
+        except BitbucketError as error:
+            error.unsettled = True  # it was applied, to whosever row
+            raise
+        raise _of_another(f"Only rows with {self._own} {caller} can be written by it.")
+
+    def _withdrawn(self, request: WriteRequest, before: Given) -> uuid.UUID | None:
+        """The account whose verdict is not there any more."""
+        meant: uuid.UUID = request.identity[self._own]
+        try:
+            after = self._given(request)
+        except Cancelled:
+            raise
+        except BitbucketError as error:
+            raise OutcomeUnknown(
+                "it is not known whose verdict was withdrawn",
+                method=request.method,
+                path=request.path,
+                detail=str(error),
+                hint="SELECT the pull request's verdicts.",
+            ) from None
+        if meant not in after:
+            return meant
+        # Somebody else may have withdrawn one just now: with two of them, neither is put back.
+        gone: list[uuid.UUID] = [account for account in before if account not in after]
+        if len(gone) == 1:
+            return gone[0]
+        raise _of_another("The credential has no such verdict itself.")
+
+    def _put_back(self, request: WriteRequest, caller: Any, wanted: Any, send: Send) -> None:
+        present = None if request.verb == "DELETE" else request.values[self._state]
+        back = self._verdict({**request.identity, self._own: caller}, present, wanted)
+        try:
+            if back is not None:
+                send(back)
+        except BitbucketError as error:
+            did = "was withdrawn" if present is None else f"is {present}"
+            raise _of_another(
+                f"Only rows with {self._own} {caller} can be written by it.",
+                f"The credential acts for itself, so that its own {did}: {error.message}.",
+            ) from None
+
+    def _verdict(self, row: Row, present: Any, wanted: Any) -> WriteRequest | None:
+        return verdict(self._table, self._lookups.binding.bound, row, present, wanted)
+
+    # --- reading ---
+
+    def callers(self, identity: Row) -> Row:
+        """The identity of the caller's own row; :class:`RowUnknown` if it cannot be told."""
+        mine = self._account()
+        if mine is None:
+            raise _of_another("The credential may not know its own account.")
+        return {**identity, self._own: mine}
+
+    def _account(self) -> uuid.UUID | None:
+        """The account that the credential acts for; ``None`` if it may not know."""
+        client, scan = self._lookups.client, self._lookups.scan()
+        url = client.url("/user", (("fields", "uuid"),))
+        try:
+            user = scan.wait(scan.submit(client.get, url, scan)).json
+        except (Unauthorized, Forbidden):
+            return None  # if nothing else works either, the change itself will say so
+        return self._uuid(user)
+
+    def _given(self, request: WriteRequest) -> Given:
+        *place, account = self._table.primary_key
+        known = {**request.identity, **self._lookups.bound_values()}
+        tests = {name: typed(self._table.column(name), known[name]) for name in place}
+        columns = frozenset({*self._table.primary_key, self._state})
+        rows = self._lookups.found(tests, columns)
+        return {row[account]: row[self._state] for row in rows if row[self._state] is not None}
+
+    def _answered(self, answer: Any) -> uuid.UUID | None:
+        """The account that an answer, a participant, says it is about."""
+        return self._uuid(answer.get("user")) if isinstance(answer, dict) else None
+
+    def _uuid(self, user: Any) -> uuid.UUID | None:
+        text = user.get("uuid") if isinstance(user, dict) else None
+        found = typed(self._table.column(self._own), str(text).strip("{}"))
+        return found if isinstance(found, uuid.UUID) else None
+
+
+def _of_another(hint: str, detail: str | None = None) -> RowUnknown:
+    return RowUnknown("the row is another account's", detail=detail, hint=hint)

@@ -1,0 +1,379 @@
+"""Sends the changes of one foreign table: what is read before and after a request, and what an
+answer is worth.
+
+An answer says that Bitbucket took a change. It does not prove what was stored: members that the
+request did not name may be lost, and some are echoed without being kept. What a table's
+declaration says of that is looked after here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ..api import ScanContext
+from ..errors import (
+    BitbucketError,
+    Cancelled,
+    MissingValue,
+    NotStored,
+    OutcomeUnknown,
+    Rejected,
+    RequestError,
+    TooManyRequests,
+)
+from ..pushdown.typed_values import typed, typed_row
+from ..reading.items import exploded
+from ..tables.endpoints import path_parameters
+from ..tables.json_values import column_value, extractor
+from ..tables.writing import Asked
+from .current_rows import Lookups
+from .journal import Sent
+from .own_rows import Verdicts
+from .requests import WriteRequest, asked_before, completed, putting_back, read_before, undo
+
+_POLL = 1.0  # seconds between two looks at an answer that comes later
+
+Row = dict[str, Any]
+Warn = Callable[[str], None]
+
+
+class Sending:
+    """Sends requests for one foreign table.
+
+    :param patience: seconds to wait for what Bitbucket finishes later.
+    :param warn: sends the client a WARNING.
+    """
+
+    def __init__(
+        self, lookups: Lookups, verdicts: Verdicts | None, patience: float, warn: Warn
+    ) -> None:
+        self._lookups = lookups
+        self._table = lookups.table
+        self._bound = lookups.binding.bound
+        self._verdicts = verdicts
+        self._patience = patience
+        self._warn = warn
+
+    def send(self, request: WriteRequest, to_take_back: bool) -> Sent:
+        """Send a change, and see to what became of it.
+
+        :param to_take_back: whether it may have to be taken back.
+        """
+        request, present = self._completed(request)
+        back = request.undo
+        try:
+            if self._verdicts:
+                answer, back = self._verdicts.send(request, self.transmit, to_take_back)
+            else:
+                answer = self.transmit(request)
+        except RequestError as error:
+            row = self._settled(request, error)
+            return Sent(all_shown(row), nothing=True)
+        row = self._row(request, answer)
+        _require_row(request, row)
+        try:
+            return self._seen_to(request, present, row, back)
+        except BitbucketError as error:
+            error.unsettled = True
+            raise
+
+    def take_back(self, request: WriteRequest) -> None:
+        """Send a request that takes back another one."""
+        request, _ = self._completed(request, undoing=True)
+        self.transmit(request, undoing=True)
+
+    def transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
+        """Send a request; the answer's JSON, of a task's end where it is finished later."""
+        if request.method == "PUT" and self._table.writes.upserts:
+            self._lookups.read(request.identity, undoing)  # it must not be made again
+        scan = self._lookups.scan(undoing)
+        answer = self._lookups.send(request, scan)
+        if answer.status == 202 and answer.location:
+            return self._outcome(request, answer.location, scan)
+        return answer.json
+
+    # --- before ---
+
+    def _completed(self, request: WriteRequest, undoing: bool = False) -> tuple[WriteRequest, Row]:
+        """The request with the present values that it needs, and these."""
+        columns, asked = read_before(request), asked_before(request)
+        if not columns and not asked:
+            return request, {}
+        columns = (*columns, *(name for ask in asked for name in self._row_columns(ask)))
+        paths = [ask.path for ask in asked]
+        document = self._lookups.document(request.identity, columns, paths, undoing)
+        present = self._present(document, columns)
+        found = {}
+        for ask in asked:
+            found[ask.column] = column_value(document, tuple(ask.path.split(".")))
+            if found[ask.column] is None:
+                row = {**request.identity, **present}
+                found[ask.column] = self._lookups.elsewhere(ask, row)
+            if found[ask.column] is None:
+                raise MissingValue(
+                    f"Bitbucket does not tell which {ask.column} is the default",
+                    hint=f"Give it: SET {ask.column} = ….",
+                )
+        return completed(request, self._bound, present, found), present
+
+    def _row_columns(self, ask: Asked) -> list[str]:
+        """The columns that lead to where a value is told."""
+        named = path_parameters(ask.elsewhere)
+        return [
+            column.name for column in self._table.columns if column.path and column.name in named
+        ]
+
+    def _present(self, document: Any, columns: tuple[str, ...]) -> Row:
+        """Columns of an item, typed; those that it does not have are left out."""
+        there = [
+            column
+            for column in map(self._table.column, columns)
+            if column.present or _holds(document, column.keys)
+        ]
+        return typed_row(self._table, extractor(there)(document))
+
+    # --- after ---
+
+    def _settled(self, request: WriteRequest, error: RequestError) -> Row:
+        """The row, where an error just says that it has the state asked for; else raises it."""
+        transition = request.transition
+        if transition is None or error.status not in transition.settled:
+            raise error
+        identity = request.identity
+        try:
+            if self._verdicts and request.verb == "INSERT":
+                identity = self._verdicts.callers(identity)
+            row = self._lookups.read(identity)
+        except Cancelled:
+            raise
+        except BitbucketError:
+            raise error from None
+        if row.get(transition.column) != transition.value:
+            raise error
+        return row
+
+    def _seen_to(
+        self, request: WriteRequest, present: Row, row: Row, back: WriteRequest | None
+    ) -> Sent:
+        """What is known of a change that was applied, once what it lost is back."""
+        now = {**request.identity, **typed_row(self._table, row)}
+        row = {**row, **self._kept(request, present, now)}
+        taken_back_by = undo(request, now, self._bound) if back is None else back
+        sent = Sent(row, taken_back_by)
+        echoed = {n: v for n, v in request.values.items() if n in request.write.echoed}
+        if not echoed:
+            return sent
+        stored = self._present(
+            self._lookups.document(request.identity, tuple(echoed), ()), tuple(echoed)
+        )
+        kept = {name: value for name, value in stored.items() if value != echoed[name]}
+        if not kept:
+            return sent
+        return replace(
+            sent,
+            row={**row, **all_shown(kept)},
+            nothing=echoed.keys() == request.values.keys(),
+            error=_not_stored(request, kept),
+        )
+
+    def _kept(self, request: WriteRequest, present: Row, now: Row) -> Row:
+        """Put back what the request lost without naming it; the columns that are back."""
+        lost = self._lost(request, present, now)
+        if not lost:
+            return {}
+        again: Row = lost
+        why = "it was lost again"
+        try:
+            back = putting_back(request, self._bound, now, lost)
+            answer = self._row(back, self.transmit(back))
+            again = self._lost(request, present, {**now, **typed_row(self._table, answer)})
+        except Cancelled:
+            self._warn_of_lost(request, lost, "the statement was cancelled")
+            raise
+        except BitbucketError as error:
+            why = error.message
+        if again:
+            self._warn_of_lost(request, again, why)
+            return {}
+        return all_shown(lost)
+
+    def _lost(self, request: WriteRequest, present: Row, now: Row) -> Row:
+        """What a column held before, where it holds less now."""
+        names = [f.column for f in request.write.keeps if f.column not in request.values]
+        before = {name: present[name] for name in names if present.get(name)}
+        unseen = tuple(name for name in before if now.get(name) is None)
+        if unseen:  # emptied, or just not shown
+            document = self._lookups.document(request.identity, unseen, ())
+            now = {**now, **self._present(document, unseen)}
+        return {name: value for name, value in before.items() if _is_less(now.get(name), value)}
+
+    def _warn_of_lost(self, request: WriteRequest, lost: Row, why: str) -> None:
+        for name, value in lost.items():
+            self._warn(
+                f"{self._table.name}: {request.method} {request.path} emptied {name}, and it could "
+                f"not be put back ({why}). It was: {_shown(_named(value))}"
+            )
+
+    def _outcome(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
+        """What came of a write that Bitbucket finishes later: the row it leads to."""
+        try:
+            return self._awaited(request, location, scan)
+        except Rejected:
+            raise  # it was refused in the end
+        except (RequestError, TooManyRequests) as error:
+            if isinstance(error, OutcomeUnknown):
+                raise
+            raise _unfinished(request, str(error)) from None
+        except BitbucketError as error:
+            error.unsettled = True
+            raise
+
+    def _awaited(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
+        client = self._lookups.client
+        url = client.absolute(location)
+        until = time.monotonic() + self._patience
+        while True:
+            status = scan.wait(scan.submit(client.get, url, scan)).json
+            told = status if isinstance(status, dict) else {}
+            if told.get("task_status") == "SUCCESS":
+                return told.get("merge_result")
+            if told.get("task_status") != "PENDING":
+                raise _unfinished(request, f"Its task is {told.get('task_status')!r}.")
+            if time.monotonic() > until:
+                raise _unfinished(request, f"It is not finished after {self._patience:g} seconds.")
+            for _ in range(int(_POLL / 0.05)):
+                scan.check()
+                time.sleep(0.05)
+
+    def _row(self, request: WriteRequest, answer: Any) -> Row:
+        """The row, or the part of it, that an answer shows."""
+        table, part = self._table, request.write.answers
+        if part is not None:
+            answer = {part: answer}
+        elif not isinstance(answer, dict) or request.verb == "DELETE":
+            return {}
+        member = table.collection.explode
+        if member and not isinstance(answer.get(member), list):
+            answer = {member: [answer]}
+        in_path = {c.name for c in table.columns if c.param} | (
+            {"pull_request_id"} if table.collection.explode else set()
+        )
+        columns = [
+            column
+            for column in table.columns
+            if column.path and column.name not in in_path and part in (None, column.keys[0])
+        ]
+        for item in exploded(table, [answer]):
+            row = extractor(columns)(item)
+            return {**row, **{name: request.identity.get(name) for name in in_path}}
+        return {}
+
+
+def _require_row(request: WriteRequest, row: Row) -> None:
+    """:class:`OutcomeUnknown` if an answer does not show the row: nothing is known but that it
+    was no refusal."""
+    if request.verb == "DELETE":
+        return
+    table, part = request.table, request.write.answers
+    if part is not None:
+        if request.method == "DELETE" or any(row.get(n) for n in row if _below(request, n, part)):
+            return
+    else:
+        told = [n for n in table.primary_key if table.column(n).path]
+        known = {n: typed(table.column(n), row.get(n)) for n in told}
+        if all(known.values()) and not _other_row(request, known):
+            return
+    raise OutcomeUnknown(
+        f"it is not known what {request.method} {request.path} did",
+        method=request.method,
+        path=request.path,
+        detail="Bitbucket answered that it was done, but not with the row.",
+        hint="SELECT the row before repeating it.",
+    )
+
+
+def _below(request: WriteRequest, name: str, part: str) -> bool:
+    column = request.table.column(name)
+    return bool(column.path) and column.keys[0] == part and len(column.keys) > 1
+
+
+def _other_row(request: WriteRequest, known: Row) -> bool:
+    """Whether an UPDATE's answer is about another row."""
+    if request.verb == "INSERT":
+        return False
+    table, identity = request.table, request.identity
+    return any(
+        str(value).casefold() != str(typed(table.column(name), identity[name])).casefold()
+        for name, value in known.items()
+        if identity.get(name) is not None
+    )
+
+
+def _is_less(now: Any, before: Any) -> bool:
+    """Whether something is gone: a text that is empty, or a member of a list."""
+    if isinstance(before, list):
+        there = [_name_of(member) for member in now] if isinstance(now, list) else []
+        return any(_name_of(member) not in there for member in before)
+    return not now
+
+
+def _name_of(member: Any) -> Any:
+    if isinstance(member, dict):
+        return member.get("uuid") or member.get("account_id") or json.dumps(member, sort_keys=True)
+    return member
+
+
+def _named(value: Any) -> Any:
+    return [_name_of(member) for member in value] if isinstance(value, list) else value
+
+
+def _holds(document: Any, keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return True
+
+
+def _shown(value: Any) -> Any:
+    """A typed value as rows have them that were read: hosts take UUIDs, JSON and times as text."""
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def all_shown(row: Row) -> Row:
+    """``_shown``, of a row."""
+    return {name: _shown(value) for name, value in row.items()}
+
+
+def _unfinished(request: WriteRequest, why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"it is not known whether {request.method} {request.path} was applied",
+        method=request.method,
+        path=request.path,
+        detail=f"Bitbucket took it to finish it later. {why}",
+        hint="SELECT the row before repeating it.",
+    )
+
+
+def _not_stored(request: WriteRequest, kept: Row) -> NotStored:
+    columns = ", ".join(f"{name} {str(value).lower()}" for name, value in kept.items())
+    others = [f.column for f in request.write.fields if f.column not in kept]
+    return NotStored(
+        f"Bitbucket kept {columns}",
+        method=request.method,
+        path=request.path,
+        detail=f"It answered {request.method} {request.path} with the new value, which is not what "
+        "it stored.",
+        hint=f"It stores one together with another change: SET {next(iter(kept))} = …, and a new "
+        f"value of {', '.join(others)}.",
+    )

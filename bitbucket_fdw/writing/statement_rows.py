@@ -1,0 +1,229 @@
+"""The statements that change rows of one foreign table, and the rows that each of them has read.
+
+There may be several at a time, one within the other: a trigger on the table, or a function that a
+statement calls, may change the same table. What the outer one has read outlives the inner one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..tables.table import Table
+from .changed_columns import Marks, changed
+
+Row = dict[str, Any]
+Key = tuple[str, ...]
+
+WHOLE = 2_000
+"""Rows of a statement that are kept whole, the latest ones.
+
+Of those before, 500 to 800 bytes stay, of whatever size they were: the key, and marks of the
+columns that tell a change of the statement's from one of somebody else's. A scan reads no more rows
+than ``max_requests`` pages hold, 100,000 by default, so that this comes to 80 MB at most.
+"""
+
+
+class SeenRow:
+    """A row as the statement found it, typed; or its key and marks of its columns."""
+
+    __slots__ = ("_kept", "_marks", "_row")
+
+    def __init__(self, row: Row) -> None:
+        self._row: Row | None = row
+        self._kept: tuple[Any, ...] = ()
+        self._marks: Marks | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self._row is not None
+
+    def known(self, table: type[Table]) -> Row:
+        """The row, or what is left of it: its key, and what any UPDATE needs."""
+        if self._row is not None:
+            return self._row
+        return dict(zip(_kept(table), self._kept, strict=True))
+
+    def key(self, table: type[Table]) -> Key:
+        """What tells it from other rows, as text: what was read may have other types than what was
+        written."""
+        known = self.known(table)
+        return tuple(
+            str(known.get(name)) for name in (*table.primary_key, *table.writes.told_apart)
+        )
+
+    def changed(self, table: type[Table], new: Row) -> Row | None:
+        """The columns of ``new`` that differ; ``None`` if some of them were not read."""
+        if self._marks is not None:
+            return self._marks.changed(table, new) if {*new} <= {*self._marks.names} else None
+        assert self._row is not None
+        return changed(table, self._row, new) if new.keys() <= self._row.keys() else None
+
+    def reduce(self, table: type[Table], names: tuple[str, ...]) -> None:
+        """Keep no more than marks of the columns; ``names`` may be shared by rows."""
+        if self._row is not None:
+            self._kept = tuple(self._row.get(name) for name in _kept(table))
+            self._marks = Marks.of(table, names, self._row)
+            self._row = None
+
+
+def _kept(table: type[Table]) -> tuple[str, ...]:
+    return (*table.primary_key, *table.writes.kept)
+
+
+class SeenRows:
+    """Candidates for a row that is to change, by the value the host tells it by.
+
+    One value may stand for several rows, where it is not unique (the id of an issue, in a table
+    that spans repositories).
+    """
+
+    def __init__(self, table: type[Table]) -> None:
+        self._table = table
+        self._rows: dict[Any, tuple[SeenRow, ...]] = {}
+        self._whole: OrderedDict[tuple[Any, Key], SeenRow] = OrderedDict()
+        self._gone: set[Any] = set()
+        self._updated: set[tuple[Any, Key]] = set()
+        self._names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, rowid: Any, row: Row) -> None:
+        """Remember a typed row, in place of what was known of it."""
+        seen = SeenRow(row)
+        key = self._put(rowid, seen)
+        self._whole.pop((rowid, key), None)
+        self._whole[rowid, key] = seen
+        if len(self._whole) > WHOLE:
+            _, oldest = self._whole.popitem(last=False)
+            oldest.reduce(self._table, self._shared_names(oldest))
+
+    def replace(self, rowid: Any, row: Row) -> None:
+        """Remember what became of a row: no more of it than is known now, and no longer."""
+        seen = SeenRow(row)
+        key = self._put(rowid, seen)
+        if (rowid, key) in self._whole:
+            self._whole[rowid, key] = seen
+        else:
+            seen.reduce(self._table, self._shared_names(seen))
+
+    def _put(self, rowid: Any, seen: SeenRow) -> Key:
+        """Have a row in place of what was known of it; its key."""
+        self._gone.discard(rowid)
+        key = seen.key(self._table)
+        others = (s for s in self._rows.get(rowid, ()) if s.key(self._table) != key)
+        self._rows[rowid] = (*others, seen)
+        return key
+
+    def _shared_names(self, seen: SeenRow) -> tuple[str, ...]:
+        names = tuple(seen.known(self._table))
+        if names != self._names:
+            self._names = names
+        return self._names
+
+    def candidates(self, rowid: Any) -> tuple[SeenRow, ...]:
+        """What is known of the rows that the value may stand for."""
+        return self._rows.get(rowid, ())
+
+    def mark_updated(self, rowid: Any, row: Row) -> None:
+        """Note that the row was updated, whether or not that changed it."""
+        self._updated.add((rowid, SeenRow(row).key(self._table)))
+
+    def updated(self, rowid: Any) -> list[SeenRow]:
+        """Those of the candidates that the statement has updated."""
+        return [
+            seen
+            for seen in self.candidates(rowid)
+            if (rowid, seen.key(self._table)) in self._updated
+        ]
+
+    def delete(self, rowid: Any) -> None:
+        """Note that the row is not there any more."""
+        for seen in self._rows.pop(rowid, ()):
+            self._whole.pop((rowid, seen.key(self._table)), None)
+        self._gone.add(rowid)
+
+    def deleted(self, rowid: Any) -> bool:
+        """Whether it was deleted since it was last seen: a join may give a row twice."""
+        return rowid in self._gone
+
+
+@dataclass
+class Statement:
+    """One that changes rows.
+
+    :param depth: how many triggers deep it runs.
+    :param level: how deep in subtransactions.
+    :param since: where the journal stood when it began: it does not see its own changes.
+    :param rows: that it has changed, the present one among them.
+    :param admitted: whether its clauses have been looked at.
+    :param execution: what its scans have in common, on a host that says so.
+    :param earlier: what it has changed, as it was (``earlier.Earlier``).
+    """
+
+    seen: SeenRows
+    depth: int
+    level: int
+    since: int
+    rows: int = 0
+    admitted: bool = False
+    execution: Any = None
+    earlier: Any = None
+
+    @property
+    def used(self) -> bool:
+        return self.rows > 0 or len(self.seen) > 0
+
+
+@dataclass
+class Statements:
+    """Those on one foreign table that have begun and not ended, the innermost last."""
+
+    table: type[Table]
+    _stack: list[Statement] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self._stack)
+
+    @property
+    def current(self) -> Statement | None:
+        return self._stack[-1] if self._stack else None
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the present one's clauses have been looked at."""
+        return self.current is not None and self.current.admitted
+
+    def admit(self) -> None:
+        """Note that they have been."""
+        if self.current is not None:
+            self.current.admitted = True
+
+    def begin(self, depth: int, level: int, since: int) -> None:
+        """One begins, or is planned: hosts do not say which, and not all that are planned begin.
+
+        It is the current one still if that has done nothing yet and is of the same trigger.
+        """
+        current = self.current
+        if current is not None and current.depth == depth and not current.used:
+            self._stack.pop()
+        self._stack.append(Statement(SeenRows(self.table), depth, level, since))
+
+    def end(self, depth: int) -> None:
+        """The innermost one of that depth has ended, and those that were only planned within."""
+        while self._stack and self._stack[-1].depth > depth:
+            self._stack.pop()
+        # With two changes of the table in its WITH, a statement ends twice.
+        if self._stack and self._stack[-1].depth == depth:
+            self._stack.pop()
+
+    def rolled_back(self, level: int) -> None:
+        """Those of that level of subtransactions, or deeper, are over."""
+        self._stack = [statement for statement in self._stack if statement.level < level]
+
+    def candidates(self, rowid: Any) -> tuple[SeenRow, ...]:
+        """What the innermost statement that has read such a row knows of it."""
+        found = (statement.seen.candidates(rowid) for statement in reversed(self._stack))
+        return next(filter(None, found), ())

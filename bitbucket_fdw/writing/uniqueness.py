@@ -1,0 +1,74 @@
+"""Rows that Bitbucket would overwrite: an INSERT that does it is a unique violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from ..errors import AlreadyExists
+from ..tables.writing import Unique
+from .current_rows import Lookups
+from .requests import WriteRequest
+
+Row = dict[str, Any]
+
+
+def not_overwriting(
+    request: WriteRequest,
+    lookups: Lookups,
+    waiting: Iterable[WriteRequest],
+    as_queued: Callable[[Row], Row | None],
+) -> WriteRequest:
+    """The request with what Bitbucket fills in.
+
+    :param waiting: what is to be sent before it.
+    :param as_queued: a row as that will leave it, ``None`` if it will be gone.
+
+    Raises :class:`AlreadyExists` if Bitbucket would take the new row for an old one.
+    """
+    table, unique = request.table, request.table.writes.unique
+    if unique is None or request.verb != "INSERT":
+        return request
+    new = {**request.identity, **lookups.bound_values()}
+    if unique.default and new.get(unique.default[0]) is None:
+        new[unique.default[0]] = lookups.of_repository(new, unique.default[1])
+    place = {name: new[name] for name in table.primary_key[:-1]}
+    for other in waiting:
+        if other.verb == "INSERT" and _collides(unique, place, new, other.identity):
+            raise AlreadyExists("the transaction inserts such a row already")
+    tests = {**place, **{name: new[name] for name in unique.columns}}
+    if unique.where:
+        tests[unique.where[0]] = unique.where[1]
+    columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
+    for row in filter(None, map(as_queued, lookups.found(tests, columns))):
+        if _counts(unique, row) and _collides(unique, place, new, row):
+            raise _already_exists(unique, table.primary_key[-1], new, row)
+    return replace(request, identity=new)
+
+
+def _counts(unique: Unique, row: Row) -> bool:
+    return unique.where is None or row.get(unique.where[0]) == unique.where[1]
+
+
+def _collides(unique: Unique, place: Row, new: Row, old: Row) -> bool:
+    """Whether Bitbucket would take a new row for an old one."""
+    if unique.origin and _origin(unique.origin, new) != _origin(unique.origin, old):
+        return False
+    return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
+
+
+def _already_exists(unique: Unique, key: str, new: Row, old: Row) -> AlreadyExists:
+    same = ", ".join(f"{name} {new[name]!r}" for name in unique.columns if name != key)
+    state = f" is {unique.where[1]}" if unique.where else ""
+    return AlreadyExists(
+        f"{key} {old[key]!r}{state or ' exists already'}" + (f" with {same}" if same else ""),
+        detail="Bitbucket would overwrite it.",
+        hint=f"UPDATE it: … WHERE {key} = {old[key]!r}.",
+    )
+
+
+def _origin(column: str, row: Row) -> str:
+    """The full name of the repository a row comes from, its own where it names none."""
+    named = row.get(column) or f"{row.get('workspace')}/{row.get('repository')}"
+    return str(named).lower()
