@@ -216,8 +216,8 @@ def test_other_entries_are_not_locked(tokens):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bitbucket_fdw.api import token_store
-from bitbucket_fdw.api.token_store import TokenStore
+from bitbucket_fdw.between_sessions import tokens as token_store
+from bitbucket_fdw.between_sessions.tokens import TokenStore
 with TokenStore(Path(sys.argv[1])).locked("entry"):
     print("locked", flush=True)
     time.sleep(60)

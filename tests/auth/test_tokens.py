@@ -176,7 +176,7 @@ PROCESS = """
 import sys
 from bitbucket_fdw import options
 from bitbucket_fdw.api import Client, ScanContext, Settings
-from bitbucket_fdw.sign_in import SignIn
+from bitbucket_fdw.sign_in.schemes import SignIn
 given = dict(pair.split("=", 1) for pair in sys.argv[1:])
 values = options.parse(given, options.SERVER, options.MAPPING)
 signs = SignIn.of(values)
@@ -229,7 +229,7 @@ def test_a_crash_between_receiving_and_storing_is_told_at_the_next_use(
     dying = PROCESS.replace(
         'print("ready"',
         "import os\n"
-        "from bitbucket_fdw.api.token_store import TokenStore\n"
+        "from bitbucket_fdw.between_sessions.tokens import TokenStore\n"
         "TokenStore._fill = lambda *_: os.kill(os.getpid(), 9)\n"
         'print("ready"',
     )

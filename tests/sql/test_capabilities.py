@@ -13,13 +13,13 @@ bundled = pytest.mark.skipif(
 
 # A wrapper whose every look at the statement's text is an error.
 DEAF = """
-from bitbucket_fdw import statement
+from bitbucket_fdw.postgres import statement_text
 from bitbucket_fdw.wrapper import *
 
 def text():
     raise AssertionError("the statement's text was looked at")
 
-statement.text = text
+statement_text.text = text
 """
 
 
