@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sqlite3
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import requests
 
 from ..errors import CacheError
+from .directory import make_private, named_or_default
 
 DIRECTORY = "BITBUCKET_FDW_CACHE"
 
@@ -45,16 +44,13 @@ class AnswerCache:
         """What ``BITBUCKET_FDW_CACHE`` names, else a directory below the data directory, which is
         where a backend's working directory is.
         """
-        named = os.environ.get(DIRECTORY)
-        if named:
-            return Path(named)
-        here = Path.cwd()
-        if not (here / "PG_VERSION").exists():
+        directory = named_or_default(DIRECTORY, "cache")
+        if directory is None:
             raise CacheError(
                 "there is no place to keep answers in",
                 hint=f"Name a directory in the environment variable {DIRECTORY}.",
             )
-        return here / "bitbucket_fdw" / "cache"
+        return directory
 
     def session(self) -> requests.Session:
         """A session that keeps successful answers to GET; :class:`CacheError` if it could not."""
@@ -80,9 +76,7 @@ class AnswerCache:
         """Make the directory, and make sure that it is this user's alone: it decides what is shown
         as Bitbucket's.
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = self.directory.stat()
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        if not make_private(self.directory):
             raise CacheError(
                 f'the cache "{self.directory}" is open to others',
                 hint="It must belong to the operating system user of the PostgreSQL server, with "

@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from typing import Any
 import filelock
 
 from ..errors import TokenStoreError
+from .directory import make_private, named_or_default
 
 DIRECTORY = "BITBUCKET_FDW_TOKENS"
 # Refresh tokens lapse after three months unused; what is older cannot be of use to anybody.
@@ -88,16 +88,13 @@ class TokenStore:
         """The directory that ``BITBUCKET_FDW_TOKENS`` names, else ``bitbucket_fdw/tokens`` below
         the data directory, which is a backend's working directory.
         """
-        named = os.environ.get(DIRECTORY)
-        if named:
-            return cls(Path(named))
-        here = Path.cwd()
-        if not (here / "PG_VERSION").exists():
+        directory = named_or_default(DIRECTORY, "tokens")
+        if directory is None:
             raise TokenStoreError(
                 "there is no place to keep tokens in",
                 hint=f"Name a directory in the environment variable {DIRECTORY}.",
             )
-        return cls(here / "bitbucket_fdw" / "tokens")
+        return cls(directory)
 
     def read(self, name: str) -> Token | None:
         """The entry's token, if there is one."""
@@ -230,11 +227,10 @@ class TokenStore:
     def _prepare(self) -> None:
         """Make the directory, and make sure that it is this user's alone."""
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self._directory.stat()
+            private = make_private(self._directory)
         except OSError as error:
             raise self._failure("made", error) from None
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        if not private:
             raise TokenStoreError(
                 f'the token store "{self._directory}" is open to others',
                 hint="It must belong to the operating system user of the PostgreSQL server, with "

@@ -1,0 +1,29 @@
+"""Where backends keep what they share, and that nobody else can read or write it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def named_or_default(variable: str, name: str) -> Path | None:
+    """The directory that an environment variable names, else ``bitbucket_fdw/NAME`` below the data
+    directory, which is a backend's working directory; ``None`` outside of a backend.
+    """
+    named = os.environ.get(variable)
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    return here / "bitbucket_fdw" / name if (here / "PG_VERSION").exists() else None
+
+
+def make_private(directory: Path) -> bool:
+    """Make the directory if there is none; whether it is this user's alone.
+
+    It can raise :class:`OSError`. Who else could write to it would decide what is taken for
+    Bitbucket's answers, and who could read it would have tokens.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = directory.stat()
+    return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
