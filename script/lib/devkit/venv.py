@@ -121,14 +121,15 @@ def _create(places: Places, venv: Venv) -> None:
 
 def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
     stamp = venv.directory / f".requirements-{purpose}"
-    wanted = digest_of(CHECKOUT / "setup.py")
+    wanted = digest_of(CHECKOUT / "pyproject.toml")
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say(f"  Installing Python packages ({purpose})")
     source = _copy_source(places)
-    # setup.py is run without build isolation, so its build back end has to be there. Not when the
-    # environment is made: a run that ends in between leaves one without, and the next takes it on.
-    _pip(places, venv, "setuptools>=68", "wheel")
+    # The package is built without build isolation, so its build back end has to be there. It is not
+    # installed when the environment is made: a run that was ended in between would have left an
+    # environment without it, which the next run goes on with.
+    _pip(places, venv, "setuptools>=77.0.3", "wheel")
     extras = ",".join(EXTRAS[purpose])
     _pip(places, venv, "--no-build-isolation", f"{source}[{extras}]")
     stamp.write_text(wanted)
@@ -136,7 +137,7 @@ def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
 
 def _install_package(places: Places, venv: Venv) -> None:
     stamp = venv.directory / ".package"
-    wanted = digest_of(CHECKOUT / "setup.py", CHECKOUT / "bitbucket_fdw")
+    wanted = digest_of(CHECKOUT / "pyproject.toml", CHECKOUT / "bitbucket_fdw")
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say("  Installing bitbucket_fdw into the virtual environment")
@@ -146,7 +147,7 @@ def _install_package(places: Places, venv: Venv) -> None:
 
 
 def _copy_source(places: Places) -> Path:
-    """A copy to build from: setuptools writes beside setup.py, and the checkout stays clean."""
+    """A copy to build from: setuptools writes beside its input, and the checkout stays clean."""
     target = places.build / "python"
     remove_tree(target)
     target.mkdir(parents=True)
