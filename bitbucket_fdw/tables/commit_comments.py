@@ -20,6 +20,7 @@ _COMMENT = f"{_COMMENTS}/{{id}}"
 
 class CommitComments(Table):
     name = "commit_comments"
+    family = "code"
     description = "Comments on commits; without a commit_hash every commit is asked"
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
     collection = Collection(_COMMENTS, q=True)

@@ -24,6 +24,7 @@ _FIELDS = (
 
 class CommitStatuses(Table):
     name = "commit_statuses"
+    family = "code"
     description = "Build statuses of commits; without a commit_hash every commit is asked"
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))
     collection = Collection(

@@ -63,6 +63,7 @@ def _commit() -> tuple[Column, ...]:
 
 class Commits(Table):
     name = "commits"
+    family = "code"
     description = "Commits reachable from any branch or tag of a repository"
     scopes = _SCOPES
     collection = Collection("/repositories/{workspace}/{repository}/commits", size=False)
@@ -81,6 +82,7 @@ class Commits(Table):
 
 class DefaultBranchCommits(Table):
     name = "default_branch_commits"
+    family = "code"
     description = "Commits reachable from the default branch of a repository"
     scopes = _SCOPES
     collection = Collection(

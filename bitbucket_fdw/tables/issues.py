@@ -47,6 +47,7 @@ _FIELDS = (
 
 class Issues(Table):
     name = "issues"
+    family = "issues"
     description = "Issues of a repository's issue tracker"
     scopes = _SCOPES
     collection = Collection(_ISSUES, q=True)
@@ -93,6 +94,7 @@ class Issues(Table):
 
 class IssueComments(Table):
     name = "issue_comments"
+    family = "issues"
     description = "Comments on issues"
     scopes = _SCOPES
     collection = Collection(_COMMENTS, q=True)

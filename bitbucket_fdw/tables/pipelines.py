@@ -21,6 +21,7 @@ _SCOPES = Scopes(("pipeline",), ("read:pipeline:bitbucket",))
 
 class Pipelines(Table):
     name = "pipelines"
+    family = "pipelines"
     description = "Pipeline runs of a repository"
     scopes = _SCOPES
     collection = Collection(
@@ -80,6 +81,7 @@ class Pipelines(Table):
 
 class PipelineSteps(Table):
     name = "pipeline_steps"
+    family = "pipelines"
     description = "Steps of pipeline runs"
     scopes = _SCOPES
     collection = Collection(

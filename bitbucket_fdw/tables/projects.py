@@ -12,6 +12,7 @@ _PROJECT = "/workspaces/{workspace}/projects/{key}"
 
 class Projects(Table):
     name = "projects"
+    family = "workspace"
     description = "Projects of a workspace"
     level = "workspace"
     scopes = Scopes(("project",), ("read:project:bitbucket",))

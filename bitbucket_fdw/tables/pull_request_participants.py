@@ -20,6 +20,7 @@ _REQUEST_CHANGES = f"{_PULL_REQUEST}/request-changes"
 
 class PullRequestParticipants(Table):
     name = "pull_request_participants"
+    family = "pull_requests"
     description = "Reviewers of and participants in pull requests, with their verdict"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(

@@ -16,6 +16,7 @@ _TASK = f"{_TASKS}/{{id}}"
 
 class PullRequestTasks(Table):
     name = "pull_request_tasks"
+    family = "pull_requests"
     description = "Tasks on pull requests"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(_TASKS, q=True, paging=Paging.NUMBERS)

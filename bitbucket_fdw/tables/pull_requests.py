@@ -87,6 +87,7 @@ def _endpoint(side: str) -> tuple[Column, ...]:
 
 class PullRequests(Table):
     name = "pull_requests"
+    family = "pull_requests"
     description = "Pull requests of a repository, in every state"
     scopes = _SCOPES
     collection = Collection(
@@ -195,6 +196,7 @@ def pull_request_column() -> Column:
 
 class PullRequestComments(Table):
     name = "pull_request_comments"
+    family = "pull_requests"
     description = "Comments on pull requests, deleted ones among them"
     scopes = _SCOPES
     collection = Collection(_COMMENTS, q=True, paging=Paging.NUMBERS)

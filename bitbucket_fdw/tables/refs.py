@@ -71,6 +71,7 @@ def _target() -> tuple[Column, ...]:
 
 class Branches(Table):
     name = "branches"
+    family = "code"
     description = "Branches of a repository"
     scopes = _SCOPES
     collection = Collection(
@@ -105,6 +106,7 @@ class Branches(Table):
 
 class Tags(Table):
     name = "tags"
+    family = "code"
     description = "Tags of a repository"
     scopes = _SCOPES
     collection = Collection(

@@ -12,6 +12,7 @@ from .workspaces import Workspaces
 
 class Repositories(Table):
     name = "repositories"
+    family = "workspace"
     description = "Repositories of a workspace"
     level = "workspace"
     scopes = Scopes(("repository",), ("read:repository:bitbucket",))

@@ -12,6 +12,15 @@ from .columns import Column, without_underscores
 from .endpoints import Collection, Item, path_parameters
 from .writing import Writes
 
+FAMILIES = {
+    "workspace": "the workspace itself: its members, projects and repositories",
+    "code": "branches, tags and commits, with comments and build statuses",
+    "pull_requests": "pull requests and what belongs to them",
+    "issues": "the issue tracker",
+    "pipelines": "pipelines, their steps and deployments",
+}
+"""What tables are about, by the words of Bitbucket's menus."""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -60,6 +69,7 @@ class Reach:
 class Table:
     """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
 
+    ``family`` is one of :data:`FAMILIES`; an import can be kept to some of them.
     ``level`` says in which imported schema the table stands: ``workspace`` or ``repository``.
     ``rows`` is the planner's guess of items per collection until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
@@ -75,6 +85,7 @@ class Table:
 
     name: ClassVar[str]
     description: ClassVar[str]
+    family: ClassVar[str]
     level: ClassVar[str] = "repository"
     scopes: ClassVar[Scopes]
     collection: ClassVar[Collection]

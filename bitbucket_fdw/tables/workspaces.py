@@ -15,6 +15,7 @@ from .table import Parent, Scopes, Table
 
 class Workspaces(Table):
     name = "workspaces"
+    family = "workspace"
     description = "Workspaces that the credential can see"
     level = "workspace"
     scopes = Scopes(("account",), ("read:workspace:bitbucket",))
@@ -51,6 +52,7 @@ def _member() -> tuple[Column, ...]:
 
 class WorkspaceMembers(Table):
     name = "workspace_members"
+    family = "workspace"
     description = "Members of a workspace"
     flat = "users"
     level = "workspace"

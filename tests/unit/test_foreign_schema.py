@@ -11,6 +11,7 @@ from bitbucket_fdw.foreign_tables.importing import (
     unknown_tables,
 )
 from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.table import FAMILIES
 
 
 def tables(workspace, repository, names="snake", wanted=lambda name: True):
@@ -84,3 +85,9 @@ def test_issue_tables_by_either_spelling():
     assert is_issue_table("issue_comments")
     assert is_issue_table("issuecomments")
     assert not is_issue_table("tags")
+
+
+def test_every_table_belongs_to_a_family_and_no_family_is_empty():
+    without = [table.name for table in TABLES if getattr(table, "family", None) not in FAMILIES]
+    assert without == [], f"say in the declaration which of {', '.join(FAMILIES)} it belongs to"
+    assert {table.family for table in TABLES} == set(FAMILIES)
