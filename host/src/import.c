@@ -6,11 +6,17 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 
+/* What the list of tables is for; NULL without one. */
+static const char *
+restriction_of(ImportForeignSchemaType type)
+{
+	return type == FDW_IMPORT_SCHEMA_LIMIT_TO ? "limit" :
+		type == FDW_IMPORT_SCHEMA_EXCEPT ? "except" : NULL;
+}
+
 static List *
 import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
-	const char *restriction = stmt->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO ? "limit" :
-		stmt->list_type == FDW_IMPORT_SCHEMA_EXCEPT ? "except" : NULL;
 	List	   *volatile statements = NIL;
 
 	PY_BEGIN();
@@ -24,7 +30,8 @@ import_foreign_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 		list = py_call(py_host, "import_schema", "(OOOzOO)",
 					   server_to_python(GetForeignServer(serverid), GetUserId()),
 					   server_string_to_python(stmt->remote_schema),
-					   options_to_python(stmt->options), restriction, tables,
+					   options_to_python(stmt->options),
+					   restriction_of(stmt->list_type), tables,
 					   server_string_to_python(stmt->local_schema));
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
 			statements = lappend(statements,

@@ -34,6 +34,19 @@ def test_a_release_is_told_how_to_reach_packages_and_no_secret() -> None:
     assert made["HOME"] == "/root"
 
 
+def test_a_release_reaches_the_archives_as_this_machine_s_apt_does() -> None:
+    dumped = (
+        'Acquire "";\n'
+        'Acquire::Check-Valid-Until "false";\n'
+        'Acquire::http::Proxy "http://127.0.0.1:1";\n'
+        'Acquire::Languages "none";\n'
+        'Acquire::cdrom::mount "/media/cdrom/";\n'
+    )
+    assert debian._apt_settings(dumped) == (
+        'Acquire::Check-Valid-Until "false";\nAcquire::http::Proxy "http://127.0.0.1:1";\n'
+    )
+
+
 def test_the_copy_is_what_git_would_take(tmp_path: Path) -> None:
     debian._copy_checkout(tmp_path)
     copy = tmp_path / debian.INSIDE.relative_to("/")

@@ -26,6 +26,8 @@ INSIDE = Path("/srv/bitbucket_fdw")
 # How this machine reaches the package archives: files and variables that a release is given, too.
 FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 VARIABLES = re.compile(r"(https?|no)_proxy|PIP_\w+|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE)
+# The lists of sid lapse within a week, which a mirror of this machine's choice may be behind.
+APT_SETTINGS = re.compile(r"Acquire::(?:Check-Valid-Until|Check-Date|https?::Proxy) .*;")
 
 # $1 is the root directory, the rest the command. What is mounted is of this namespace alone.
 ENTER = """
@@ -84,7 +86,14 @@ def _ensure(places: Places, release: str) -> Path:
     for name in FILES:
         if Path(name).exists():
             shutil.copyfile(name, root / name.lstrip("/"))
+    settings = _apt_settings(output_of(["apt-config", "dump", "Acquire"]))
+    (root / "etc/apt/apt.conf.d/90bitbucket-fdw").write_text(settings)
     return root
+
+
+def _apt_settings(dumped: str) -> str:
+    """What of this machine's configuration of apt decides whether its archives can be reached."""
+    return "".join(f"{line}\n" for line in dumped.splitlines() if APT_SETTINGS.fullmatch(line))
 
 
 def _copy_checkout(root: Path) -> None:
