@@ -76,11 +76,12 @@ class Credential:
     def basic(cls, scheme: str, username: str, password: str) -> Credential:
         """HTTP Basic, for API tokens (``username`` is the e-mail address)."""
         user, secret = username.encode(), password.encode()
-        sent = base64.b64encode(user + b":" + secret).decode()
+        pair = f"{username}:{password}"
+        sent = base64.b64encode(pair.encode()).decode()
         return cls(
             scheme,
             HTTPBasicAuth(user, secret),
-            (password, sent),
+            (password, sent, pair),  # the last one in all spellings, without padding among them
             digest(scheme, username, password),
         )
 

@@ -92,8 +92,9 @@ class OAuth2:
 
     def _token(self, grant: str, body: str, secrets: Iterable[str]) -> Token:
         sent_at = time.time()
-        signed = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
-        hidden = (*secrets, self.client_secret, signed)
+        pair = f"{self.client_id}:{self.client_secret}"
+        signed = base64.b64encode(pair.encode()).decode()
+        hidden = (*secrets, self.client_secret, signed, pair)
         answer = self._post(grant, body, hidden)
         scope = answer.get("scope", answer.get("scopes"))
         renewal = answer.get("refresh_token")
