@@ -10,6 +10,7 @@ from typing import Any
 
 from bitbucket_fdw.emulator import bbql, fields, times
 from bitbucket_fdw.emulator.credentials import Credential
+from bitbucket_fdw.emulator.endpoints import Endpoint, Listing
 from bitbucket_fdw.emulator.errors import (
     Json,
     Reply,
@@ -19,7 +20,6 @@ from bitbucket_fdw.emulator.errors import (
     repository_not_found,
 )
 from bitbucket_fdw.emulator.paging import Marks, Pager
-from bitbucket_fdw.emulator.routes import Endpoint, Listing
 from bitbucket_fdw.emulator.store import ROLES, Commit, Repository, Store, Workspace
 
 Parameters = list[tuple[str, str]]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
 
 from bitbucket_fdw.emulator import control, data, reads, writes
 from bitbucket_fdw.emulator.call import Behaviour, Call, Listings
@@ -20,6 +19,7 @@ from bitbucket_fdw.emulator.credentials import (
     unauthorized,
 )
 from bitbucket_fdw.emulator.data.plan import Scale
+from bitbucket_fdw.emulator.endpoints import Endpoint
 from bitbucket_fdw.emulator.errors import (
     ApiError,
     Json,
@@ -31,8 +31,9 @@ from bitbucket_fdw.emulator.errors import (
     removed,
 )
 from bitbucket_fdw.emulator.faults import Faults
+from bitbucket_fdw.emulator.incoming import Incoming
 from bitbucket_fdw.emulator.paging import Marks
-from bitbucket_fdw.emulator.routes import Endpoint, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.sign_in.site import Site
 
 API = "/2.0"
@@ -46,25 +47,6 @@ class Settings:
     scale: Scale = "tiny"
     latency_ms: int = 0
     behaviour: Behaviour = field(default_factory=Behaviour)
-
-
-@dataclass
-class Incoming:
-    """A request as the transport hands it over; *path* is raw (still encoded)."""
-
-    method: str
-    path: str
-    query: str
-    origin: str
-    authorization: str | None = None
-    content_length: bool = True
-    content_type: str = ""
-    body: bytes = b""
-
-    @property
-    def parameters(self) -> list[tuple[str, str]]:
-        """The query parameters; ``+`` is a space."""
-        return parse_qsl(self.query, keep_blank_values=True)
 
 
 Action = Callable[[Incoming], Any]

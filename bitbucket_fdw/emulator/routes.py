@@ -1,4 +1,4 @@
-"""Endpoints: their addresses, parameters and scopes, declared beside the function that answers.
+"""Endpoints with the functions that answer them, and how a request finds its own.
 
 A module of handlers makes one :class:`Routes` and decorates its functions; the server joins them.
 Addresses are matched on the raw path, so that a branch name with an encoded slash stays one
@@ -10,69 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
-from bitbucket_fdw.emulator.bbql import Schema
+from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.credentials import Scopes
-from bitbucket_fdw.emulator.paging import PageRules
+from bitbucket_fdw.emulator.endpoints import Endpoint
 
-if TYPE_CHECKING:
-    from bitbucket_fdw.emulator.call import Call
-
-Handler = Callable[["Call"], Any]
+Handler = Callable[[Call], Any]
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What a list endpoint can do: page, filter (``q``), sort, and what it leaves out."""
+class Route(Endpoint):
+    """An endpoint with the function that answers it: a reply, a list of documents, or one."""
 
-    pages: PageRules = field(default_factory=PageRules)
-    filters: Schema | None = None
-    sorts: Schema | None = None
-    natural: frozenset[str] = frozenset()
-    hidden: frozenset[str] = frozenset()
-    ignores_q: bool = False
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One method of one address.
-
-    *public*: whether callers without a credential may ask (and see public data only).
-    *parameters* are the query parameters of its own, *repeatable* those that may come twice.
-    *gone* is the changelog number of an endpoint that was removed; it answers 410.
-    """
-
-    method: str
-    template: str
-    handler: Handler
-    scopes: Scopes
-    listing: Listing | None = None
-    parameters: frozenset[str] = frozenset()
-    repeatable: frozenset[str] = frozenset()
-    public: bool = True
-    access_tokens: bool = True
-    issue_tracker: bool = False
-    gone: str = ""
-
-    def known_parameters(self) -> frozenset[str]:
-        """Every query parameter that the endpoint takes."""
-        known = self.parameters | self.repeatable | {"fields"}
-        listing = self.listing
-        if listing is None:
-            return known
-        known |= {"page", "pagelen"}
-        if listing.filters is not None or listing.ignores_q:
-            known |= {"q"}
-        return known | {"sort"} if listing.sorts is not None else known
+    handler: Handler = field(kw_only=True)
 
 
 class Routes:
     """A set of endpoints that finds the one for a request."""
 
     def __init__(self) -> None:
-        self._endpoints: list[tuple[re.Pattern[str], list[str], Endpoint]] = []
+        self._endpoints: list[tuple[re.Pattern[str], list[str], Route]] = []
 
     def add(
         self,
@@ -93,7 +52,7 @@ class Routes:
             scopes = Scopes(tuple(classic.split()), tuple(new.split()))
             for name in ("parameters", "repeatable"):
                 options[name] = frozenset(options.get(name, ()))
-            endpoint = Endpoint(method, template, handler, scopes, **options)
+            endpoint = Route(method, template, scopes, **options, handler=handler)
             pattern, names = _compile(template)
             self._endpoints.append((pattern, names, endpoint))
             return handler
@@ -105,7 +64,7 @@ class Routes:
         for other in others:
             self._endpoints.extend(other._endpoints)
 
-    def find(self, method: str, path: str) -> tuple[Endpoint | None, dict[str, str], set[str]]:
+    def find(self, method: str, path: str) -> tuple[Route | None, dict[str, str], set[str]]:
         """The endpoint of a raw path, its path variables, and the methods that the path takes."""
         allowed: set[str] = set()
         path = path.removesuffix("/")

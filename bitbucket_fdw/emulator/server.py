@@ -14,9 +14,10 @@ from collections.abc import Callable
 from aiohttp import web
 
 from bitbucket_fdw.emulator.control import Entry, RequestLog
-from bitbucket_fdw.emulator.emulator import API, Emulator, Incoming, Settings
+from bitbucket_fdw.emulator.emulator import API, Emulator, Settings
 from bitbucket_fdw.emulator.errors import Reply, html
 from bitbucket_fdw.emulator.faults import Fault
+from bitbucket_fdw.emulator.incoming import Incoming
 from bitbucket_fdw.emulator.sign_in.site import PREFIXES
 
 _LARGEST_BODY = 8 * 1024 * 1024

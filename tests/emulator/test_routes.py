@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
+from bitbucket_fdw.emulator.endpoints import Endpoint
 from bitbucket_fdw.emulator.reads import ROUTES
-from bitbucket_fdw.emulator.routes import Endpoint
 from tests.emulator.client import Client
 
 ENDPOINTS: list[Endpoint] = [endpoint for _, _, endpoint in ROUTES._endpoints]

@@ -10,9 +10,10 @@ from typing import Any
 
 from bitbucket_fdw.emulator import filters
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, not_found
 from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
-from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Issue, Repository
 
 routes = Routes()

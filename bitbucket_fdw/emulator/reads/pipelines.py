@@ -13,10 +13,11 @@ from typing import Any
 
 from bitbucket_fdw.emulator import filters, times
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, bad_request, pipelines_error
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
-from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Pipeline
 
 routes = Routes()

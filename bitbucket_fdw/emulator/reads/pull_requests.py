@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from bitbucket_fdw.emulator import filters
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
-from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import PullRequest
 
 routes = Routes()

@@ -6,8 +6,9 @@ from typing import Any
 
 from bitbucket_fdw.emulator import filters
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, not_found
-from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import ROLES
 
 routes = Routes()

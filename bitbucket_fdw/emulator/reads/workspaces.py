@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bitbucket_fdw.emulator import bbql, filters
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found, removed
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.routes import Listing, Routes
+from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Repository, Workspace
 
 routes = Routes()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bitbucket_fdw.emulator.credentials import Credential, Keyring
 from bitbucket_fdw.emulator.data.accounts import PEOPLE
 from bitbucket_fdw.emulator.errors import ApiError, Json, Reply, error, html, plain
+from bitbucket_fdw.emulator.incoming import Incoming
 from bitbucket_fdw.emulator.sign_in import oauth1, oauth2
 from bitbucket_fdw.emulator.sign_in.consumers import CONSUMERS, Rules
 from bitbucket_fdw.emulator.sign_in.oauth1 import OAuth1, Signed, form_fields
 from bitbucket_fdw.emulator.sign_in.oauth2 import OAuth2
-
-if TYPE_CHECKING:
-    from bitbucket_fdw.emulator.emulator import Incoming
 
 PREFIXES = ("/site/oauth2/", f"{oauth1.BASE}/")
 
