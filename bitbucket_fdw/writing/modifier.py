@@ -225,7 +225,7 @@ class Modifier:
         """Update the row told by ``rowid`` to ``values``; returns it as it is now.
 
         A join may give a row again. As a row of a local table it is updated once in a statement:
-        then it is returned as it became.
+        then it is returned as it became. A row that the statement has deleted stays so.
         """
         with self._row_of_statement():
             require(self._table, "UPDATE")
@@ -236,7 +236,7 @@ class Modifier:
             old, changed = self._old_row(key, new)
             now = self.waiting.as_queued(old)
             if now is None:
-                raise RowUnknown("the row was deleted earlier in this transaction")
+                return values  # scans show no row that an earlier statement has deleted
             requests = update(self._table, self._binding.bound, now, changed)
             if requests and self._verdicts:
                 self._verdicts.require_own(now)
