@@ -18,18 +18,6 @@ from ..tables import BY_NAME, Table
 from ..tables.columns import Column, names
 from ..tables.endpoints import SLUGS
 
-# PostgreSQL types whose comparisons mean the same as the declared type's. A column declared as
-# another type can be read, but its conditions stay with PostgreSQL: '10' < '9' holds for text.
-_SAME_MEANING = {
-    "text": ("text", "character varying"),
-    "bigint": ("bigint", "integer", "smallint"),
-    "integer": ("bigint", "integer", "smallint"),
-    "boolean": ("boolean",),
-    "uuid": ("uuid",),
-    "timestamptz": ("timestamp with time zone",),
-    "jsonb": (),
-}
-
 
 @dataclass(frozen=True)
 class TableBinding:
@@ -63,7 +51,7 @@ class TableBinding:
             options.validate(column_options, "column")
             column = _column(table, column_options.get("column_name", name))
             shown[name] = column
-            if type_name.split("(")[0].strip() in _SAME_MEANING[column.type]:
+            if type_name.split("(")[0].strip() in column.data_type.same_meaning:
                 pushable[name] = column
         bound = {p: values[p] for p in SLUGS if values.get(p) is not None}
         renamed: dict[str, list[str]] = {}

@@ -22,10 +22,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import CtidError
-from ..pushdown.conditions import Condition, Qual, read
+from ..pushdown.conditions import Condition, Qual
 from ..pushdown.request import Request
 from ..pushdown.typed_values import typed
 from ..tables.columns import Column
+from ..tables.types import Comparison
 from .binding import TableBinding, operator_name
 
 NAME = "ctid"
@@ -55,7 +56,7 @@ class Ctids:
             for column in map(table.column, table.primary_key)
             if column.param not in binding.bound
         )
-        self.numbers = len(self._key) == 1 and self._key[0].type in ("bigint", "integer")
+        self.numbers = [c.data_type.comparison for c in self._key] == [Comparison.NUMBER]
         # Without parts where the options name the one row that there is.
         self.available = bool(table.primary_key)
         self._known: OrderedDict[str, Key] = OrderedDict()
@@ -158,7 +159,11 @@ class Ctids:
                 return None
             keys = [key for key in known if key is not None]
         return [
-            Condition(column, "in", tuple(dict.fromkeys(read(column.type, key[i]) for key in keys)))
+            Condition(
+                column,
+                "in",
+                tuple(dict.fromkeys(column.data_type.condition(key[i]) for key in keys)),
+            )
             for i, column in enumerate(self._key)
         ]
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import BitbucketError
-from .conditions import Condition, read
+from ..tables.types import Comparison
+from .conditions import Condition
 from .request import Request
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -56,16 +57,17 @@ def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
 def _is_certain(condition: Condition) -> bool:
     """Whether the comparison means here what it means in PostgreSQL, whatever the collation."""
     column, equality = condition.column, condition.op in ("=", "in")
-    if column.type in ("bigint", "integer"):
+    comparison = column.data_type.comparison
+    if comparison is Comparison.NUMBER:
         return condition.op in _COMPARISONS
     closed_set = column.filter is not None and bool(column.filter.values)
-    return equality and (column.type in ("boolean", "uuid") or closed_set)
+    return equality and (comparison in (Comparison.FLAG, Comparison.IDENTITY) or closed_set)
 
 
 def _holds(value: Any, condition: Condition) -> bool:
     if value is None:
         return False
-    typed = read(condition.column.type, value)
+    typed = condition.column.data_type.condition(value)
     if typed is None:
         raise ValueError(f"{condition.column.name} is not of type {condition.column.type}")
     return _COMPARISONS[condition.op](typed, condition.value)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .conditions import Condition, read
+from ..tables.types import Comparison
+from .conditions import Condition
 
 Test = Callable[[Any], bool]
 
@@ -53,12 +54,14 @@ def passes(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
 def may_meet(value: Any, condition: Condition) -> bool:
     """Whether a value may meet a condition, which may be any."""
     test = _test(condition)
-    typed = None if value is None or test is None else read(condition.column.type, value)
-    return test is None or typed is None or test(typed)
+    if value is None or test is None:
+        return True
+    typed = condition.column.data_type.condition(value)
+    return typed is None or test(typed)
 
 
 def _test(condition: Condition) -> Test | None:
-    rule = _RULES.get(condition.column.type)
+    rule = _RULES.get(condition.column.data_type.comparison)
     return rule(condition) if rule else None
 
 
@@ -153,9 +156,8 @@ def _expression(text: str) -> re.Pattern[str] | None:
         return None
 
 
-_RULES: dict[str, Callable[[Condition], Test | None]] = {
-    "bigint": _number,
-    "integer": _number,
-    "uuid": _unequal,
-    "text": _text,
+_RULES: dict[Comparison, Callable[[Condition], Test | None]] = {
+    Comparison.NUMBER: _number,
+    Comparison.IDENTITY: _unequal,
+    Comparison.TEXT: _text,
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..tables.columns import Column
+from ..tables.types import Comparison
 from .parent_filter import may_meet, sieve_of
 from .plan import Binding
 from .request import Request
@@ -35,6 +36,8 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
     if option is not None:
         wanted = [option]
     for condition in request.conditions:
+        if condition.column.data_type.comparison is Comparison.LOCAL:
+            continue  # two values that are equal there may differ here
         if condition.column.name == column.name and condition.op in EQUALITY:
             values = condition.value if condition.op == "in" else (condition.value,)
             wanted = [v for v in (values if wanted is None else wanted) if v in values]

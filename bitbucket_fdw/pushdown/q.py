@@ -55,12 +55,9 @@ def _ship(request: Request, condition: Condition) -> Shipment | None:
 
 
 def _divisible(condition: Condition) -> bool:
-    """Whether a list can be spread over requests: one of numbers or UUIDs.
-
-    One of texts cannot, since two spellings of one value could then bring the same row twice.
-    """
+    """Whether a list can be spread over requests."""
     is_list = condition.op == "in" and len(condition.value) > _FEWEST
-    return is_list and condition.column.type in ("bigint", "integer", "uuid")
+    return is_list and condition.column.data_type.spread
 
 
 def spread_over_requests(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..tables.columns import Filter
+from ..tables.types import Comparison
 from . import bbql
 from .conditions import Condition
 
@@ -49,7 +50,7 @@ def ship(condition: Condition) -> Shipment | None:
         # Bitbucket may store "" or a default where it shows null, so that "!= null" is not known
         # to be as wide as NOT NULL.
         return None
-    rule = _RULES.get(condition.column.type)
+    rule = _RULES.get(condition.column.data_type.comparison)
     return rule(test, condition) if rule else None
 
 
@@ -164,10 +165,9 @@ def _exact(term: str | None) -> Shipment | None:
 
 
 _RULES = {
-    "bigint": _number,
-    "integer": _number,
-    "boolean": _boolean,
-    "uuid": _uuid,
-    "timestamptz": _time,
-    "text": _text,
+    Comparison.NUMBER: _number,
+    Comparison.FLAG: _boolean,
+    Comparison.IDENTITY: _uuid,
+    Comparison.TIME: _time,
+    Comparison.TEXT: _text,
 }

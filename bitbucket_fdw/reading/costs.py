@@ -10,9 +10,7 @@ one by one as long as they take fewer requests than reading everything.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from ..foreign_tables.binding import TableBinding
@@ -132,11 +130,4 @@ def _sample(column: Column) -> Any:
     """Some value of the column's type, to plan a lookup that has none yet."""
     if column.pattern:
         return "0" * 40  # the only pattern there is: a full commit hash
-    samples = {
-        "bigint": 1,
-        "integer": 1,
-        "uuid": uuid.UUID(int=0),
-        "boolean": True,
-        "timestamptz": datetime(2000, 1, 1, tzinfo=timezone.utc),
-    }
-    return samples.get(column.type, "x")
+    return column.data_type.sample

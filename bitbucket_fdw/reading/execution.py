@@ -206,10 +206,9 @@ class Execution:
             value = row[supply.supplier] if supply.fixed is None else supply.fixed
             if value is None or not self._is_wanted(supply, value):
                 return None
-            is_uuid = plan.parent is not None and (
-                plan.parent.table.column(supply.supplier).type == "uuid"
-            )
-            parameters[supply.parameter] = f"{{{value}}}" if is_uuid else path_text(value)
+            assert plan.parent is not None
+            supplier = plan.parent.table.column(supply.supplier)
+            parameters[supply.parameter] = supplier.data_type.path_form(value)
             if supply.column:
                 carried[supply.column] = carried_value(value)
         return Place(parameters, carried)

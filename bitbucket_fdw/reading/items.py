@@ -11,15 +11,8 @@ from typing import Any
 
 from ..errors import BadResponse
 from ..tables.columns import Column
-from ..tables.json_values import (
-    LEFT_OUT,
-    BadValue,
-    column_value,
-    extractor,
-    has_member,
-    instant,
-    whole_number,
-)
+from ..tables.json_readers import BadValue
+from ..tables.json_values import LEFT_OUT, column_value, extractor, has_member
 from ..tables.table import Table
 
 Row = dict[str, Any]
@@ -130,9 +123,9 @@ class Items:
         try:
             if value is None:
                 raise ValueError("it is absent, and Bitbucket has sorted by it")
-            if column.type == "timestamptz":
-                return instant(value)
-            return whole_number(value)
+            key_of = column.data_type.sort_key
+            assert key_of is not None, f"{column.name} is declared to be sorted by"
+            return key_of(value)
         except ValueError as why:
             error = self._bad(f"{self._named(item)}: {column.name}: {why}.")
             error.hint = "Leave ORDER BY out, or wrap the query in a subquery with OFFSET 0."

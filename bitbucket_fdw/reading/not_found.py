@@ -27,7 +27,8 @@ from ..pushdown.plan import Query
 from ..tables.addresses import fill
 from ..tables.columns import Column
 from ..tables.endpoints import SLUGS, Item, path_parameters
-from ..tables.json_values import BadValue, extractor
+from ..tables.json_readers import BadValue
+from ..tables.json_values import extractor
 from ..tables.table import Table
 from .left_out import Fact, LeftOut
 

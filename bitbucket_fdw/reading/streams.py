@@ -22,7 +22,6 @@ from ..api import (
     complaint,
 )
 from ..errors import BadResponse, NotFound, Rejected, RequestError, ServerFailure, TooManyRequests
-from ..pushdown.conditions import read
 from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
@@ -391,9 +390,10 @@ class ItemStream(SingleStream):
         asked, found = self.place.carried.get(column.name), row.get(column.name)
         if asked is None or found is None or column.name in self._carried:
             return True
-        if read(column.type, found) == read(column.type, asked):
+        read = column.data_type.condition
+        if read(found) == read(asked):
             return True
-        if column.type != "text":
+        if not column.data_type.respelled:
             raise bad_answer(self._path, f"It is the item with {column.name} {found}.")
         self._requests.absence.respelled(column.param or column.name, asked, found)
         return False

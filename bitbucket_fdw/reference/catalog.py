@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import OptionError
@@ -41,16 +39,6 @@ _OPERATORS = {
     "~~*": "ILIKE",
     "is null": "IS NULL",
     "is not null": "IS NOT NULL",
-}
-
-# A value of each type that a condition could hold.
-_SAMPLES: dict[str, Any] = {
-    "text": "a",
-    "bigint": 1,
-    "integer": 1,
-    "boolean": True,
-    "uuid": uuid.UUID(int=0),
-    "timestamptz": datetime(2024, 1, 1, tzinfo=timezone.utc),
 }
 
 _PATTERNS = ("~~", "~~*")
@@ -119,13 +107,13 @@ def operators(table: type[Table], column: Column) -> list[str]:
 
 def _ships(column: Column, op: str) -> bool:
     sample = column.filter.values[0] if column.filter and column.filter.values else None
-    value = _SAMPLES.get(column.type) if sample is None else sample
+    value = column.data_type.sample if sample is None else sample
     if value is None:
         return False
     if op == "in":
         value = (value,)
     elif op in _PATTERNS:
-        if column.type != "text":
+        if not column.data_type.patterns:
             return False
         value = f"%{value}%"
     return ship(Condition(column, op, value)) is not None

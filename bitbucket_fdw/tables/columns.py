@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .types import TYPES, DataType
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -29,7 +31,7 @@ class Column:
     """One column of a foreign table.
 
     :param name: SQL name: the JSON path's words joined by underscores.
-    :param type: PostgreSQL type name.
+    :param type: PostgreSQL type name, one of those in ``types.TYPES``.
     :param path: dotted path in the item's JSON; ``None`` if the value only stands in the URL.
     :param description: becomes the column's comment and its line in the documentation.
     :param param: the path parameter this column supplies.
@@ -62,6 +64,11 @@ class Column:
     flat: str | None = None
     asked: bool = False
     within: str | None = None
+
+    @property
+    def data_type(self) -> DataType:
+        """What is known of its type."""
+        return TYPES[self.type]
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -16,9 +16,8 @@ from typing import Any
 from ..errors import RowUnknown
 from ..pushdown.local_filter import checks_of, looks_of, meets
 from ..pushdown.request import Request
-from ..pushdown.typed_values import typed
+from ..pushdown.typed_values import row_shown, typed
 from ..tables.table import Table
-from .sending import all_shown
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -40,7 +39,7 @@ class Earlier:
 
     def changed(self, old: Row) -> None:
         """Note a row that was updated or deleted: as it was, typed."""
-        self._rows.setdefault(self._key(old), all_shown(old))
+        self._rows.setdefault(self._key(old), row_shown(old))
 
     def made(self, row: Row) -> None:
         """Note a row that was inserted, if its key is known."""

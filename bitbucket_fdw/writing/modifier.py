@@ -16,7 +16,7 @@ from ..api import Client
 from ..errors import BitbucketError, RowUnknown
 from ..foreign_tables.binding import TableBinding
 from ..pushdown.request import Request
-from ..pushdown.typed_values import typed, typed_row
+from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..reading.sizes import Sizes
 from ..tables.columns import Column
 from ..tables.table import Table
@@ -27,7 +27,7 @@ from .journal import JOURNAL, Sent
 from .open_scans import SCANS
 from .own_rows import Verdicts
 from .requests import WriteRequest, delete, insert, require, update, verbs
-from .sending import Sending, Warn, all_shown
+from .sending import Sending, Warn
 from .statement_rows import SeenRow, Statement, Statements
 from .uniqueness import not_overwriting
 from .waiting_rows import Waiting
@@ -232,7 +232,7 @@ class Modifier:
             key, new = typed(self.rowid, rowid), self._typed(values)
             again = self._updated_before(key, new)
             if again is not None:
-                return {**values, **all_shown(again)}
+                return {**values, **row_shown(again)}
             old, changed = self._old_row(key, new)
             now = self.waiting.as_queued(old)
             if now is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..errors import InvalidValue, MissingValue, ReadOnly, WriteError
 from ..tables.addresses import fill, path_text
 from ..tables.endpoints import path_parameters
+from ..tables.host_values import in_body
 from ..tables.table import Table
 from ..tables.writing import Asked, Field, Transition, Write
 
@@ -322,15 +322,15 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
                 f"{value!r} is no {field.column}",
                 hint=f"It can be: {', '.join(field.values)}.",
             )
-        kind = table.column(field.column).type
-        if not isinstance(value, _KINDS.get(kind, object)):
-            raise InvalidValue(f"{field.column} is of type {kind}, and {value!r} is not")
+        data_type = table.column(field.column).data_type
+        if not isinstance(value, data_type.body):
+            raise InvalidValue(f"{field.column} is of type {data_type.name}, and {value!r} is not")
         if field.longest and isinstance(value, str) and len(value) > field.longest:
             raise InvalidValue(
                 f"{field.column} has {len(value)} characters",
                 hint=f"Bitbucket takes at most {field.longest}.",
             )
-        _put(body, path, _accounts(table, field, value) if field.accounts else _sent(value))
+        _put(body, path, _accounts(table, field, value) if field.accounts else in_body(value))
     return body
 
 
@@ -340,11 +340,7 @@ def _cleared(table: type[Table], field: Field) -> Any:
         return None
     if field.accounts:
         return []
-    free_text = table.column(field.column).type == "text" and not field.values
-    return "" if free_text else None
-
-
-_KINDS = {"text": str, "bigint": int, "integer": int, "boolean": bool, "uuid": uuid.UUID}
+    return None if field.values else table.column(field.column).data_type.null_in_body
 
 
 def _put(body: dict[str, Any], path: str, value: Any) -> None:
@@ -354,10 +350,6 @@ def _put(body: dict[str, Any], path: str, value: Any) -> None:
             body[name] = {}
         body = body[name]
     body[last] = value
-
-
-def _sent(value: Any) -> Any:
-    return f"{{{value}}}" if isinstance(value, uuid.UUID) else value
 
 
 def _accounts(table: type[Table], field: Field, value: Any) -> list[dict[str, str]]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from ..api import ScanContext
@@ -27,9 +25,10 @@ from ..errors import (
     RequestError,
     TooManyRequests,
 )
-from ..pushdown.typed_values import typed, typed_row
+from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..reading.items import exploded
 from ..tables.endpoints import path_parameters
+from ..tables.host_values import shown
 from ..tables.json_values import column_value, extractor
 from ..tables.writing import Asked
 from .current_rows import Lookups
@@ -74,7 +73,7 @@ class Sending:
                 answer = self.transmit(request)
         except RequestError as error:
             row = self._settled(request, error)
-            return Sent(all_shown(row), nothing=True)
+            return Sent(row_shown(row), nothing=True)
         row = self._row(request, answer)
         _require_row(request, row)
         try:
@@ -177,7 +176,7 @@ class Sending:
             return sent
         return replace(
             sent,
-            row={**row, **all_shown(kept)},
+            row={**row, **row_shown(kept)},
             nothing=echoed.keys() == request.values.keys(),
             error=_not_stored(request, kept),
         )
@@ -201,7 +200,7 @@ class Sending:
         if again:
             self._warn_of_lost(request, again, why)
             return {}
-        return all_shown(lost)
+        return row_shown(lost)
 
     def _lost(self, request: WriteRequest, present: Row, now: Row) -> Row:
         """What a column held before, where it holds less now."""
@@ -217,7 +216,7 @@ class Sending:
         for name, value in lost.items():
             self._warn(
                 f"{self._table.name}: {request.method} {request.path} emptied {name}, and it could "
-                f"not be put back ({why}). It was: {_shown(_named(value))}"
+                f"not be put back ({why}). It was: {shown(_named(value))}"
             )
 
     def _outcome(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
@@ -339,20 +338,6 @@ def _holds(document: Any, keys: tuple[str, ...]) -> bool:
             return False
         document = document[key]
     return True
-
-
-def _shown(value: Any) -> Any:
-    """A typed value as rows have them that were read: hosts take UUIDs, JSON and times as text."""
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
-
-
-def all_shown(row: Row) -> Row:
-    """``_shown``, of a row."""
-    return {name: _shown(value) for name, value in row.items()}
 
 
 def _unfinished(request: WriteRequest, why: str) -> OutcomeUnknown:

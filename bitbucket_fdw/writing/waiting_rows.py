@@ -15,10 +15,9 @@ from typing import Any
 
 from ..pushdown.local_filter import checks_of, meets
 from ..pushdown.request import Request
-from ..pushdown.typed_values import typed, typed_row
+from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..tables.table import Table
 from .journal import JOURNAL, Place
-from .sending import all_shown
 
 Row = dict[str, Any]
 
@@ -102,4 +101,4 @@ class Waiting:
         if waiting is None:
             return None
         new = {n: v for n, v in waiting.items() if n in row and v != found[n]}
-        return {**row, **all_shown(new)} if new else row
+        return {**row, **row_shown(new)} if new else row

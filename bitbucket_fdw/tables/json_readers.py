@@ -1,0 +1,212 @@
+"""A value of the API's JSON as a value of a PostgreSQL type.
+
+Each function takes what stands in the JSON, which is not ``null``, and returns what hosts make a
+value of the type from. It raises :class:`BadValue` for anything else. Times, UUIDs, numbers with a
+fraction, durations and JSON are handed over as text, which every host gives to the type's own input
+function of PostgreSQL.
+
+Which function reads which type stands in :mod:`.types`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from ..plain_text import whole_characters
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
+    r"\s*([Zz]|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
+)
+# What PostgreSQL takes for a UUID, the braces aside.
+_UUID = re.compile(r"(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}")
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_ZONE = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
+# Far from the limits of numeric, which has 131,072 digits before the point and 16,383 behind it.
+_DECIMAL = re.compile(r"[+-]?\d{1,1000}(?:\.\d{1,1000})?(?:[Ee][+-]?\d{1,3})?", re.ASCII)
+# ISO 8601, in the form with letters. At least one part follows the P.
+_DURATION = re.compile(
+    r"P(?=.)(?:\d{1,4}Y)?(?:\d{1,5}M)?(?:\d{1,6}W)?(?:\d{1,7}D)?"
+    r"(?:T(?=.)(?:\d{1,8}H)?(?:\d{1,9}M)?(?:\d{1,11}(?:\.\d{1,9})?S)?)?",
+    re.ASCII,
+)
+_LONGEST = 9 * 10**12  # seconds of an interval, which counts microseconds in 64 bits
+
+
+class BadValue(ValueError):
+    """A value that is not of its column's type; the text says what it is."""
+
+
+def instant(text: Any) -> tuple[datetime, str]:
+    """A time of the API as something that orders; all of its fraction digits count.
+
+    As in PostgreSQL, hour 24 and second 60 lead on to what follows. Raises :class:`ValueError`
+    for what is no time.
+    """
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{json.dumps(text)[:60]} is no time")
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    fraction, zone = match[7] or "", match[8] or "Z"
+    if hour > 24 or minute > 59 or second > 60 or (hour == 24 and (minute or second)):
+        raise ValueError(f'"{text}" is no time')
+    offset = timedelta(0)
+    if zone not in "Zz":
+        digits = zone[1:].replace(":", "")
+        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4] or 0))
+    try:
+        start = datetime(year, month, day, tzinfo=timezone.utc)
+        passed = timedelta(hours=hour, minutes=minute, seconds=second)
+        whole = start + passed - (-offset if zone[0] == "-" else offset)
+    except (ValueError, OverflowError):
+        raise ValueError(f'"{text}" is no time') from None
+    return whole, fraction.ljust(9, "0")
+
+
+def text(value: Any) -> str:
+    """Text as it is; anything else as JSON."""
+    if not isinstance(value, str):
+        return document(value)
+    # PostgreSQL has no character zero.
+    return whole_characters(value.replace("\x00", "\ufffd"))
+
+
+def as_it_is(value: Any) -> Any:
+    """Whatever it is, for the host to convert."""
+    return value
+
+
+def _number(lowest: int, highest: int) -> Callable[[Any], int]:
+    def number(value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise BadValue(f"{_shown(value)}, which is no whole number of its range")
+        return value
+
+    return number
+
+
+whole_number = _number(-(2**63), 2**63 - 1)
+"""A number of PostgreSQL's bigint, also from text or a float; :class:`BadValue` for others."""
+
+small_number = _number(-(2**31), 2**31 - 1)
+"""The same, of PostgreSQL's integer."""
+
+
+def decimal(value: Any) -> str:
+    """A number, also from text, with all the digits that the JSON has of it."""
+    written = ""
+    if isinstance(value, (int, float, Decimal, str)) and not isinstance(value, bool):
+        try:
+            written = str(value)
+        except ValueError:  # Python writes no integers of more than some thousand digits
+            written = ""
+    if not _DECIMAL.fullmatch(written):
+        raise BadValue(f"{_shown(value)}, which is no number")
+    return written
+
+
+def boolean(value: Any) -> bool:
+    """True or false, also from text."""
+    if value in ("true", "false"):
+        return bool(value == "true")
+    if not isinstance(value, bool):
+        raise BadValue(f"{_shown(value)}, which is not true or false")
+    return value
+
+
+def time(value: Any) -> str:
+    """A moment."""
+    try:
+        instant(value)
+    except ValueError:
+        raise BadValue(f"{_shown(value)}, which is no time") from None
+    return loose_time(value)
+
+
+def loose_time(value: Any) -> str:
+    """Text, with the zone that is meant where it has none.
+
+    Some times of the API come without a zone. They are UTC, and the session's zone may be another.
+    """
+    written = text(value)
+    return written if _ZONE.search(written) else f"{written}+00:00"
+
+
+def day(value: Any) -> str:
+    """A date, or the date of a time as it is written, whatever its zone."""
+    try:
+        instant(value)
+    except ValueError:
+        raise BadValue(f"{_shown(value)}, which is no date") from None
+    return str(value)[:10]
+
+
+def duration(value: Any) -> str:
+    """A number of seconds, which is how the API gives durations, or text by ISO 8601."""
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        return value
+    try:
+        seconds = Decimal(decimal(value))
+    except BadValue:
+        seconds = Decimal(_LONGEST)
+    if abs(seconds) >= _LONGEST:
+        raise BadValue(f"{_shown(value)}, which is no number of seconds")
+    return f"{seconds:f} seconds"
+
+
+def uuid(value: Any) -> str:
+    """A UUID, with the braces that the API writes around it or without."""
+    bare = loose_uuid(value)
+    if not _UUID.fullmatch(bare):
+        raise BadValue(f"{_shown(value)}, which is no UUID")
+    return bare
+
+
+def loose_uuid(value: Any) -> str:
+    """Text without the braces around it."""
+    return text(value).strip("{}")
+
+
+def text_list(value: Any) -> list[str | None]:
+    """A list of texts; what is no text among them is written as JSON."""
+    if not isinstance(value, list):
+        raise BadValue(f"{_shown(value)}, which is no list")
+    return [None if member is None else text(member) for member in value]
+
+
+def loose_list(value: Any) -> list[str | None] | str:
+    """A list of texts, or text."""
+    return text_list(value) if isinstance(value, list) else text(value)
+
+
+def document(value: Any) -> str:
+    """Anything, as JSON."""
+    written = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in written:
+        written = json.dumps(_without_nul(value), ensure_ascii=False)
+    return whole_characters(written)
+
+
+def _shown(value: Any) -> str:
+    shown = text(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(member) for member in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(member) for name, member in value.items()}
+    return value

@@ -1,0 +1,117 @@
+"""Whether a value that a statement gives is the one that was read, by the value or by a mark of it.
+
+Hosts hand over every column of a changed row, most of them as they were read, and some types do not
+come back as they went: PostgreSQL rounds times, and shows times and intervals in the session's
+style. A value whose form cannot be read is taken to be unchanged. Values are typed, as
+:mod:`.host_values` returns them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+_ROUNDING = 1_000_000  # microseconds: a time of the API has up to nine digits of a second
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_ANY = -(2**63)  # the mark of a value that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Sameness:
+    """How two values of a type, and two marks, are told to be the same.
+
+    :param values: whether two values are the same; neither is ``None``.
+    :param mark: a 64-bit number for a value.
+    :param marks: whether two marks may be of the same value; neither is of ``None``.
+    """
+
+    values: Callable[[Any, Any], bool]
+    mark: Callable[[Any], int]
+    marks: Callable[[int, int], bool]
+
+    def same(self, old: Any, new: Any) -> bool:
+        """Whether two values are the same, NULL being one."""
+        if old is None or new is None:
+            return old is None and new is None
+        return self.values(old, new)
+
+    def mark_of(self, value: Any) -> int:
+        """A number for a value, NULL being one."""
+        return _NULL if value is None else self.mark(value)
+
+    def marked(self, mark: int, value: Any) -> bool:
+        """:meth:`same`, of a value that only its mark is known of."""
+        other = self.mark_of(value)
+        return mark == other if _NULL in (mark, other) else self.marks(mark, other)
+
+
+def _equal(old: Any, new: Any) -> bool:
+    return bool(old == new)
+
+
+def _hash(value: Any) -> int:
+    if isinstance(value, (list, dict)):
+        return hash(json.dumps(value, sort_keys=True))
+    return hash((type(value).__name__, value))
+
+
+def _same_mark(old: int, new: int) -> bool:
+    return old == new
+
+
+_NULL = _hash(None)
+
+
+def _near(old: int, new: int) -> bool:
+    return _ANY in (old, new) or abs(old - new) < _ROUNDING
+
+
+def _moment(value: Any) -> int:
+    # Text is a time in a form that cannot be read; a plain date has no zone.
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return _ANY
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def _moments(old: Any, new: Any) -> bool:
+    if not (isinstance(old, datetime) and isinstance(new, datetime)):
+        return True
+    return abs(old - new) < _ROUNDING * _MICROSECOND
+
+
+def _length(value: Any) -> int:
+    return value // _MICROSECOND if isinstance(value, timedelta) else _ANY
+
+
+def _lengths(old: Any, new: Any) -> bool:
+    return _either_or_equal(_length(old), _length(new))
+
+
+def _either_or_equal(old: int, new: int) -> bool:
+    return _ANY in (old, new) or old == new
+
+
+def _as_float(value: Any) -> Any:
+    return float(value) if isinstance(value, (int, float, Decimal)) else value
+
+
+EXACT = Sameness(_equal, _hash, _same_mark)
+"""For types whose values come back as they went."""
+
+ROUNDED_TIME = Sameness(_moments, _moment, _near)
+"""For times, which PostgreSQL rounds to microseconds and hosts show in the session's DateStyle."""
+
+STYLED_LENGTH = Sameness(_lengths, _length, _either_or_equal)
+"""For intervals, which hosts show in the session's IntervalStyle."""
+
+ROUNDED_NUMBER = Sameness(
+    lambda old, new: bool(_as_float(old) == _as_float(new)),
+    lambda value: _hash(_as_float(value)),
+    _same_mark,
+)
+"""For numbers that hosts hand over as floats."""
