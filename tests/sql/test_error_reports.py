@@ -231,8 +231,14 @@ def frugal(db_factory, shared_emulator):
     return database
 
 
+def fresh(frugal, emulator):
+    """Begin a session, when the one before has sent all that it was about to."""
+    frugal.close_and_wait()
+    emulator.clear()
+
+
 def test_a_fan_out_beyond_max_requests_is_told_before_it_starts(frugal, emulator):
-    frugal.close()
+    fresh(frugal, emulator)
     diagnostic = failing(frugal, "SELECT count(id) FROM website.pull_request_comments")
     assert "max_requests is 10" in diagnostic.message_primary
     assert "pull_request_comments: " in diagnostic.message_primary
@@ -246,21 +252,21 @@ def test_a_fan_out_beyond_max_requests_is_told_before_it_starts(frugal, emulator
 
 
 def test_a_budget_is_one_scans(frugal, emulator):
-    frugal.close()
+    fresh(frugal, emulator)
     for _ in range(4):
         assert frugal.value("SELECT count(id) FROM website.pull_requests") > 100
     assert len(emulator.requests()) == 12
 
 
 def test_with_a_limit_a_scan_goes_as_far_as_the_budget(frugal, emulator):
-    frugal.close()
+    fresh(frugal, emulator)
     rows = frugal.rows("SELECT id FROM website.pull_request_comments LIMIT 2")
     assert len(rows) == 2
     assert len(emulator.requests()) <= 10
 
 
 def test_a_list_of_parents_beyond_the_budget_asks_nothing(frugal, emulator):
-    frugal.close()
+    fresh(frugal, emulator)
     diagnostic = failing(
         frugal,
         "SELECT count(id) FROM website.pull_request_comments WHERE "
@@ -270,6 +276,6 @@ def test_a_list_of_parents_beyond_the_budget_asks_nothing(frugal, emulator):
     assert emulator.requests() == []
 
 
-def test_narrowed_down_it_runs(frugal):
-    frugal.close()
+def test_narrowed_down_it_runs(frugal, emulator):
+    fresh(frugal, emulator)
     assert frugal.rows("SELECT id FROM website.pull_request_comments WHERE pull_request_id = 1")

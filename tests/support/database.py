@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +147,18 @@ class Database:
             connection.close()
         self._connections.clear()
         self._main = None
+
+    def close_and_wait(self) -> None:
+        """Close every connection, and wait until their backends have ended.
+
+        A backend that is ending may still send what one of its threads was about to send.
+        """
+        self.close()
+        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = "
+        until = time.monotonic() + 30
+        while self.rows(f"SELECT 1 {others} current_database() AND pid <> pg_backend_pid()"):
+            assert time.monotonic() < until, "a backend does not end"
+            time.sleep(0.05)
 
 
 def _options(options: dict[str, str]) -> str:
