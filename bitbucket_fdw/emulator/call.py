@@ -193,7 +193,7 @@ class Call:
     def _select(self, documents: list[Json], listing: Listing) -> list[Json]:
         """The documents that ``q`` asks for, in the order that ``sort`` asks for."""
         q = self.one("q") if not listing.ignores_q else None
-        sort = self.one("sort")
+        sort = self.one("sort") if not listing.ignores_sort else None
         if q is None and sort is None:
             return documents
         predicate = None
@@ -206,7 +206,9 @@ class Call:
             return rows if sort is None else _sorted(rows, sort, listing)
 
         path = self.url.split("://", 1)[-1]
-        rest = tuple(p for p in self.parameters if p[0] not in ("page", "pagelen", "fields"))
+        rest = tuple(
+            p for p in self.parameters if p[0] not in (listing.pages.mark, "pagelen", "fields")
+        )
         return self.listings.get((self.store.version, self.credential.name, path, rest), make)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bitbucket_fdw.emulator.credentials import ANONYMOUS, SAMPLES, Credential
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.resources import RESOURCES
 from bitbucket_fdw.emulator.store import Repository, Store
 
 _LONGEST_LOG = 200_000
@@ -99,6 +100,10 @@ def _rows(store: Store, full_name: str | None) -> Iterator[tuple[str, Json]]:
         for repository in workspace.repositories.values():
             if full_name in (None, repository.full_name):
                 yield from _repository_rows(repository)
+    for resource in RESOURCES:
+        for row in resource.state(store):
+            if full_name in (None, f"{row['workspace']}/{row.get('repository')}"):
+                yield resource.name, row
 
 
 def _repository_rows(repository: Repository) -> Iterator[tuple[str, Json]]:
@@ -110,8 +115,6 @@ def _repository_rows(repository: Repository) -> Iterator[tuple[str, Json]]:
         "components": repository.components,
         "milestones": repository.milestones,
         "versions": repository.versions,
-        "environments": repository.environments,
-        "deployments": repository.deployments,
         "downloads": repository.downloads,
         "hooks": repository.hooks,
     }

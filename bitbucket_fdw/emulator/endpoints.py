@@ -22,6 +22,7 @@ class Listing:
     natural: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
     ignores_q: bool = False
+    ignores_sort: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Endpoint:
         listing = self.listing
         if listing is None:
             return known
-        known |= {"page", "pagelen"}
+        known |= {listing.pages.mark, "pagelen"}
         if listing.filters is not None or listing.ignores_q:
             known |= {"q"}
-        return known | {"sort"} if listing.sorts is not None else known
+        if listing.sorts is not None or listing.ignores_sort:
+            known |= {"sort"}
+        return known

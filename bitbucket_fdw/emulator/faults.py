@@ -25,6 +25,11 @@ A fault applies to requests whose method and path match, after letting *after* o
     Refuse a verdict that the caller has given already with 409 (disputed).
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
+``needs_slash``
+    Answer 404 where a collection of the pipelines service is asked for without a slash at the end
+    (disputed).
+
+The resources declare further kinds, the ``ways`` that their documents may look otherwise.
 
 To let a write time out after it was applied use ``slow`` with a long *delay_ms*; to let it time
 out before, ``reset`` with the same delay.
@@ -43,9 +48,10 @@ from typing import Any
 
 from bitbucket_fdw.emulator.credentials import throttled
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, html, plain
+from bitbucket_fdw.emulator.resources import WAYS as DECLARED
 
 # Other ways of Bitbucket's, where it is not established which one it has.
-WAYS = ("merge_later", "put_replaces", "second_refused")
+WAYS = ("merge_later", "put_replaces", "second_refused", *DECLARED)
 KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next", *WAYS)
 CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next", *WAYS)
 FORMS = ("json", "text", "html", "empty")

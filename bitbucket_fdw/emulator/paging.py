@@ -23,7 +23,7 @@ Pairs = Sequence[tuple[str, str]]
 class PageRules:
     """How an endpoint pages: default and largest ``pagelen``; whether it tells its size; whether
     it is iterator-like; whether plain page numbers are taken (its links have them, too); whether it
-    pages at all; which parameters its links do not repeat."""
+    pages at all; which parameters its links do not repeat; which parameter carries the mark."""
 
     default: int = 10
     largest: int = 100
@@ -32,6 +32,7 @@ class PageRules:
     numbered: bool = False
     unpaged: bool = False
     lost: frozenset[str] = frozenset()
+    mark: str = "page"
 
 
 class Marks:
@@ -90,15 +91,15 @@ class Pager:
     ) -> None:
         self._marks = marks
         self._url = url
-        self._kept = [(name, value) for name, value in parameters if name != "page"]
+        self._kept = [(name, value) for name, value in parameters if name != rules.mark]
         self._rules = rules
-        self._numbered = rules.numbered or numbers
+        self._numbered = rules.numbered or (numbers and rules.mark == "page")
         given = dict(parameters)
         self._length = page_length(given.get("pagelen"), rules)
         # The host is left out: it may be spelled in several ways.
         path = url.split("://", 1)[-1].partition("/")[2]
         self._scope = f"/{path}?{urlencode(self._kept)}"
-        self.window = Window(self._offset(given.get("page")), self._length)
+        self.window = Window(self._offset(given.get(rules.mark)), self._length)
 
     def _offset(self, page: str | None) -> int:
         if page is None:
@@ -113,7 +114,7 @@ class Pager:
         else:
             page = self._marks.make(self._scope, offset)
         repeated = [pair for pair in self._kept if pair[0] not in self._rules.lost]
-        return f"{self._url}?{urlencode([*repeated, ('page', page)], quote_via=quote)}"
+        return f"{self._url}?{urlencode([*repeated, (self._rules.mark, page)], quote_via=quote)}"
 
     def envelope(self, total: int, values: list[Json]) -> Json:
         """The page around *values*, which are those of the window out of *total*."""

@@ -6,10 +6,12 @@ collections below it. Handlers read and change records; only :mod:`documents` kn
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from bitbucket_fdw.emulator.documents import Documents
 from bitbucket_fdw.emulator.errors import Json
@@ -19,7 +21,16 @@ ROLES = ("read", "write", "admin")
 
 
 @dataclass
-class Commit:
+class Record:
+    """What collections hang below; *below* keeps those that are declared, by their name."""
+
+    below: defaultdict[str, dict[Any, Json]] = field(
+        default_factory=lambda: defaultdict(dict), kw_only=True
+    )
+
+
+@dataclass
+class Commit(Record):
     """A commit, the paths that it touched, and what hangs on it."""
 
     document: Json
@@ -40,7 +51,7 @@ class Commit:
 
 
 @dataclass
-class PullRequest:
+class PullRequest(Record):
     """A pull request with the collections below it.
 
     *conflicts* makes merging fail; *merge_tasks* are merges under way, by task id, each with what
@@ -65,7 +76,7 @@ class PullRequest:
 
 
 @dataclass
-class Issue:
+class Issue(Record):
     """An issue with its comments."""
 
     document: Json
@@ -73,7 +84,7 @@ class Issue:
 
 
 @dataclass
-class Pipeline:
+class Pipeline(Record):
     """A pipeline with its steps."""
 
     document: Json
@@ -81,7 +92,7 @@ class Pipeline:
 
 
 @dataclass
-class Repository:
+class Repository(Record):
     """A repository with everything below it; *roles* maps nicknames to read, write or admin."""
 
     workspace: str
@@ -97,8 +108,6 @@ class Repository:
     milestones: dict[int, Json] = field(default_factory=dict)
     versions: dict[int, Json] = field(default_factory=dict)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
-    environments: dict[str, Json] = field(default_factory=dict)
-    deployments: dict[str, Json] = field(default_factory=dict)
     downloads: dict[str, Json] = field(default_factory=dict)
     hooks: dict[str, Json] = field(default_factory=dict)
 
@@ -136,7 +145,7 @@ class Repository:
 
 
 @dataclass
-class Workspace:
+class Workspace(Record):
     """A workspace: its members (nickname to membership document), projects and repositories."""
 
     document: Json

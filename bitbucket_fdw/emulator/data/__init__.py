@@ -18,6 +18,7 @@ from bitbucket_fdw.emulator.data.plan import RepositoryPlan, Scale, globex_repos
 from bitbucket_fdw.emulator.data.plan import repositories as acme_repositories
 from bitbucket_fdw.emulator.data.pull_requests import PullRequests
 from bitbucket_fdw.emulator.documents import Documents
+from bitbucket_fdw.emulator.resources import RESOURCES
 from bitbucket_fdw.emulator.store import Repository, Store, Workspace
 
 # Ids of comments and tasks are unique over all repositories, as they are on Bitbucket.
@@ -45,6 +46,8 @@ def build(api: str, seed: int, scale: Scale, committers: bool = False) -> Store:
             for repository, plan in made:
                 _fill(store, workspace, repository, plan, seed, block * _ID_BLOCK)
                 block += 1
+        for resource in RESOURCES:
+            resource.fill(store, seed)
         return store
     finally:
         if collecting:

@@ -7,6 +7,7 @@ from random import Random
 from uuid import UUID
 
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY
+from bitbucket_fdw.emulator.sample import make_uuid
 from bitbucket_fdw.emulator.store import Store, Workspace
 from bitbucket_fdw.emulator.times import offset_form
 
@@ -34,11 +35,6 @@ ACME_PROJECTS = (
     ("OPS", 'Operations & "plumbing"', "Build, deploy, watch\nand repeat", True),
     ("NEW", "Nothing here yet", "", True),
 )
-
-
-def make_uuid(rng: Random) -> str:
-    """A random UUID in the braces that Bitbucket puts around it."""
-    return f"{{{UUID(int=rng.getrandbits(128), version=4)}}}"
 
 
 def add_people(store: Store, seed: int) -> None:

@@ -1,13 +1,14 @@
-"""Sample pipelines in every state, with their steps, and the deployments they made."""
+"""Sample pipelines in every state, with their steps."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from random import Random
 
-from bitbucket_fdw.emulator.data.accounts import PEOPLE, make_uuid
+from bitbucket_fdw.emulator.data.accounts import PEOPLE
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.sample import make_uuid
 from bitbucket_fdw.emulator.store import Pipeline, Repository, Store
 from bitbucket_fdw.emulator.times import zulu_form
 
@@ -41,7 +42,6 @@ def add_pipelines(store: Store, repository: Repository, rng: Random, total: int)
         )
         outcome = rng.choices(tuple(_OUTCOMES), tuple(_OUTCOMES.values()))[0]
         _add(store, repository, rng, number, created, outcome, branches, commits)
-    _add_deployments(store, repository, rng)
 
 
 def _add(
@@ -161,39 +161,3 @@ def _step(
         "repository": repository,
         "trigger": {"type": "pipeline_step_trigger_automatic"},
     }
-
-
-def _add_deployments(store: Store, repository: Repository, rng: Random) -> None:
-    environments = list(repository.environments.values())
-    for pipeline in list(repository.pipelines.values())[::4]:
-        document = pipeline.document
-        if document["completed_on"] is None:
-            continue
-        uuid, environment = make_uuid(rng), rng.choice(environments)
-        status = "SUCCESSFUL" if rng.random() < 0.8 else "FAILED"
-        repository.deployments[uuid] = {
-            "type": "deployment",
-            "uuid": uuid,
-            "number": document["build_number"],
-            "state": {
-                "type": "deployment_state_completed",
-                "name": "COMPLETED",
-                "status": {
-                    "type": f"deployment_state_completed_status_{status.lower()}",
-                    "name": status,
-                },
-                "completed_on": document["completed_on"],
-                "deployer": store.users["ada"],
-            },
-            "environment": environment,
-            "release": {
-                "type": "deployment_release",
-                "uuid": make_uuid(rng),
-                "name": f"#{document['build_number']}",
-                "url": document["links"]["self"]["href"],
-                "commit": document["target"]["commit"],
-                "created_on": document["created_on"],
-            },
-            "deployable": {"type": "deployment_deployable", "name": f"#{uuid[1:5]}"},
-            "last_update_time": document["completed_on"],
-        }

@@ -51,7 +51,6 @@ class PullRequests:
         record = PullRequest(document, course.commits[-1], base, list(course.commits))
         self._repository.pull_requests[course.number] = record
         self._discuss(record, course, comments)
-        self._record_activity(record, course, reviewers)
         if rng.random() < 0.15:
             self._add_statuses(record, course)
         record.conflicts = document["state"] == "OPEN" and rng.random() < 0.1
@@ -176,31 +175,6 @@ class PullRequests:
             resolved_by=rng.choice(self._people) if done else None,
             **more,
         )
-
-    def _record_activity(self, record: PullRequest, course: Course, reviewers: list[Json]) -> None:
-        document = record.document
-        about = self._documents.pull_request_reference(document)
-        update = {
-            key: document[key]
-            for key in ("title", "description", "author", "source", "destination", "reason")
-        }
-        entries: list[tuple[str, Json]] = []
-        opened = {**update, "state": "OPEN", "date": document["created_on"], "changes": {}}
-        entries.append((document["created_on"], {"pull_request": about, "update": opened}))
-        for comment in record.comments.values():
-            entries.append((comment["created_on"], {"pull_request": about, "comment": comment}))
-        for person in document["participants"]:
-            if person["state"]:
-                kind = "approval" if person["approved"] else "changes_requested"
-                on = person["participated_on"]
-                detail = {"date": on, "user": person["user"], "pullrequest": about}
-                entries.append((on, {"pull_request": about, kind: detail}))
-        if course.closed:
-            date = offset_form(course.closed)
-            author = document["closed_by"]
-            closed = {**update, "author": author, "state": course.state, "date": date}
-            entries.append((date, {"pull_request": about, "update": closed}))
-        record.activity = [entry for _, entry in sorted(entries, key=lambda e: e[0], reverse=True)]
 
     def _add_statuses(self, record: PullRequest, course: Course) -> None:
         commit = self._repository.commits[record.source_hash]

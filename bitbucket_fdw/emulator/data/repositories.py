@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from bitbucket_fdw.emulator.data.accounts import make_uuid
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, RepositoryPlan
+from bitbucket_fdw.emulator.sample import make_uuid
 from bitbucket_fdw.emulator.store import Repository, Store, Workspace
 from bitbucket_fdw.emulator.times import offset_form
-
-ENVIRONMENTS = (("Production", "production"), ("Staging", "staging"), ("Test", "test"))
 
 
 def add_repository(
@@ -58,7 +56,7 @@ def _roles(workspace: Workspace, plan: RepositoryPlan) -> dict[str, str]:
 
 
 def add_extras(store: Store, repository: Repository, rng: Random) -> None:
-    """Downloads, webhooks and deployment environments."""
+    """Downloads and webhooks."""
     documents, document = store.documents, repository.document
     for number in range(rng.randrange(4)):
         name = f"release {number}.0 (für alle).zip" if number == 1 else f"release-{number}.0.zip"
@@ -82,13 +80,3 @@ def add_extras(store: Store, repository: Repository, rng: Random) -> None:
             events=["repo:push", "pullrequest:created"],
             secret_set=True,
         )
-    for rank, (name, slug) in enumerate(ENVIRONMENTS):
-        uuid = make_uuid(rng)
-        repository.environments[uuid] = {
-            "type": "deployment_environment",
-            "uuid": uuid,
-            "name": name,
-            "slug": slug,
-            "rank": rank,
-            "environment_type": {"type": "deployment_environment_type", "name": name},
-        }

@@ -1,4 +1,4 @@
-"""The reading side: handlers for GET, one module per family."""
+"""Handlers for GET that are written by hand, one module per family, beside the declared ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from bitbucket_fdw.emulator.reads import (
     repositories,
     workspaces,
 )
+from bitbucket_fdw.emulator.resources import ROUTES as DECLARED
 from bitbucket_fdw.emulator.routes import Routes
 
 ROUTES = Routes()
+ROUTES.include([DECLARED])
 ROUTES.include(
     module.routes
     for module in (workspaces, pull_requests, issues, pipelines, commits, repositories)

@@ -1,4 +1,4 @@
-"""Reads of pipelines, steps, deployments and environments.
+"""Reads of pipelines and their steps.
 
 Seen live: ``q`` is ignored without a word; the parameters below are honoured, and a value that
 matches nothing gives an empty list; oldest first unless sorted, and the link to the next page does
@@ -136,37 +136,4 @@ def step(call: Call) -> Json:
         raise pipelines_error(
             404, "Not found", f"No step with id {key} exists", "result-service.step.not-found"
         )
-    return found
-
-
-@routes.add("GET", f"{REPOSITORY}/environments", **READ, listing=Listing())
-def environments(call: Call) -> list[Json]:
-    """The deployment environments of a repository."""
-    return list(call.repository().environments.values())
-
-
-@routes.add("GET", f"{REPOSITORY}/environments/{{uuid}}", **READ)
-def environment(call: Call) -> Json:
-    """A deployment environment."""
-    return _by_uuid(call, call.repository().environments, "environment")
-
-
-# Seen live by users, 2026: q does nothing here, and every sort is refused.
-@routes.add("GET", f"{REPOSITORY}/deployments", **READ, listing=Listing(sorts={}, ignores_q=True))
-def deployments(call: Call) -> list[Json]:
-    """The deployments of a repository, oldest first."""
-    return list(call.repository().deployments.values())
-
-
-@routes.add("GET", f"{REPOSITORY}/deployments/{{uuid}}", **READ)
-def deployment(call: Call) -> Json:
-    """A deployment."""
-    return _by_uuid(call, call.repository().deployments, "deployment")
-
-
-def _by_uuid(call: Call, items: dict[str, Json], what: str) -> Json:
-    found = items.get(call.path["uuid"])
-    if found is None:
-        detail = f"No {what} with id {call.path['uuid']} exists"
-        raise pipelines_error(404, "Not found", detail, f"{what}-service.not-found")
     return found

@@ -9,15 +9,16 @@ from bitbucket_fdw.emulator import filters
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
+from bitbucket_fdw.emulator.levels import PULL_REQUEST as _LEVEL
+from bitbucket_fdw.emulator.levels import pull_request_of
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
 from bitbucket_fdw.emulator.routes import Routes
-from bitbucket_fdw.emulator.store import PullRequest
 
 routes = Routes()
 
 PULL_REQUESTS = f"{REPOSITORY}/pullrequests"
-PULL_REQUEST = f"{PULL_REQUESTS}/{{pull_request_id}}"
+PULL_REQUEST = _LEVEL.template
 READ: dict[str, Any] = {"classic": "pullrequest", "new": "read:pullrequest"}
 STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 
@@ -32,16 +33,6 @@ _COMMENTS = Listing(filters=filters.COMMENTS, sorts=filters.COMMENT_SORTS)
 _TASKS = Listing(filters=filters.TASKS, sorts=filters.TASK_SORTS)
 _STATUSES = Listing(filters=filters.STATUSES, sorts=filters.STATUS_SORTS)
 _NO_SIZE = Listing(PageRules(has_size=False))
-_ITERATOR = Listing(PageRules(iterator=True, default=20))
-
-
-def pull_request_of(call: Call) -> PullRequest:
-    """The pull request in the path; 404 when there is none."""
-    number = call.number("pull_request_id", "Pull request")
-    found = call.repository().pull_requests.get(number)
-    if found is None:
-        raise not_found(f"Pull request {number} not found")
-    return found
 
 
 def _wanted_states(call: Call) -> list[str]:
@@ -89,13 +80,6 @@ def pull_requests_by_author(call: Call) -> list[Json]:
     ]
 
 
-@routes.add("GET", f"{PULL_REQUESTS}/activity", **READ, listing=_ITERATOR)
-def all_activity(call: Call) -> list[Json]:
-    """The activity on all pull requests of a repository, by pull request, newest first."""
-    found = reversed(call.repository().pull_requests.values())
-    return [entry for pull in found for entry in pull.activity]
-
-
 @routes.add("GET", PULL_REQUEST, **READ)
 def pull_request(call: Call) -> Json:
     """A pull request; reviewers and participants are part of it here.
@@ -109,12 +93,6 @@ def pull_request(call: Call) -> Json:
         return document
     more = {name: branch[name] for name in ("merge_strategies", "default_merge_strategy")}
     return {**document, "destination": {**side, "branch": {**side["branch"], **more}}}
-
-
-@routes.add("GET", f"{PULL_REQUEST}/activity", **READ, listing=_ITERATOR)
-def activity(call: Call) -> list[Json]:
-    """The activity on a pull request, newest first."""
-    return pull_request_of(call).activity
 
 
 def _may_see(call: Call, found: Json) -> bool:

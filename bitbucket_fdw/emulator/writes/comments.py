@@ -15,8 +15,9 @@ from typing import Any
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
+from bitbucket_fdw.emulator.levels import pull_request_of
 from bitbucket_fdw.emulator.reads.issues import ISSUE, issue_of
-from bitbucket_fdw.emulator.reads.pull_requests import PULL_REQUEST, pull_request_of
+from bitbucket_fdw.emulator.reads.pull_requests import PULL_REQUEST
 from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import PullRequest

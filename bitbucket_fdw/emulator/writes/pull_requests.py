@@ -14,16 +14,15 @@ left out is emptied, and a title is required), whether a second approval is refu
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.documents import MERGE_STRATEGIES, rendered
+from bitbucket_fdw.emulator.documents import MERGE_STRATEGIES, pull_request_update, rendered
 from bitbucket_fdw.emulator.errors import ApiError, Json, Reply, bad_request, error, not_found
+from bitbucket_fdw.emulator.levels import pull_request_of
 from bitbucket_fdw.emulator.reads.pull_requests import (
     PULL_REQUEST,
     PULL_REQUESTS,
-    pull_request_of,
 )
 from bitbucket_fdw.emulator.reads.pull_requests import READ as READ_SCOPES
 from bitbucket_fdw.emulator.routes import Routes
@@ -115,9 +114,11 @@ def create(call: Call) -> Reply:
     graph.adopt(repository, source, head)
     pair = (source.document["uuid"], given["source.branch.name"], target_name)
     pull = next((p for p in repository.pull_requests.values() if _open_pair(p) == pair), None)
+    before: Json = {} if pull is None else dict(pull.document)
     if pull is None:
         pull = _new(call, repository, author, given, (source, head), (target_name, target))
     _apply(call, repository, pull, given)
+    _record(call, pull, author, before)
     return Reply(201, pull.document, {"Location": pull.document["links"]["self"]["href"]})
 
 
@@ -169,7 +170,6 @@ def _new(
     )
     pull = PullRequest(document, source[1].hash, destination[1].hash, commits)
     repository.pull_requests[number] = pull
-    _record(call, pull, author)
     return pull
 
 
@@ -207,13 +207,10 @@ def _apply(call: Call, repository: Repository, pull: PullRequest, given: Json) -
     document["updated_on"] = call.store.now()
 
 
-def _record(call: Call, pull: PullRequest, author: Json) -> None:
-    """Add the present state to the activity log."""
-    document = pull.document
-    names = ("title", "description", "source", "destination", "reason", "state")
-    update = {name: copy.copy(document[name]) for name in names}
-    update.update(author=author, date=document["updated_on"], changes={})
-    about = call.store.documents.pull_request_reference(document)
+def _record(call: Call, pull: PullRequest, author: Json, before: Json) -> None:
+    """Add to the log what has changed since the document was as *before*."""
+    update = pull_request_update(before, pull.document, pull.document["updated_on"], author)
+    about = call.store.documents.pull_request_reference(pull.document)
     pull.activity.insert(0, {"pull_request": about, "update": update})
 
 
@@ -245,7 +242,7 @@ def update(call: Call) -> Json:
         )
         pull.destination_hash = target.hash
     _apply(call, repository, pull, given)
-    _record(call, pull, acting_user(call))
+    _record(call, pull, acting_user(call), before)
     others = ("title", "description", "draft", "destination", "reviewers")
     if all(pull.document[name] == before[name] for name in others):
         echo = dict(pull.document)
@@ -305,11 +302,12 @@ def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: 
 
 
 def _close(call: Call, pull: PullRequest, state: str, actor: Json) -> None:
+    before = dict(pull.document)
     pull.document["state"] = state
     pull.document["closed_by"] = actor
     pull.document["draft"] = False
     _apply(call, call.repository(), pull, {})
-    _record(call, pull, actor)
+    _record(call, pull, actor, before)
 
 
 @routes.add("GET", f"{PULL_REQUEST}/merge/task-status/{{task_id}}", **READ_SCOPES)
