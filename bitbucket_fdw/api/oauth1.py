@@ -143,6 +143,7 @@ class OAuth1:
             # What was signed could be quoted, in a form that nothing would be found in.
             failed.message = f"POST {path} was answered {response.status_code}"
             failed.detail = failed.hint = None
+            failed.args = (failed.message,)
             raise failed
         return _token(response, path)
 
