@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from ..errors import BitbucketError
+from ..errors import BitbucketError, OptionError
 from ..tables import BY_NAME, TABLES, Table
 from ..tables.columns import Column
+from ..tables.table import FAMILIES
 
 _LONGEST_NAME = 63  # bytes of an identifier (NAMEDATALEN - 1); PostgreSQL cuts longer ones
 _ISSUE_TABLES = ("issues", "issue_comments")
@@ -61,7 +62,12 @@ def parse_schema(schema: str) -> tuple[str, str | None]:
 
 
 def foreign_tables(
-    workspace: str, repository: str | None, *, names: str, wanted: Callable[[str], bool]
+    workspace: str,
+    repository: str | None,
+    *,
+    names: str,
+    wanted: Callable[[str], bool],
+    families: Collection[str] = tuple(FAMILIES),
 ) -> Iterable[ForeignTable]:
     """The tables of a schema.
 
@@ -70,10 +76,11 @@ def foreign_tables(
 
     :param names: ``snake`` or ``flat``.
     :param wanted: whether a table is to be imported, by its SQL name.
+    :param families: those whose tables are to be imported.
     """
     flat = names == "flat"
     for name, table in _offered(repository, names).items():
-        if not wanted(name):
+        if table.family not in families or not wanted(name):
             continue
         options = {"table": table.name, "workspace": workspace}
         if repository is not None:
@@ -114,6 +121,24 @@ def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]
     if kind == "except":
         return lambda name: name not in listed
     return lambda _: True
+
+
+def known_families(named: Collection[str] | None) -> Collection[str]:
+    """The families that option ``families`` names, all without it.
+
+    :raises OptionError: for one that there is not.
+    """
+    if named is None:
+        return tuple(FAMILIES)
+    for family in named:
+        if family not in FAMILIES:
+            close = difflib.get_close_matches(family, FAMILIES, 1)
+            meant = f'Perhaps you meant "{close[0]}". ' if close else ""
+            raise OptionError(
+                f'option "families" names "{family}", which is no family of tables',
+                hint=f"{meant}There are: {', '.join(FAMILIES)}.",
+            )
+    return named
 
 
 def is_issue_table(name: str) -> bool:

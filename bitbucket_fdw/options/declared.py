@@ -21,6 +21,7 @@ from .values import (
     text,
     username,
     whole,
+    words,
 )
 
 SERVER = "server"
@@ -258,6 +259,13 @@ OPTIONS: tuple[Option, ...] = (
         one_of("auto", "always", "never"),
         "Whether to import the issue tables: if there is a tracker, always, or never",
         "auto",
+    ),
+    Option(
+        "families",
+        IMPORT,
+        words,
+        "Imports only tables of these families, such as code,pipelines; without it, all. "
+        "bitbucket.tables has the family of each table",
     ),
 )
 

@@ -58,6 +58,17 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def words(value: str) -> tuple[str, ...]:
+    """``code,pipelines``, or the same as SQL writes an array: ``{code,pipelines}``."""
+    inner = value.strip()
+    if inner.startswith("{") and inner.endswith("}"):
+        inner = inner[1:-1]
+    listed = tuple(dict.fromkeys(inner.replace(",", " ").split()))
+    if not listed:
+        raise ValueError("must be words with commas in between")
+    return listed
+
+
 def secret(value: str) -> str:
     """What goes into a header: a stray space or line break would end up in an error instead."""
     if not value or not value.isascii() or not value.isprintable() or " " in value:

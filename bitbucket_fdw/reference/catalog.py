@@ -60,6 +60,7 @@ def table_rows() -> Iterator[Row]:
             "name": table.name,
             "flat_name": table.flat_name(),
             "level": table.level,
+            "family": table.family,
             "description": table.description,
             "endpoint": f"GET {table.collection.address}",
             "item_endpoints": list(dict.fromkeys(f"GET {item.path}" for item in table.items)),

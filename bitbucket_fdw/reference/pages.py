@@ -53,10 +53,11 @@ def index_page() -> str:
         "One page per table. **Filters** travel to Bitbucket, in its query language or as a",
         "parameter; **order** is kept there too; a **key** reads the one item. All other",
         "conditions are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the",
-        "rules. The same as rows: `SELECT * FROM bitbucket.tables`.",
+        "rules. Imports can be kept to some [families](../schemas.md#only-some-tables). The same as",
+        "rows: `SELECT * FROM bitbucket.tables`.",
         "",
-        "| table | | filters | order | key | writing |",
-        "|---|---|---|---|---|---|",
+        "| table | | family | filters | order | key | writing |",
+        "|---|---|---|---|---|---|---|",
     ]
     for table in TABLES:
         filters = [c.name for c in table.columns if _filters(table, c)]
@@ -65,6 +66,7 @@ def index_page() -> str:
             _row(
                 f"[{table.name}]({table.name}.md){' †' if table.removed else ''}",
                 table.description,
+                f"`{table.family}`",
                 _codes(filters),
                 _codes(sorts),
                 _codes(dict.fromkeys(item.key for item in table.items)),
@@ -122,6 +124,7 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
         yield "Stands in", "the schema of each repository, and in the workspace's, for all of them"
     else:
         yield "Stands in", "the schema of the workspace"
+    yield "Family", f"`{table.family}` (import option `families`)"
     yield "Flat name", f"`{table.flat_name()}` (import option `names 'flat'`)"
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from multicorn import ForeignDataWrapper
 
+from ..postgres import transaction
 from ..reference import catalog
 from .foreign_table import BitbucketFdw
 from .reports import reporting
+
+TRANSACTION = "transaction"  # a table of one row, about the transaction that reads it
 
 
 class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
@@ -24,11 +27,9 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         super().__init__(dict(fdw_options), dict(fdw_columns))
         self._table = fdw_options.get("table", "")
         # Rows that are made for the question asked have no ctid of their own.
-        self.gives_ctid = self._table != catalog.OPTION_CHECKS
-        self._rows = [
-            {**row, "ctid": f"({number},1)"}
-            for number, row in enumerate(catalog.rows(self._table), 1)
-        ]
+        self.gives_ctid = self._table not in (catalog.OPTION_CHECKS, TRANSACTION)
+        rows = () if self._table == TRANSACTION else catalog.rows(self._table)
+        self._rows = [{**row, "ctid": f"({number},1)"} for number, row in enumerate(rows, 1)]
 
     @classmethod
     def validate_options(cls, given: Mapping[str, str], level: str) -> None:
@@ -36,7 +37,7 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
         A host is not told the server that a table is of, and refuses what no class takes.
         """
-        if level != "table" or given.get("table") not in catalog.NAMES:
+        if level != "table" or given.get("table") not in (*catalog.NAMES, TRANSACTION):
             BitbucketFdw.validate_options(given, level)
 
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
@@ -48,4 +49,6 @@ class CatalogFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         if self._table == catalog.OPTION_CHECKS:
             asked = {q.field_name: q.value for q in quals if q.operator == "="}
             return catalog.option_faults(asked.get("level"), asked.get("options"))
+        if self._table == TRANSACTION:
+            return iter([{"in_block": transaction.in_block()}])
         return iter(self._rows)

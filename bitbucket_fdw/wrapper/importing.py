@@ -26,6 +26,7 @@ def import_schema(
     restricts: list[str],
 ) -> list[Any]:
     values = options.parse(import_options, options.IMPORT)
+    families = importing.known_families(values["families"])
     server = options.parse(srv_options, options.SERVER, options.MAPPING)
     client = client_of(server, mapping_user(srv_options))
     workspace, repository = importing.parse_schema(schema)
@@ -40,6 +41,7 @@ def import_schema(
         workspace,
         repository,
         names=values["names"],
+        families=families,
         wanted=lambda name: wanted(name) and (issues or not importing.is_issue_table(name)),
     )
     return [

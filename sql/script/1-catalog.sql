@@ -21,6 +21,7 @@ CREATE FOREIGN TABLE bitbucket.tables (
     name text,
     flat_name text,
     level text,
+    family text,
     description text,
     endpoint text,
     item_endpoints text[],
@@ -40,6 +41,8 @@ COMMENT ON COLUMN bitbucket.tables.name IS 'Name, and value of the table option 
 COMMENT ON COLUMN bitbucket.tables.flat_name IS 'Name under names ''flat''';
 COMMENT ON COLUMN bitbucket.tables.level IS
     'workspace: in schemas of workspaces only; repository: in those of repositories, too';
+COMMENT ON COLUMN bitbucket.tables.family IS
+    'What it is about: imports can be kept to some families';
 COMMENT ON COLUMN bitbucket.tables.description IS 'What its rows are';
 COMMENT ON COLUMN bitbucket.tables.endpoint IS 'Where its rows are listed';
 COMMENT ON COLUMN bitbucket.tables.item_endpoints IS 'Where a single row is read';
@@ -82,4 +85,10 @@ COMMENT ON COLUMN bitbucket.columns.request_per_row IS
     'Not in listings: reading it takes a request for each row';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
-GRANT SELECT ON bitbucket.tables, bitbucket.columns TO PUBLIC;
+-- One row about the transaction that reads it. SQL has no other way to ask.
+CREATE FOREIGN TABLE bitbucket._transaction (in_block boolean)
+    SERVER bitbucket_catalog OPTIONS (table 'transaction');
+COMMENT ON FOREIGN TABLE bitbucket._transaction IS
+    'Whether the client has begun a transaction block';
+
+GRANT SELECT ON bitbucket.tables, bitbucket.columns, bitbucket._transaction TO PUBLIC;

@@ -24,39 +24,23 @@ CREATE TYPE bitbucket._missing AS (target integer, tables text[]);
 
 CREATE FUNCTION bitbucket.import_workspace(
     server name, workspace text, names text DEFAULT 'snake', issues text DEFAULT 'auto',
-    repositories text[] DEFAULT NULL, schema name DEFAULT NULL)
+    repositories text[] DEFAULT NULL, schema name DEFAULT NULL, families text[] DEFAULT NULL)
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     listing bitbucket._repository[];
     slug text := lower(workspace COLLATE "C");
-    wanted text[] COLLATE "C" := ARRAY(SELECT lower(r COLLATE "C") FROM unnest(repositories) r);
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues);
+    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families);
     PERFORM bitbucket._lock(server, slug);
     -- One listing answers for all: which repositories there are, and which have an issue tracker.
     listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, slug);
-    IF repositories IS NULL THEN
-        wanted := ARRAY(SELECT lower(l.slug) FROM unnest(listing) l);
+    RETURN QUERY SELECT i.* FROM bitbucket._import(server, slug, names, families,
+        bitbucket._wishes(server, slug, listing, issues, repositories, schema)) i;
+    IF NOT FOUND THEN
+        PERFORM bitbucket._note_nothing(slug, families);
     END IF;
-    PERFORM bitbucket._no_repository(server, slug, w)
-    FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
-
-    RETURN QUERY SELECT i.* FROM bitbucket._import(server, slug, names, ARRAY(
-        SELECT (w.repository, w.named, coalesce(nullif(issues, 'auto') = 'always', w.tracker))
-            ::bitbucket._wish
-        FROM (
-            SELECT NULL AS repository, schema AS named, coalesce(bool_or(l.has_issues), false)
-                       AS tracker
-            FROM unnest(listing) l
-            UNION ALL
-            SELECT l.slug, CASE WHEN schema IS NOT NULL
-                           THEN bitbucket.schema_name(l.workspace, l.slug, schema) END,
-                   l.has_issues
-            FROM unnest(listing) l WHERE lower(l.slug) = ANY (wanted)
-        ) w
-        ORDER BY w.repository COLLATE "C" NULLS FIRST)) i;
     RETURN QUERY
         SELECT DISTINCT t.workspace, t.repository, t.schema, 0, 'gone'
         FROM bitbucket.imported_tables t
@@ -70,30 +54,66 @@ COMMENT ON FUNCTION bitbucket.import_workspace IS
 
 CREATE FUNCTION bitbucket.import_repository(
     server name, workspace text, repository text, schema name DEFAULT NULL,
-    names text DEFAULT 'snake', issues text DEFAULT 'auto')
+    names text DEFAULT 'snake', issues text DEFAULT 'auto', families text[] DEFAULT NULL)
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     listed bitbucket._repository;
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues);
+    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families);
     PERFORM bitbucket._lock(server, lower(workspace COLLATE "C"));
     SELECT r.* INTO listed
     FROM bitbucket._repositories(server, ARRAY[workspace], repository) r;
     IF NOT FOUND THEN
         PERFORM bitbucket._no_repository(server, workspace, repository);
     END IF;
-    RETURN QUERY SELECT i.* FROM bitbucket._import(server, listed.workspace, names, ARRAY[
+    RETURN QUERY SELECT i.* FROM bitbucket._import(server, listed.workspace, names, families, ARRAY[
         (listed.slug, schema, coalesce(nullif(issues, 'auto') = 'always', listed.has_issues))
             ::bitbucket._wish]) i;
+    IF NOT FOUND THEN
+        PERFORM bitbucket._note_nothing(concat_ws('/', listed.workspace, listed.slug), families);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.import_repository IS
     'Make a schema for a repository, or add what is new to it';
 
-CREATE FUNCTION bitbucket._check_options(names text, issues text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION bitbucket._wishes(
+    server name, workspace text, listing bitbucket._repository[], issues text,
+    repositories text[], schema name)
+RETURNS bitbucket._wish[] LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+-- The workspace's own schema first, then those of its repositories, or of the ones that are named.
+DECLARE
+    wanted text[] COLLATE "C" := ARRAY(SELECT lower(r COLLATE "C") FROM unnest(repositories) r);
+BEGIN
+    IF repositories IS NULL THEN
+        wanted := ARRAY(SELECT lower(l.slug) FROM unnest(listing) l);
+    END IF;
+    PERFORM bitbucket._no_repository(server, workspace, w)
+    FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
+    RETURN ARRAY(
+        SELECT (w.repository, w.named, coalesce(nullif(issues, 'auto') = 'always', w.tracker))
+            ::bitbucket._wish
+        FROM (
+            SELECT NULL AS repository, schema AS named, coalesce(bool_or(l.has_issues), false)
+                       AS tracker
+            FROM unnest(listing) l
+            UNION ALL
+            SELECT l.slug, CASE WHEN schema IS NOT NULL
+                           THEN bitbucket.schema_name(l.workspace, l.slug, schema) END,
+                   l.has_issues
+            FROM unnest(listing) l WHERE lower(l.slug) = ANY (wanted)
+        ) w
+        ORDER BY w.repository COLLATE "C" NULLS FIRST);
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_options(names text, issues text, families text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known text[];
 BEGIN
     IF names IS NULL OR names NOT IN ('snake', 'flat') THEN
         RAISE invalid_parameter_value USING
@@ -103,7 +123,31 @@ BEGIN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid value for parameter "issues": %L', issues),
             HINT = 'It is one of: auto, always, never.';
+    ELSIF families IS NOT NULL THEN
+        known := ARRAY(
+            SELECT f.family
+            FROM (SELECT t.family, row_number() OVER () AS i FROM bitbucket.tables t) f
+            GROUP BY f.family ORDER BY min(f.i));
+        IF families = '{}' OR NOT families <@ known THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('invalid value for parameter "families": %L', families),
+                HINT = format('It is a list of: %s. Leave it out for all of them.',
+                              array_to_string(known, ', '));
+        END IF;
     END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._note_nothing(place text, families text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- With all families there is always something to import.
+BEGIN
+    RAISE NOTICE USING
+        MESSAGE = format('nothing to import for "%s" of families %s', place,
+                         array_to_string(families, ', ')),
+        HINT = 'bitbucket.tables has the family of each table, and whether it stands in schemas of '
+               'repositories.';
 END
 $$;
 
@@ -134,25 +178,29 @@ RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', worksp
 -- tables for each of them would make a big workspace take the square of its size.
 
 CREATE FUNCTION bitbucket._import(
-    server name, workspace text, names text, wishes bitbucket._wish[])
+    server name, workspace text, names text, families text[], wishes bitbucket._wish[])
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     targets CONSTANT bitbucket._target[] :=
         bitbucket._targets(server, workspace, names, wishes);
-    lacking CONSTANT bitbucket._missing[] := bitbucket._missing_tables(names, targets);
+    lacking CONSTANT bitbucket._missing[] :=
+        bitbucket._missing_tables(names, families, targets);
     results bitbucket.import_result[];
     missing bitbucket._missing;
     step record;
 BEGIN
     PERFORM bitbucket._check_targets(server, workspace, names, targets);
     PERFORM bitbucket._check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
+    -- A schema that would have no table (of the families chosen) is not made: it has no status.
     results := ARRAY(
         SELECT (workspace, t.repository, t.schema, 0,
-                CASE WHEN n.oid IS NULL THEN 'created' ELSE 'unchanged' END)
+                CASE WHEN n.oid IS NOT NULL THEN 'unchanged'
+                     WHEN l.target IS NOT NULL THEN 'created' END)
             ::bitbucket.import_result
         FROM unnest(targets) WITH ORDINALITY t (repository, schema, named, tracker, i)
         LEFT JOIN pg_namespace n ON n.nspname = t.schema
+        LEFT JOIN unnest(lacking) l ON l.target = t.i
         ORDER BY t.i);
     PERFORM bitbucket._create_schema(r.schema) FROM unnest(results) r WHERE r.status = 'created';
 
@@ -181,7 +229,7 @@ BEGIN
     RETURN QUERY
         SELECT r.workspace, r.repository, r.schema, r.tables,
                CASE WHEN r.status = 'unchanged' AND r.tables > 0 THEN 'extended' ELSE r.status END
-        FROM unnest(results) r;
+        FROM unnest(results) r WHERE r.status IS NOT NULL;
 END
 $$;
 
@@ -284,7 +332,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._missing_tables(names text, targets bitbucket._target[])
+CREATE FUNCTION bitbucket._missing_tables(
+    names text, families text[], targets bitbucket._target[])
 RETURNS bitbucket._missing[] LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- The names of the tables to make for each target, by its place in the list.
@@ -299,27 +348,33 @@ BEGIN
         LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema AND t.table_name = k.name
         WHERE (x.repository IS NULL OR k.level = 'repository')
           AND (x.tracker OR NOT k.needs_issue_tracker)
+          AND (families IS NULL OR k.family = ANY (families))
           AND t.relation IS NULL
         GROUP BY x.i);
 END
 $$;
+
+CREATE FUNCTION bitbucket._locks() RETURNS bigint
+LANGUAGE sql STABLE
+-- How many locks all sessions have between them: see PostgreSQL's max_locks_per_transaction.
+RETURN current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint
+       + current_setting('max_prepared_transactions')::bigint);
 
 CREATE FUNCTION bitbucket._check_locks(tables bigint) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Each new table takes a lock until the end of the transaction. Better to say at once that they are
 -- too many than to run out of locks after a minute.
-DECLARE
-    locks CONSTANT bigint := current_setting('max_locks_per_transaction')::bigint
-        * (current_setting('max_connections')::bigint
-           + current_setting('max_prepared_transactions')::bigint);
 BEGIN
-    IF tables > 0.9 * locks THEN
+    IF tables > 0.9 * bitbucket._locks() THEN
         RAISE program_limit_exceeded USING
             MESSAGE = format('%s tables are too many for one transaction', tables),
-            DETAIL = format('Each takes one of %s locks that all sessions share.', locks),
-            HINT = 'Import some of the repositories at a time (parameter "repositories"), or have '
-                   'the setting max_locks_per_transaction raised.';
+            DETAIL = format('Each takes one of %s locks that all sessions share.',
+                            bitbucket._locks()),
+            HINT = 'CALL bitbucket.import_repositories with the same parameters: it commits after '
+                   'some repositories at a time. Or import fewer (parameters "repositories" and '
+                   '"families"), or have the setting max_locks_per_transaction raised.';
     END IF;
 END
 $$;

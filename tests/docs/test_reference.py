@@ -103,7 +103,9 @@ def test_every_function_of_the_extension_is_documented():
     script = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     made = set(
         re.findall(
-            r"^CREATE (?:FUNCTION|VIEW|FOREIGN TABLE) (bitbucket\.[a-z]\w*)", script, re.MULTILINE
+            r"^CREATE (?:FUNCTION|PROCEDURE|VIEW|FOREIGN TABLE) (bitbucket\.[a-z]\w*)",
+            script,
+            re.MULTILINE,
         )
     )
     assert len(made) > 5

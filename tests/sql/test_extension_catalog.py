@@ -30,6 +30,7 @@ class Sample(Table):
     """A table with one column of each ability, to see what the catalog makes of it."""
 
     name = "samples"
+    family = "code"
     collection = Collection("/repositories/{workspace}/{repository}/samples", q=True)
     items = (Item("/repositories/{workspace}/{repository}/samples/{id}", "id", "id"),)
     columns = (

@@ -1,0 +1,144 @@
+-- Importing many repositories
+
+CREATE PROCEDURE bitbucket.import_repositories(
+    server name, workspace text, names text DEFAULT 'snake', issues text DEFAULT 'auto',
+    repositories text[] DEFAULT NULL, schema name DEFAULT NULL, families text[] DEFAULT NULL,
+    batch integer DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+-- The same as import_workspace, with a COMMIT after each batch of repositories: a transaction holds
+-- a lock on each table that it makes. What is there already is left alone, so that a run that was
+-- ended goes on where it stopped when it is called again.
+-- A procedure with SET in its head may not COMMIT, so that the search path is set here, and again
+-- after each COMMIT, which takes it back. Until then every name has its schema.
+DECLARE
+    listing bitbucket._repository[];
+    wishes bitbucket._wish[];
+    part bitbucket._wish[];
+    slug pg_catalog.text;
+    number pg_catalog.int4;
+    refused pg_catalog.int4;
+    done pg_catalog.int4 := 0;
+    in_a_row pg_catalog.int4 := 0;
+BEGIN
+    PERFORM bitbucket._fix_search_path();
+    PERFORM bitbucket._check_no_block('import_repositories', 'bitbucket.import_workspace');
+    -- Called by a function, it may not COMMIT either: better to learn that before anything is done.
+    COMMIT;
+    PERFORM bitbucket._fix_search_path();
+    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families),
+            bitbucket._check_batch(batch);
+    listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
+    slug := coalesce((listing[1]).workspace, lower(workspace COLLATE "C"));
+    wishes := bitbucket._wishes(server, slug, listing, issues, repositories, schema);
+    batch := coalesce(batch, bitbucket._batch_size(families));
+
+    -- A fault of the workspace's own schema would be one of all others, too.
+    PERFORM bitbucket._lock(server, slug);
+    PERFORM bitbucket._import(server, slug, names, families, wishes[1:1]);
+    wishes := wishes[2:];
+    number := cardinality(wishes);
+    COMMIT;
+    WHILE done < number LOOP
+        PERFORM bitbucket._fix_search_path();
+        part := wishes[done + 1 : done + batch];
+        PERFORM bitbucket._lock(server, slug);
+        refused := bitbucket._import_part(server, slug, names, families, part);
+        COMMIT;
+        PERFORM bitbucket._fix_search_path();
+        done := done + cardinality(part);
+        in_a_row := CASE WHEN refused = cardinality(part) THEN in_a_row + refused ELSE 0 END;
+        RAISE NOTICE '% of % repositories of workspace "%"', done, number, slug;
+        IF in_a_row >= 20 OR in_a_row = number THEN
+            RAISE object_not_in_prerequisite_state USING
+                MESSAGE = format('the last %s repositories could not be imported', in_a_row),
+                DETAIL = 'A WARNING for each of them says why.',
+                HINT = 'What was imported before stays. Call it again when the cause is mended.';
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE bitbucket.import_repositories IS
+    'As import_workspace, for many repositories: commits after some of them at a time';
+
+CREATE FUNCTION bitbucket._fix_search_path() RETURNS void
+LANGUAGE sql
+-- Up to the end of the transaction.
+RETURN set_config('search_path', 'pg_catalog, pg_temp', true);
+
+CREATE FUNCTION bitbucket._check_no_block(procedure text, instead text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (SELECT t.in_block FROM bitbucket._transaction t) THEN
+        RAISE active_sql_transaction USING
+            MESSAGE = format('%s cannot run inside a transaction block', procedure),
+            DETAIL = 'It commits after each batch.',
+            HINT = format('CALL it by itself, with the client''s autocommit on. Inside of a '
+                          'transaction there is %s.', instead);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._check_batch(batch integer) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF batch < 1 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid value for parameter "batch": %s', batch),
+            HINT = 'It is a number of repositories, 1 or more. Leave it out to have as many as the '
+                   'server''s locks allow.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION bitbucket._batch_size(families text[]) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- As many repositories as a quarter of the server's locks is enough for: other sessions need some,
+-- too. No more than 200, so that a run that is ended has little to do again.
+DECLARE
+    each CONSTANT bigint := (
+        SELECT count(*) FROM bitbucket.tables t
+        WHERE t.level = 'repository' AND (families IS NULL OR t.family = ANY (families)));
+BEGIN
+    RETURN least(200, greatest(1, bitbucket._locks() / 4 / greatest(1, each)));
+END
+$$;
+
+CREATE FUNCTION bitbucket._import_part(
+    server name, workspace text, names text, families text[], wishes bitbucket._wish[])
+RETURNS integer LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- All of them together, or else one by one; how many of them could not be imported.
+BEGIN
+    PERFORM bitbucket._import(server, workspace, names, families, wishes);
+    RETURN 0;
+EXCEPTION WHEN OTHERS THEN
+    RETURN (SELECT count(*) FROM unnest(wishes) w
+            WHERE NOT bitbucket._import_or_warn(server, workspace, names, families, w));
+END
+$$;
+
+CREATE FUNCTION bitbucket._import_or_warn(
+    server name, workspace text, names text, families text[], wish bitbucket._wish)
+RETURNS boolean LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- Whether the repository could be imported; a WARNING says why not.
+DECLARE
+    message text;
+    detail text;
+    hint text;
+BEGIN
+    PERFORM bitbucket._import(server, workspace, names, families, ARRAY[wish]);
+    RETURN true;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT;
+    RAISE WARNING USING
+        MESSAGE = format('repository "%s/%s" was not imported: %s', workspace, wish.repository,
+                         message),
+        DETAIL = detail, HINT = hint;
+    RETURN false;
+END
+$$;
