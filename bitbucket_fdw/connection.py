@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .api import Client, Settings, client_for
+from .api import Client, Clients, Settings
 from .sign_in.mapping_user import MappingUser
 from .sign_in.schemes import SignIn
 
@@ -27,6 +27,10 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     )
 
 
-def client_of(values: Mapping[str, Any], user: MappingUser) -> Client:
-    """The backend's client, from the options of server and user mapping."""
-    return client_for(settings_of(values), SignIn.of(values, user).credential())
+def client_of(values: Mapping[str, Any], user: MappingUser, clients: Clients) -> Client:
+    """The backend's client, from the options of server and user mapping.
+
+    :param clients: all clients of the backend.
+    """
+    sign_in = SignIn.of(values, clients.shared.renewals, user)
+    return clients.client_for(settings_of(values), sign_in.credential())

@@ -1,35 +1,42 @@
 """HTTP: session, credentials, retry, request budget, paging. Knows nothing of tables or SQL."""
 
-from .client import Client, client_for, secrets_in_use
+from .client import Client
+from .clients import Clients
+from .clock import Clock
 from .credentials import Credential
 from .delivery import Delivery
 from .envelope import complaint, whole
 from .exchange import Answer, Settings
-from .kept import KeptAnswers
-from .oauth_tokens import end_renewals
+from .kept import KeptAnswers, WriteCount
+from .notes import Notes
+from .oauth_tokens import Renewals
 from .paging import Listing, Pages
 from .scan import Budget, ScanContext
+from .shared import Shared
 from .strategies import NextLinks, Numbers, OwnNumbers, Strategy, Whole
 
 __all__ = [
     "Answer",
     "Budget",
     "Client",
+    "Clients",
+    "Clock",
     "Credential",
     "Delivery",
     "KeptAnswers",
     "Listing",
     "NextLinks",
+    "Notes",
     "Numbers",
     "OwnNumbers",
     "Pages",
+    "Renewals",
     "ScanContext",
     "Settings",
+    "Shared",
     "Strategy",
     "Whole",
-    "client_for",
+    "WriteCount",
     "complaint",
-    "end_renewals",
-    "secrets_in_use",
     "whole",
 ]

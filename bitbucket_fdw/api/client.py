@@ -25,21 +25,59 @@ from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .kept import KeptAnswers
 from .retry import Attempts, Pause, worth_repeating
-from .scan import ScanContext, Workers
+from .scan import Budget, ScanContext, Workers
+from .shared import Shared
+from .transport import Transport
 
 
 class Client:
-    """Makes requests on any thread; holds connections open between statements."""
+    """Makes requests on any thread; holds connections open between statements.
 
-    def __init__(self, settings: Settings, credential: Credential) -> None:
+    :param shared: what it has in common with other clients of the backend.
+    :param transport: how requests leave this machine; as the settings say if it is not given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: Credential,
+        shared: Shared | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        shared = shared or Shared()
         self.settings = settings
         self.credential = credential
         self.endpoints = Endpoints()
         self.notice: Callable[[str], None] = lambda _: None  # where to tell of long pauses
         self.workers = Workers(settings.concurrency)
-        self._exchange = Exchange(settings, credential)
-        # Whose answers are whose: as in client_for().
+        self.clock = shared.clock
+        self._writes = shared.writes
+        self._renewals = shared.renewals
+        self._exchange = Exchange(settings, credential, shared.notes, transport)
+        # Whose answers are whose: as in Clients.client_for().
         self._place = (settings, credential.identity)
+
+    def scan(
+        self,
+        interrupted: Callable[[], bool] = lambda: False,
+        budget: Budget | None = None,
+        fresh: bool = False,
+        kept: KeptAnswers | None = None,
+    ) -> ScanContext:
+        """What the requests of one scan by this client share: see :class:`ScanContext`.
+
+        :param budget: shared with other scans; without it, ``max_requests`` for this one alone.
+        """
+        return ScanContext(
+            self.workers,
+            budget or self.settings.max_requests,
+            interrupted,
+            fresh=fresh,
+            notice=self.notice,
+            kept=kept,
+            renewals=self._renewals,
+            clock=self.clock,
+        )
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
         """The full address of a path below ``base_url``, its parameters encoded."""
@@ -72,7 +110,7 @@ class Client:
         Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
-        writes = KeptAnswers.generation()
+        writes = self._writes.value
         outgoing = Outgoing("GET", url, fresh=scan.fresh)
         self._exchange.path(url)
         attempts = Attempts(self.settings)
@@ -115,7 +153,7 @@ class Client:
             self._outdate_answers()
 
     def _outdate_answers(self) -> None:
-        KeptAnswers.outdate()
+        self._writes.advance()
         self._exchange.outdate_answers()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
@@ -173,7 +211,7 @@ def _pause(pause: Pause, scan: ScanContext) -> None:
     """Wait, but not beyond the scan's end."""
     if pause.notice is not None:
         scan.say(pause.notice, pause.seconds)
-    if scan.stopped.wait(pause.seconds):
+    if scan.clock.wait(scan.stopped, pause.seconds):
         raise Cancelled("the scan has ended")
 
 
@@ -191,22 +229,3 @@ def _unknown(error: RequestError) -> OutcomeUnknown:
         detail=" ".join(filter(None, (f"{error.message}.", error.detail))),
         hint="It was not sent again. Look at Bitbucket, or SELECT the row, before repeating it.",
     )
-
-
-_clients: dict[tuple[Settings, str], Client] = {}
-
-
-def client_for(settings: Settings, credential: Credential) -> Client:
-    """The backend's client for a server and credential, made on first use.
-
-    Foreign tables share it, and with it connections; other credentials never get it.
-    """
-    key = (settings, credential.identity)
-    if key not in _clients:
-        _clients[key] = Client(settings, credential)
-    return _clients[key]
-
-
-def secrets_in_use() -> tuple[str, ...]:
-    """Every text that must not be shown, of all credentials that this backend has clients for."""
-    return tuple(secret for c in list(_clients.values()) for secret in c.credential.secrets())

@@ -23,7 +23,7 @@ from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
 from .failures import failure
 from .flights import Flight, flying
-from .notes import note
+from .notes import Notes
 from .transport import Transport, as_sent, origin, why_no_answer
 
 _REDIRECTS = 5
@@ -108,14 +108,25 @@ class Failed:
 
 
 class Exchange:
-    """Sends requests of one credential, on any thread; holds connections open."""
+    """Sends requests of one credential, on any thread; holds connections open.
 
-    def __init__(self, settings: Settings, credential: Credential) -> None:
+    :param notes: where it is said that there is no cache of answers any more.
+    :param transport: how requests leave this machine; as the settings say if it is not given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: Credential,
+        notes: Notes,
+        transport: Transport | None = None,
+    ) -> None:
         self._settings = settings
         self._credential = credential
+        self._notes = notes
         base = as_sent(settings.base_url)
         self._origin, self._base = origin(base), base.path.rstrip("/")
-        transport = Transport(
+        transport = transport or Transport(
             settings.timeout,
             settings.ca_bundle,
             settings.proxy,
@@ -196,7 +207,7 @@ class Exchange:
         self._keeping = None
         if not self._told:
             self._told = True
-            note(
+            self._notes.add(
                 "this session does without the cache of answers",
                 detail=f"{error.message}.",
                 hint=f"{error.hint or 'Server option cache_ttl 0 does without.'} If this session "

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..errors import NotFound
 from .exchange import Answer
@@ -35,36 +34,45 @@ class _Kept:
     at: float
 
 
+class WriteCount:
+    """How many writes of one backend have begun or ended. Used by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value = 0
+
+    @property
+    def value(self) -> int:
+        """The count; to be taken before a request is sent whose answer may be kept."""
+        return self._value
+
+    def advance(self) -> None:
+        """Make all answers that are kept, or were asked for before now, count as old."""
+        with self._lock:
+            self._value += 1
+
+
 class KeptAnswers:
     """The answers of one execution, the oldest of which are dropped for new ones.
 
-    Used by all threads. A write of this process, whichever execution it is of, makes all that is
+    Used by all threads. A write of the backend, whichever execution it is of, makes all that is
     kept by any count as old.
 
+    :param writes: counts the backend's writes.
     :param stale_after: seconds after which an answer counts as old too.
+    :param most: bytes that are kept.
     """
 
-    _writes: ClassVar[int] = 0
-    _counting: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, stale_after: float | None = None, most: int = MOST) -> None:
+    def __init__(
+        self, writes: WriteCount, stale_after: float | None = None, most: int = MOST
+    ) -> None:
+        self.writes = writes
         self._stale_after = stale_after
         self._most = most
         self._answers: OrderedDict[Key, _Kept] = OrderedDict()
         self._bytes = 0
-        self._generation = self.generation()
+        self._generation = writes.value
         self._lock = threading.Lock()
-
-    @classmethod
-    def generation(cls) -> int:
-        """How many writes have begun or ended; to be taken before a request is sent."""
-        return KeptAnswers._writes
-
-    @classmethod
-    def outdate(cls) -> None:
-        """Make all that is kept, or was asked for before now, count as old."""
-        with KeptAnswers._counting:
-            KeptAnswers._writes += 1
 
     def find(self, key: Key) -> Answer | NotFound | None:
         """What an address was answered with, made anew; ``None`` if that is not known."""
@@ -101,7 +109,7 @@ class KeptAnswers:
                 self._forget(next(iter(self._answers)))
 
     def _drop_what_is_old(self) -> None:
-        now = self.generation()
+        now = self.writes.value
         if now != self._generation:
             self._generation = now
             self._answers.clear()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+_MOST = 20  # notes that wait to be told; older ones are dropped
+
 
 class Note(NamedTuple):
     """One warning."""
@@ -18,17 +20,19 @@ class Note(NamedTuple):
     hint: str | None = None
 
 
-_noted: deque[Note] = deque(maxlen=20)
+class Notes:
+    """The warnings of one backend that have not been told yet."""
 
+    def __init__(self) -> None:
+        self._noted: deque[Note] = deque(maxlen=_MOST)
 
-def note(message: str, detail: str | None = None, hint: str | None = None) -> None:
-    """Keep a warning for the statement that is under way, or for the next one."""
-    _noted.append(Note(message, detail, hint))
+    def add(self, message: str, detail: str | None = None, hint: str | None = None) -> None:
+        """Keep a warning for the statement that is under way, or for the next one."""
+        self._noted.append(Note(message, detail, hint))
 
-
-def taken() -> list[Note]:
-    """The warnings since the last time, in order."""
-    notes = []
-    while _noted:
-        notes.append(_noted.popleft())
-    return notes
+    def take(self) -> list[Note]:
+        """The warnings since the last time, in order."""
+        notes = []
+        while self._noted:
+            notes.append(self._noted.popleft())
+        return notes

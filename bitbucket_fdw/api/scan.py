@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import Cancelled, TooManyRequests
+from .clock import Clock
 from .flights import Flight
 from .kept import KeptAnswers
-from .oauth_tokens import let_renewals_end
+from .oauth_tokens import Renewals
 
 T = TypeVar("T")
 
@@ -108,6 +108,8 @@ class ScanContext:
     :param notice: called on the main thread while it waits, with what a worker has to say.
     :param fresh: answers must not come from the cache.
     :param kept: answers of the execution that the scan is part of; ``None``: none are kept.
+    :param renewals: of tokens, which a cancelled statement waits for before it gives up threads.
+    :param clock: what it waits by.
     """
 
     def __init__(
@@ -118,7 +120,11 @@ class ScanContext:
         fresh: bool = False,
         notice: Callable[[str], None] = lambda _: None,
         kept: KeptAnswers | None = None,
+        renewals: Renewals | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self.clock = clock or Clock()
+        self._renewals = renewals
         self._workers = workers
         self._interrupted = interrupted
         self._budget = budget if isinstance(budget, Budget) else Budget(budget)
@@ -154,15 +160,23 @@ class ScanContext:
             self._notice(message)
         if self._interrupted():
             self.stop()
-            let_renewals_end(RENEWAL_GRACE)
+            if self._renewals is not None:
+                self._renewals.let_end(RENEWAL_GRACE)
             self._workers.abandon()
             raise Cancelled("canceling statement while it waited for Bitbucket")
+
+    def pause(self, seconds: float) -> None:
+        """Wait on the main thread, or until the statement should stop: then :class:`Cancelled`."""
+        until = self.clock.now() + seconds
+        while self.clock.now() < until:
+            self.check()
+            self.clock.sleep(SLICE)
 
     def say(self, message: str, seconds: float) -> None:
         """Have a message told, from any thread; one for all that is to be said for so long."""
         with self._lock:
-            if time.monotonic() >= self._quiet_until:
-                self._quiet_until = time.monotonic() + seconds / 2
+            if self.clock.now() >= self._quiet_until:
+                self._quiet_until = self.clock.now() + seconds / 2
                 self._said.append(message)
 
     def stop(self) -> None:

@@ -26,8 +26,8 @@ from ..tables.endpoints import SLUGS
 from ..tables.repositories import Repositories
 from .counting import CountStream
 from .left_out import LeftOut
+from .observations import Observed
 from .reachability import Reachability
-from .sizes import Sizes
 from .streams import CollectionStream, ItemStream, Place, Requests, Row, Stream, carried_value
 
 Keyed = tuple[Any, Row]
@@ -49,7 +49,7 @@ class Execution:
         self,
         client: Client,
         scan: ScanContext,
-        sizes: Sizes,
+        observed: Observed,
         left_out: LeftOut | None = None,
         strict: bool = False,
         may_stop: bool = False,
@@ -57,6 +57,7 @@ class Execution:
     ) -> None:
         """Take where to go on, and what to tell of rows that are left out.
 
+        :param observed: what earlier reads have shown, which is added to.
         :param left_out: told what there are no rows of.
         :param strict: whether a spanning table fails with a repository that refuses; it always
             does where nobody is told.
@@ -65,7 +66,7 @@ class Execution:
         """
         self._may_stop = may_stop
         self._requests = Requests(
-            client, scan, sizes, left_out or LeftOut(), strict or left_out is None, doubt
+            client, scan, observed, left_out or LeftOut(), strict or left_out is None, doubt
         )
         # What a change has to know of is not left out, listed or not.
         self._proves = left_out is not None

@@ -18,19 +18,12 @@ from ..pushdown.plan import Plan
 from ..tables.columns import Filter
 from .execution import Execution
 from .left_out import LeftOut
-from .sizes import Sizes
+from .observations import Observed
 from .streams import ListingRefused, Row
 
 # "does not support filtering" is Bitbucket's own wording; of the others not much is known.
 _ABOUT_FILTERS = re.compile(r"filter|quer|operator|field", re.IGNORECASE)
 _ABOUT_ORDER = re.compile(r"sort|order", re.IGNORECASE)
-
-_remembered: dict[str, Refusals] = {}
-
-
-def known_refusals(client: Client) -> Refusals:
-    """What the client's API was seen to refuse, in this backend."""
-    return _remembered.get(client.settings.base_url, Refusals())
 
 
 class Reader:
@@ -47,15 +40,15 @@ class Reader:
         self,
         client: Client,
         scan: ScanContext,
-        sizes: Sizes,
+        observed: Observed,
         warn: Callable[[str], None],
         left_out: LeftOut,
         strict: bool,
         may_stop: bool,
         doubt: Callable[[str], None],
     ) -> None:
-        self._client = client
-        self._execution = Execution(client, scan, sizes, left_out, strict, may_stop, doubt)
+        self._refusals = observed.refusals
+        self._execution = Execution(client, scan, observed, left_out, strict, may_stop, doubt)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:
@@ -87,8 +80,7 @@ class Reader:
         else:
             refused, certain = _blamed(error.plan, error.detail or "")
         if certain:
-            base_url = self._client.settings.base_url
-            _remembered[base_url] = known_refusals(self._client) | refused
+            self._refusals.learn(refused)
             error.hint = "Run the statement again: it will be read without."
         return refused
 

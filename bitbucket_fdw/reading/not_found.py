@@ -18,10 +18,10 @@ of that listing, or of another item in it, tells as much.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
+from ..api import Clock
 from ..errors import Forbidden, Gone, NotFound, RequestError
 from ..pushdown.plan import Query
 from ..tables.addresses import fill
@@ -49,13 +49,8 @@ class Known:
     SECONDS = 600.0
     """How long an answer is believed: a session may last for days."""
 
-    _of: ClassVar[dict[tuple[str, str], Known]] = {}
-
-    @classmethod
-    def of(cls, base_url: str, identity: str) -> Known:
-        return cls._of.setdefault((base_url, identity), cls())
-
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._answering: dict[str, float] = {}
         self._spelled: dict[str, tuple[float, str]] = {}
         self._reached: set[tuple[str, str]] = set()
@@ -63,13 +58,13 @@ class Known:
 
     def answers(self, path: str) -> bool:
         """Whether a listing is known to be there."""
-        return time.monotonic() - self._answering.get(path, -self.SECONDS) < self.SECONDS
+        return self._clock.now() - self._answering.get(path, -self.SECONDS) < self.SECONDS
 
     def note(self, path: str) -> None:
         """A listing, or an item of it, has answered."""
         if len(self._answering) >= self.MOST:
             self._answering.clear()
-        self._answering[path] = time.monotonic()
+        self._answering[path] = self._clock.now()
 
     def forget(self, path: str) -> None:
         """A listing has refused."""
@@ -78,23 +73,23 @@ class Known:
     def spelling(self, path: str) -> str | None:
         """How Bitbucket spells the key of an item, if it was asked."""
         since, spelled = self._spelled.get(path, (-self.SECONDS, None))
-        return spelled if time.monotonic() - since < self.SECONDS else None
+        return spelled if self._clock.now() - since < self.SECONDS else None
 
     def note_spelling(self, path: str, spelled: str) -> None:
         if len(self._spelled) >= self.MOST:
             self._spelled.clear()
-        self._spelled[path] = (time.monotonic(), spelled)
+        self._spelled[path] = (self._clock.now(), spelled)
 
     def is_reached(self, log: str, digest: str) -> bool:
         """Whether a commit was in a listing a short while ago."""
-        if time.monotonic() - self._reached_since > self.MINUTE:
+        if self._clock.now() - self._reached_since > self.MINUTE:
             self._reached.clear()
         return (log, digest) in self._reached
 
     def note_reached(self, log: str, digest: str) -> None:
         if not self._reached or len(self._reached) >= self.MOST_COMMITS:
             self._reached.clear()
-            self._reached_since = time.monotonic()
+            self._reached_since = self._clock.now()
         self._reached.add((log, digest))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import ClassVar
 
 from ..pushdown.plan import Plan
 from ..tables.addresses import fill, path_text
@@ -21,13 +20,6 @@ class Sizes:
     Collections differ: one repository has no pull requests, the next has thousands. So the size of
     one says something of that one alone. Of many it says something once most of them are known.
     """
-
-    _of: ClassVar[dict[tuple[str, str], Sizes]] = {}
-
-    @classmethod
-    def of(cls, base_url: str, identity: str) -> Sizes:
-        """Those of a client: estimates must not tell one user what another one can see."""
-        return cls._of.setdefault((base_url, identity), cls())
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, int]] = {}

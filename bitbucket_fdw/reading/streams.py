@@ -30,8 +30,8 @@ from ..tables.endpoints import Paging
 from ..tables.table import Table
 from .items import Items
 from .left_out import LeftOut
-from .not_found import REFUSALS, Absence, Known
-from .sizes import Sizes
+from .not_found import REFUSALS, Absence
+from .observations import Observed
 
 Row = dict[str, Any]
 
@@ -47,6 +47,7 @@ class Place:
 class Requests:
     """The requests of one scan, made on worker threads.
 
+    :param observed: what earlier reads have shown, which is added to.
     :param left_out: told of what there are no rows of.
     :param strict: whether a spanning table fails with a repository that refuses.
     :param doubt: told of answers that may not be all there is.
@@ -56,17 +57,16 @@ class Requests:
         self,
         client: Client,
         scan: ScanContext,
-        sizes: Sizes,
+        observed: Observed,
         left_out: LeftOut,
         strict: bool,
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._scan = scan
-        self._sizes = sizes
+        self._sizes = observed.sizes
         self.doubt = doubt
-        known = Known.of(client.settings.base_url, client.credential.identity)
-        self.absence = Absence(self.ask, known, left_out, strict)
+        self.absence = Absence(self.ask, observed.known, left_out, strict)
 
     @property
     def concurrency(self) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..api.credentials import digest
-from ..api.oauth_tokens import keep
 from ..between_sessions.tokens import Token, TokenStore
 from ..errors import OptionError, SignInError
 from .schemes import SignIn
@@ -87,7 +86,7 @@ def finish(sign_in: SignIn, code: str, callback_url: str, state: str) -> Outcome
         return sign_in.oauth2().from_code(code, callback_url)
 
     login = secrets.token_hex(16)
-    token = keep(store, sign_in.login_entry(login), obtain)
+    token = sign_in.renewals.keep(store, sign_in.login_entry(login), obtain)
     auth = "oauth1" if sign_in.scheme == "oauth1" else "oauth2_code"
     return Outcome(auth, login, token.expires_in, token.scope)
 

@@ -10,7 +10,7 @@ from .. import options
 from ..api.credentials import Credential, digest
 from ..api.oauth1 import OAuth1, StoredSignature, signature
 from ..api.oauth2 import OAuth2
-from ..api.oauth_tokens import RenewedBearer
+from ..api.oauth_tokens import Renewals, RenewedBearer
 from ..api.transport import Transport
 from ..between_sessions.tokens import Token, TokenStore
 from ..errors import NoUserMapping, OptionError, SignInError
@@ -153,6 +153,7 @@ class SignIn:
 
     :param given: options as the mapping has them, references to secrets not followed.
     :param values: the same, references followed.
+    :param renewals: of tokens, those of the backend.
     :param user: whose mapping it is.
     """
 
@@ -162,10 +163,13 @@ class SignIn:
     oauth_url: str
     oauth1_url: str
     transport: Transport
+    renewals: Renewals
     user: MappingUser = _UNKNOWN
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], user: MappingUser = _UNKNOWN) -> SignIn:
+    def of(
+        cls, values: Mapping[str, Any], renewals: Renewals, user: MappingUser = _UNKNOWN
+    ) -> SignIn:
         """From all parsed options of server and user mapping.
 
         :class:`OptionError` if they do not go together, or refer to a secret that is not there or
@@ -186,6 +190,7 @@ class SignIn:
             values["oauth_url"],
             values["oauth1_url"],
             transport(values),
+            renewals,
             user,
         )
 
@@ -272,7 +277,7 @@ class SignIn:
                 error.detail = " ".join(filter(None, said))
                 raise
 
-        return RenewedBearer(TokenStore.default(), entry, named)
+        return RenewedBearer(TokenStore.default(), entry, named, self.renewals)
 
 
 def transport(values: Mapping[str, Any]) -> Transport:

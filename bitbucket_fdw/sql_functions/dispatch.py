@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..api import Client, Credential, ScanContext
+from ..api import Client, Credential, Renewals, ScanContext
 from ..errors import OptionError, SignInError
 from ..sign_in import login_steps
 from ..sign_in.mapping_user import MappingUser
@@ -32,16 +32,18 @@ class Call:
     :param options: of server and user mapping, parsed.
     :param user: whose mapping that is.
     :param connect: the client of a credential at this server.
+    :param renewals: of tokens, those of the backend.
     """
 
     options: Mapping[str, Any]
     user: MappingUser
     connect: Callable[[Credential], Client]
+    renewals: Renewals
     scan: ScanContext
 
     @property
     def sign_in(self) -> SignIn:
-        return SignIn.of(self.options, self.user)
+        return SignIn.of(self.options, self.renewals, self.user)
 
     def oauth(self) -> SignIn:
         """The mapping's way to sign in, which must be one that people log in by."""

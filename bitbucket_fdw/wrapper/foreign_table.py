@@ -13,7 +13,7 @@ from typing import Any
 from multicorn import ForeignDataWrapper
 
 from .. import options
-from ..api import Budget, ScanContext
+from ..api import Budget
 from ..connection import client_of
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..foreign_tables.binding import TableBinding
@@ -26,19 +26,17 @@ from ..pushdown import plan
 from ..pushdown.request import Request
 from ..reading import costs, explain
 from ..reading.execution import Row
-from ..reading.fallback import Reader, known_refusals
-from ..reading.sizes import Sizes
+from ..reading.fallback import Reader
 from ..sign_in import schemes
 from ..tables import Table
 from ..writing.clauses import check_returning, refuse_on_conflict
-from ..writing.journal import JOURNAL
 from ..writing.modifier import Modifier
+from .backend_state import STATE
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
 from .importing import import_schema
 from .mapping_user import mapping_user
 from .reports import (
-    LEFT_OUT,
     conceal,
     enter_transaction,
     notice,
@@ -74,9 +72,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             {name: (c.options or {}, c.type_name) for name, c in fdw_columns.items()},
         )
         self.table: type[Table] = self.binding.table
-        self.client = client_of(values, mapping_user(fdw_options))
+        self.client = client_of(values, mapping_user(fdw_options), STATE.clients)
         self.client.notice = notice
-        self.sizes = Sizes.of(self.client.settings.base_url, self.client.credential.identity)
+        self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
@@ -88,7 +86,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._modifier = Modifier(
             self.binding,
             self.client,
-            self.sizes,
+            self.observed,
+            STATE.journal,
+            STATE.open_scans,
             self._write_mode,
             lambda: bool(chosen("on_rollback", values["on_rollback"]) == "undo"),
             values["task_timeout"],
@@ -109,8 +109,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         planned = plan(self._request(quals, columns))
-        rows = max(1, round(costs.rows(planned, self.sizes.guess)))
-        return rows, costs.width(planned, self.sizes.guess)
+        rows = max(1, round(costs.rows(planned, self.observed.sizes.guess)))
+        return rows, costs.width(planned, self.observed.sizes.guess)
 
     @reporting
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
@@ -118,7 +118,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # AND a.x = b.x would return rows for which only the first holds.
         if not HOST.keeps_join_conditions:
             return []
-        keys = costs.path_keys(self.binding, self.sizes.guess)
+        keys = costs.path_keys(self.binding, self.observed.sizes.guess)
         if self._ctids.numbers:  # the ctid is as good as the key
             keys += [
                 ((CTID,), rows)
@@ -130,7 +130,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
         # Only one key can be sent, and only a leading one is of use.
-        refused = known_refusals(self.client)
+        refused = self.observed.refused
         return [k for k in sortkeys[:1] if self.binding.sort(k.attname, k.is_reversed, refused)]
 
     def can_limit(self, limit: int | None, offset: int | None) -> bool:
@@ -154,7 +154,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> list[str]:
         planned = plan(self._request(quals, columns, sortkeys, limit, offset))
-        return [sayable(line) for line in explain.lines(planned, self.sizes.guess, verbose)]
+        return [
+            sayable(line) for line in explain.lines(planned, self.observed.sizes.guess, verbose)
+        ]
 
     # --- reading ---
 
@@ -169,12 +171,10 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
         fresh = self._modifier.changing or HOST.may_write(execution)
-        scan = ScanContext(
-            self.client.workers,
-            self._budget(quals, columns),
+        scan = self.client.scan(
             interrupts.pending,
+            self._budget(quals, columns),
             fresh=fresh,
-            notice=self.client.notice,
             kept=None if fresh else kept_answers(execution),
         )
         try:
@@ -183,9 +183,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             reader = Reader(
                 self.client,
                 scan,
-                self.sizes,
+                self.observed,
                 warn,
-                LEFT_OUT,
+                STATE.left_out,
                 self._strict,
                 HOST.may_stop_early(may_stop, quals, columns),
                 self._warn_of_doubt,
@@ -248,7 +248,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             [(key.attname, key.is_reversed) for key in sortkeys or ()],
             limit,
             offset or 0,
-            known_refusals(self.client),
+            self.observed.refused,
         )
         of_ctid = [qual for qual in asked if qual.field_name == CTID]
         return self._ctids.narrowed(request, of_ctid, with_ctid)
@@ -344,7 +344,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def sub_commit(self, level: int) -> None:
         self._modifier.level = level - 1
-        JOURNAL.sub_commit(level)
+        STATE.journal.sub_commit(level)
 
     def sub_rollback(self, level: int) -> None:
         # What was left out stays to be said: a function's block that caught an error is no end of
@@ -354,15 +354,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # ROLLBACK of everything begins with what is innermost: it is told of once, at its end.
         if not HOST.rolls_back_everything(self._rolling_back):
             enter_transaction()
-            tell(JOURNAL.rollback(level))
+            tell(STATE.journal.rollback(level))
 
     @reporting
     def pre_commit(self) -> None:
         enter_transaction()
-        JOURNAL.pre_commit()
+        STATE.journal.pre_commit()
 
     def commit(self) -> None:
-        JOURNAL.commit()
+        STATE.journal.commit()
         self._modifier.statements.rolled_back(1)
 
     def begin_rollback(self) -> None:
@@ -373,9 +373,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def rollback(self) -> None:
         self._rolling_back = False
-        LEFT_OUT.forget()
+        STATE.left_out.forget()
         enter_transaction()
-        tell(JOURNAL.rollback(1))
+        tell(STATE.journal.rollback(1))
         self._modifier.statements.rolled_back(1)
 
     # --- declaring ---

@@ -9,20 +9,11 @@ import multicorn
 
 from ..api import KeptAnswers
 from ..postgres.capabilities import Host
-from ..postgres.statement_text import PerStatement
 from ..pushdown import Qual
 from ..pushdown.conditions import NOT_TOLD
+from .backend_state import STATE
 
 HOST = Host(getattr(multicorn, "CAPABILITIES", ()))
-
-_STALE_AFTER = 5.0
-"""Seconds that an answer is kept where executions cannot be told apart.
-
-A function that looks at Bitbucket again and again until something happens runs within one statement
-of the client's.
-"""
-
-_kept = PerStatement(lambda: KeptAnswers(_STALE_AFTER))
 
 
 def quals_of(given: Iterable[Any]) -> list[Qual]:
@@ -45,6 +36,7 @@ def kept_answers(execution: Any) -> KeptAnswers:
     :param execution: as the host gives it; ``None`` on hosts that do not.
     """
     if HOST.tells_executions and execution is not None:
-        kept: KeptAnswers = execution.kept.setdefault(__package__, KeptAnswers())
+        made = KeptAnswers(STATE.clients.shared.writes)
+        kept: KeptAnswers = execution.kept.setdefault(__package__, made)
         return kept
-    return _kept.current()
+    return STATE.kept_answers.current()

@@ -8,12 +8,11 @@ from typing import Any
 from multicorn import ColumnDefinition, TableDefinition
 
 from .. import options
-from ..api.scan import ScanContext
 from ..connection import client_of
 from ..foreign_tables import importing
 from ..postgres import interrupts
 from ..reading.execution import Execution
-from ..reading.sizes import Sizes
+from .backend_state import STATE
 from .mapping_user import mapping_user
 from .reports import warn
 
@@ -28,15 +27,14 @@ def import_schema(
     values = options.parse(import_options, options.IMPORT)
     families = importing.known_families(values["families"])
     server = options.parse(srv_options, options.SERVER, options.MAPPING)
-    client = client_of(server, mapping_user(srv_options))
+    client = client_of(server, mapping_user(srv_options), STATE.clients)
     workspace, repository = importing.parse_schema(schema)
     _warn_of_unknown_tables(schema, restricts, repository, values["names"])
     wanted = importing.restriction(restriction_type, restricts)
     issues = values["issues"] == "always"
     if values["issues"] == "auto":
-        scan = ScanContext(client.workers, client.settings.max_requests, interrupts.pending)
-        sizes = Sizes.of(client.settings.base_url, client.credential.identity)
-        issues = Execution(client, scan, sizes).has_issues(workspace, repository)
+        scan, observed = client.scan(interrupts.pending), STATE.observations.of(client)
+        issues = Execution(client, scan, observed).has_issues(workspace, repository)
     tables = importing.foreign_tables(
         workspace,
         repository,

@@ -10,28 +10,21 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from multicorn.utils import log_to_postgres
 
-from ..api import notes, secrets_in_use
 from ..api.credentials import redact
 from ..errors import BitbucketError
 from ..plain_text import visible
 from ..postgres import statement_text
 from ..postgres.encoding import sayable
-from ..postgres.statement_text import PerStatement
-from ..reading.left_out import Fact, LeftOut
-from ..writing.journal import JOURNAL, Aftermath
+from ..writing.journal import Aftermath
+from .backend_state import STATE
 from .hints import advised
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LEFT_OUT = LeftOut()
-"""What the scans of the backend have left out since it was last told."""
-
-_told: PerStatement[set[Fact]] = PerStatement(set)
-
 
 def _say(level: int, message: str, detail: str | None = None, hint: str | None = None) -> None:
     """The one way by which anything is told: what servers had a part in may hold what they got."""
-    secrets = secrets_in_use()
+    secrets = STATE.clients.secrets_in_use()
     shown = [text and sayable(redact(text, secrets)) for text in (message, detail, hint)]
     log_to_postgres(shown[0], level, detail=shown[1], hint=shown[2])
 
@@ -56,7 +49,7 @@ def conceal(error: Exception) -> None:
     The host shows the text of a fault that nobody has foreseen, and logs where it came from with
     all that led to it. Libraries quote in them what they could not work with.
     """
-    secrets = secrets_in_use()
+    secrets = STATE.clients.secrets_in_use()
     told = visible("".join(traceback.format_exception(error)))
     if redact(told, secrets) != told:
         name = type(error).__name__
@@ -94,13 +87,13 @@ def notice(message: str) -> None:
 
 def tell_notes() -> None:
     """Pass on what came up on threads that talk to Bitbucket."""
-    for message, detail, hint in notes.taken():
+    for message, detail, hint in STATE.clients.shared.notes.take():
         warn(message, detail, hint)
 
 
 def enter_transaction() -> None:
     """Let the journal know the transaction; warn of changes that one before it lost."""
-    lost = JOURNAL.enter(statement_text.transaction_start())
+    lost = STATE.journal.enter(statement_text.transaction_start())
     if lost:
         warn(
             f"{'1 change' if len(lost) == 1 else f'{len(lost)} changes'} of a prepared transaction "
@@ -112,7 +105,7 @@ def enter_transaction() -> None:
 
 def tell_left_out() -> None:
     """Tell what rows were left out for: each thing once in a statement, and all at once."""
-    for told in LEFT_OUT.take(_told.current()):
+    for told in STATE.left_out.take(STATE.told.current()):
         _say(INFO if told.mild else WARNING, told.message, told.detail, told.hint)
 
 

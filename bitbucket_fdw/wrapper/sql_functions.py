@@ -9,13 +9,14 @@ from typing import Any
 from multicorn import ForeignDataWrapper
 
 from .. import options
-from ..api import ScanContext, client_for
+from ..api import ScanContext
 from ..api.scan import Workers
 from ..connection import settings_of
 from ..errors import OptionError
 from ..postgres import interrupts
 from ..reading.execution import Row
 from ..sql_functions import dispatch
+from .backend_state import STATE
 from .mapping_user import mapping_user
 from .reports import reporting
 
@@ -49,10 +50,10 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             )
         settings = settings_of(self._values)
         workers = Workers(1)
-        scan = ScanContext(workers, settings.max_requests, interrupts.pending)
-        call = dispatch.Call(
-            self._values, self._user, functools.partial(client_for, settings), scan
-        )
+        clients, renewals = STATE.clients, STATE.clients.shared.renewals
+        scan = ScanContext(workers, settings.max_requests, interrupts.pending, renewals=renewals)
+        connect = functools.partial(clients.client_for, settings)
+        call = dispatch.Call(self._values, self._user, connect, renewals, scan)
         try:
             results = scan.wait(scan.submit(dispatch.run, self._service, call, given[0]))
         finally:

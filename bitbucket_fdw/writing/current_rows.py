@@ -13,7 +13,7 @@ from ..pushdown.planner import plan
 from ..pushdown.request import Request
 from ..pushdown.typed_values import typed, typed_row
 from ..reading.execution import Execution
-from ..reading.sizes import Sizes
+from ..reading.observations import Observed
 from ..tables.addresses import fill, path_text
 from ..tables.endpoints import SLUGS, path_parameters
 from ..tables.json_values import column_value
@@ -43,11 +43,11 @@ class Lookups:
     """
 
     def __init__(
-        self, binding: TableBinding, client: Client, sizes: Sizes, interrupts: Interrupts
+        self, binding: TableBinding, client: Client, observed: Observed, interrupts: Interrupts
     ) -> None:
         self.binding = binding
         self.client = client
-        self._sizes = sizes
+        self._observed = observed
         self._interrupts = interrupts
 
     @property
@@ -57,14 +57,7 @@ class Lookups:
     def scan(self, undoing: bool = False) -> ScanContext:
         """Waiting for answers, until the statement is cancelled."""
         interrupted = self._interrupts.cancelled if undoing else self._interrupts.pending
-        client = self.client
-        return ScanContext(
-            client.workers,
-            client.settings.max_requests,
-            interrupted,
-            fresh=True,
-            notice=client.notice,
-        )
+        return self.client.scan(interrupted, fresh=True)
 
     def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
         """Send a change and wait for its answer; raises a ``RequestError``.
@@ -169,7 +162,7 @@ class Lookups:
             if self.table.column(name).param not in bound
         )
         request = Request(self.table, bound, conditions, (), columns)
-        execution = Execution(self.client, self.scan(undoing), self._sizes)
+        execution = Execution(self.client, self.scan(undoing), self._observed)
         for row in execution.rows(plan(request)):
             row = {**self.bound_values(), **typed_row(self.table, row)}
             if all(row.get(name) == value for name, value in tests.items()):
@@ -179,7 +172,7 @@ class Lookups:
         """A column of the repository that a row is of; it names the default branch."""
         bound = {name: str(known.get(name) or "") for name in SLUGS}
         request = Request(Repositories, bound, columns=frozenset({"slug", column}))
-        execution = Execution(self.client, self.scan(), self._sizes)
+        execution = Execution(self.client, self.scan(), self._observed)
         for row in execution.rows(plan(request)):
             if row[column] is not None:
                 return row[column]

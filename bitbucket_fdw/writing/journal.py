@@ -374,6 +374,3 @@ def _progress(number: int, count: int, aftermath: Aftermath) -> str:
         return f"{said}."
     said += f"; {len(aftermath.undone)} before it were taken back"
     return f"{said}, these stay: {'; '.join(aftermath.stays)}." if aftermath.stays else f"{said}."
-
-
-JOURNAL = Journal()

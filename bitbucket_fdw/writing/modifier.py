@@ -17,14 +17,14 @@ from ..errors import BitbucketError, RowUnknown
 from ..foreign_tables.binding import TableBinding
 from ..pushdown.request import Request
 from ..pushdown.typed_values import row_shown, typed, typed_row
-from ..reading.sizes import Sizes
+from ..reading.observations import Observed
 from ..tables.columns import Column
 from ..tables.table import Table
 from .changed_columns import changed as changes
 from .current_rows import Interrupts, Lookups
 from .earlier_rows import Earlier
-from .journal import JOURNAL, Sent
-from .open_scans import SCANS
+from .journal import Journal, Sent
+from .open_scans import OpenScans
 from .own_rows import Verdicts
 from .requests import WriteRequest, delete, insert, require, update, verbs
 from .sending import Sending, Warn
@@ -43,10 +43,12 @@ class Watched:
     """What a scan's rows become on their way to the host.
 
     :param changing: whether they are found to be changed.
+    :param open_scans: those of the backend.
     """
 
     rows: Rows
     changing: bool
+    open_scans: OpenScans
 
     def track(self, table: type[Table], rows: Iterator[Row]) -> Iterator[Row]:
         """The rows on their way, to be settled before the first of them changes.
@@ -56,13 +58,16 @@ class Watched:
         known once the first one is to change.
         """
         if table.writes.told_apart:
-            return SCANS.track(table, self.rows(rows))
-        return self.rows(SCANS.track(table, rows))
+            return self.open_scans.track(table, self.rows(rows))
+        return self.rows(self.open_scans.track(table, rows))
 
 
 class Modifier:
     """Writes for one foreign table; also the journal's sender.
 
+    :param observed: what reads have shown, for these to go by.
+    :param journal: of the backend's writes.
+    :param open_scans: those of the backend.
     :param mode: tells whether it is ``immediate`` or ``commit`` at the moment.
     :param undo_wanted: whether a rollback takes back what was sent.
     :param patience: seconds to wait for what Bitbucket finishes later.
@@ -77,7 +82,9 @@ class Modifier:
         self,
         binding: TableBinding,
         client: Client,
-        sizes: Sizes,
+        observed: Observed,
+        journal: Journal,
+        open_scans: OpenScans,
         mode: Callable[[], str],
         undo_wanted: Callable[[], bool],
         patience: float,
@@ -87,21 +94,23 @@ class Modifier:
         self._binding = binding
         self._table = binding.table
         self._client = client
+        self._journal = journal
+        self._open_scans = open_scans
         self._mode = mode
         self._undo_wanted = undo_wanted
-        self._lookups = Lookups(binding, client, sizes, interrupts)
+        self._lookups = Lookups(binding, client, observed, interrupts)
         self._verdicts: Verdicts | None = None
         if self._table.writes.own:
             self._verdicts = Verdicts(self._lookups)
         self._sending = Sending(self._lookups, self._verdicts, patience, warn)
         self.statements = Statements(self._table)
-        self.waiting = Waiting(self._table, self.place, self._lookups.bound_values())
+        self.waiting = Waiting(self._table, journal, self.place, self._lookups.bound_values())
         self.level = 1
 
     @property
     def waits(self) -> bool:
         """Whether changes wait for COMMIT now: once one does, those after it do, too."""
-        return self._mode() == "commit" or JOURNAL.waits(self.place)
+        return self._mode() == "commit" or self._journal.waits(self.place)
 
     @property
     def _takes_back(self) -> bool:
@@ -123,7 +132,7 @@ class Modifier:
 
     def begin(self, depth: int) -> None:
         """A statement that may change rows begins, so many triggers deep, or is planned."""
-        self.statements.begin(depth, self.level, JOURNAL.position)
+        self.statements.begin(depth, self.level, self._journal.position)
 
     @property
     def _statement(self) -> Statement:
@@ -176,7 +185,7 @@ class Modifier:
         """
         statement, seen_by = self.statements.current, _as_they_are
         if self.waiting:
-            since = JOURNAL.position if statement is None else statement.since
+            since = self._journal.position if statement is None else statement.since
             request, seen_by = self.waiting.seen_by(request, since)
         elif (
             statement is not None
@@ -187,7 +196,7 @@ class Modifier:
             request, seen_by = statement.earlier.seen_by(request)
         rowid = self._rowid_read(request)
         if statement is None or rowid is None:
-            return request, Watched(seen_by, False)
+            return request, Watched(seen_by, False, self._open_scans)
         needed = (*self._table.primary_key, *self._table.writes.kept)
         request = replace(request, columns=request.columns.union(needed))
 
@@ -197,7 +206,7 @@ class Modifier:
                 statement.seen.add(found.get(rowid), found)
                 yield row
 
-        return request, Watched(remembered, True)
+        return request, Watched(remembered, True, self._open_scans)
 
     def _rowid_read(self, request: Request) -> str | None:
         """The column that tells rows apart, if rows that a scan reads it of can be changed."""
@@ -287,24 +296,24 @@ class Modifier:
         try:
             # Whether rows are told apart shows once all of them were seen.
             if not self.waits or self._table.writes.told_apart:
-                SCANS.settle(self._table)
+                self._open_scans.settle(self._table)
             yield
         except BitbucketError as error:
             which = f"Row {statement.rows} of the statement." if statement.rows > 1 else ""
-            said = (error.detail, which, JOURNAL.sent_before())
+            said = (error.detail, which, self._journal.sent_before())
             error.detail = " ".join(filter(None, said)) or None
             raise
 
     def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
-        waiting = JOURNAL.queued(self.place, self._table)
+        waiting = self._journal.queued(self.place, self._table)
         return not_overwriting(request, self._lookups, waiting, self.waiting.as_queued)
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
             if self.waits:
-                JOURNAL.enqueue(request, self, self.level)
+                self._journal.enqueue(request, self, self.level)
                 continue
-            row = {**row, **JOURNAL.send(request, self, self.level, self._takes_back)}
+            row = {**row, **self._journal.send(request, self, self.level, self._takes_back)}
         return row
 
     # --- sending, for the journal ---

@@ -76,6 +76,3 @@ def _listings(table: type[Table]) -> Iterator[str]:
 def _failing(error: Exception) -> Iterator[Row]:
     yield from ()  # a generator, so that it fails only when it is asked
     raise error
-
-
-SCANS = OpenScans()

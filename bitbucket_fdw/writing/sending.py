@@ -9,7 +9,6 @@ declaration says of that is looked after here.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -236,7 +235,7 @@ class Sending:
     def _awaited(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
         client = self._lookups.client
         url = client.absolute(location)
-        until = time.monotonic() + self._patience
+        until = scan.clock.now() + self._patience
         while True:
             status = scan.wait(scan.submit(client.get, url, scan)).json
             told = status if isinstance(status, dict) else {}
@@ -244,11 +243,9 @@ class Sending:
                 return told.get("merge_result")
             if told.get("task_status") != "PENDING":
                 raise _unfinished(request, f"Its task is {told.get('task_status')!r}.")
-            if time.monotonic() > until:
+            if scan.clock.now() > until:
                 raise _unfinished(request, f"It is not finished after {self._patience:g} seconds.")
-            for _ in range(int(_POLL / 0.05)):
-                scan.check()
-                time.sleep(0.05)
+            scan.pause(_POLL)
 
     def _row(self, request: WriteRequest, answer: Any) -> Row:
         """The row, or the part of it, that an answer shows."""

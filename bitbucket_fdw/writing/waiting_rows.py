@@ -17,7 +17,7 @@ from ..pushdown.local_filter import checks_of, meets
 from ..pushdown.request import Request
 from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..tables.table import Table
-from .journal import JOURNAL, Place
+from .journal import Journal, Place
 
 Row = dict[str, Any]
 
@@ -25,18 +25,20 @@ Row = dict[str, Any]
 class Waiting:
     """What waits for the rows of one foreign table.
 
+    :param journal: of the backend: it has what waits.
     :param place: which Bitbucket it is, and who writes.
     :param bound: what the table's options fix, by column.
     """
 
-    def __init__(self, table: type[Table], place: Place, bound: Row) -> None:
+    def __init__(self, table: type[Table], journal: Journal, place: Place, bound: Row) -> None:
         self._table = table
+        self._journal = journal
         self._place = place
         self._bound = bound
 
     def __bool__(self) -> bool:
         """Whether anything waits for a row of the entity."""
-        return next(JOURNAL.queued(self._place, self._table), None) is not None
+        return next(self._journal.queued(self._place, self._table), None) is not None
 
     def as_queued(self, row: Row, until: int | None = None) -> Row | None:
         """A typed row as what waits will leave it; ``None`` if that deletes it.
@@ -44,7 +46,7 @@ class Waiting:
         :param until: the journal's position that a statement began at, to leave out its changes.
         """
         found: Row | None = row
-        for request in JOURNAL.queued_for(self._place, self._table, self.key(row), until):
+        for request in self._journal.queued_for(self._place, self._table, self.key(row), until):
             if request.verb == "DELETE":
                 found = None
             else:
@@ -90,7 +92,7 @@ class Waiting:
         """The columns that a waiting change of a row that is there sets."""
         return {
             name
-            for request in JOURNAL.queued(self._place, self._table, until)
+            for request in self._journal.queued(self._place, self._table, until)
             if "None" not in request.key
             for name in request.values
         } - {*self._table.primary_key}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bitbucket_fdw.api import Answer, KeptAnswers
+from bitbucket_fdw.api import Answer, KeptAnswers, WriteCount
 from bitbucket_fdw.api import kept as module
 from bitbucket_fdw.errors import NotFound
 
@@ -17,7 +17,7 @@ def answer(body: object) -> Answer:
 
 
 def keep(answers: KeptAnswers, key: str, body: object, whose: object = "me") -> None:
-    answers.keep((whose, key), answer(body), KeptAnswers.generation())
+    answers.keep((whose, key), answer(body), answers.writes.value)
 
 
 def found(answers: KeptAnswers, key: str, whose: object = "me") -> object:
@@ -26,7 +26,7 @@ def found(answers: KeptAnswers, key: str, whose: object = "me") -> object:
 
 
 def test_an_answer_is_found_by_address_and_owner():
-    answers = KeptAnswers()
+    answers = KeptAnswers(WriteCount())
     keep(answers, "/a", [1])
     assert found(answers, "/a") == [1]
     assert found(answers, "/b") is None
@@ -34,14 +34,14 @@ def test_an_answer_is_found_by_address_and_owner():
 
 
 def test_each_reader_has_json_of_its_own():
-    answers = KeptAnswers()
+    answers = KeptAnswers(WriteCount())
     keep(answers, "/a", {"values": [1]})
     found(answers, "/a")["values"].append(2)
     assert found(answers, "/a") == {"values": [1]}
 
 
 def test_the_oldest_make_room_for_new_ones():
-    answers = KeptAnswers(most=5_000)
+    answers = KeptAnswers(WriteCount(), most=5_000)
     for number in range(20):
         keep(answers, f"/{number}", "x" * 400)
     kept = [number for number in range(20) if found(answers, f"/{number}") is not None]
@@ -50,7 +50,7 @@ def test_the_oldest_make_room_for_new_ones():
 
 
 def test_what_is_larger_than_all_of_it_is_not_kept_and_displaces_nothing():
-    answers = KeptAnswers(most=5_000)
+    answers = KeptAnswers(WriteCount(), most=5_000)
     keep(answers, "/small", 1)
     keep(answers, "/large", "x" * 6_000)
     assert found(answers, "/small") == 1
@@ -58,14 +58,14 @@ def test_what_is_larger_than_all_of_it_is_not_kept_and_displaces_nothing():
 
 
 def test_many_small_ones_are_bounded_too():
-    answers = KeptAnswers(most=100_000)
+    answers = KeptAnswers(WriteCount(), most=100_000)
     for number in range(10_000):
         keep(answers, f"/{number}", 1)
     assert sum(found(answers, f"/{number}") is not None for number in range(10_000)) < 200
 
 
 def test_one_that_comes_again_counts_once():
-    answers = KeptAnswers(most=5_000)
+    answers = KeptAnswers(WriteCount(), most=5_000)
     keep(answers, "/other", 1)
     for _ in range(100):
         keep(answers, "/a", "x" * 400)
@@ -73,10 +73,11 @@ def test_one_that_comes_again_counts_once():
 
 
 def test_a_write_makes_all_of_them_old():
-    answers = KeptAnswers()
+    writes = WriteCount()
+    answers = KeptAnswers(writes)
     keep(answers, "/a", 1)
-    before = KeptAnswers.generation()
-    KeptAnswers.outdate()
+    before = writes.value
+    writes.advance()
     assert found(answers, "/a") is None
     # Asked for before the write, answered after it.
     answers.keep(("me", "/a"), answer(1), before)
@@ -88,7 +89,7 @@ def test_a_write_makes_all_of_them_old():
 def test_they_grow_stale_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    answers, forever = KeptAnswers(5.0), KeptAnswers()
+    answers, forever = KeptAnswers(WriteCount(), 5.0), KeptAnswers(WriteCount())
     for one in (answers, forever):
         keep(one, "/a", 1)
     now[0] += 4
@@ -100,9 +101,9 @@ def test_they_grow_stale_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_not_there_is_kept_as_an_error_of_its_own_for_each():
-    answers = KeptAnswers()
+    answers = KeptAnswers(WriteCount())
     error = NotFound("gone", method="GET", path="/a", status=404, hint="look")
-    answers.keep(("me", "/a"), error, KeptAnswers.generation())
+    answers.keep(("me", "/a"), error, answers.writes.value)
     first, second = (answers.find(("me", "/a")) for _ in range(2))
     assert isinstance(first, NotFound)
     assert (first.message, first.path, first.status, first.hint) == ("gone", "/a", 404, "look")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bitbucket_fdw.api import Client, Credential, ScanContext, Settings, client_for
+from bitbucket_fdw.api import Client, Clients, Credential, ScanContext, Settings
 from bitbucket_fdw.api.scan import Workers
 from bitbucket_fdw.errors import Cancelled, TooManyRequests
 from tests.api.helpers import SECRET, client_of, fetch, items, page, scan_of
@@ -193,6 +193,7 @@ def test_a_connection_is_used_again(scripted):
 def test_a_client_is_shared_by_server_and_credential_alone():
     settings = Settings(base_url="http://127.0.0.1:1/2.0")
     ada = Credential.basic("api_token", "ada@example.com", "one")
+    client_for = Clients().client_for
     assert client_for(settings, ada) is client_for(
         settings, Credential.basic("api_token", "ada@example.com", "one")
     )

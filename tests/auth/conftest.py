@@ -14,7 +14,7 @@ from devkit.cluster import identifier, literal
 from devkit.emulator import Control
 
 from bitbucket_fdw import options
-from bitbucket_fdw.api import Client, ScanContext, Settings
+from bitbucket_fdw.api import Client, ScanContext, Settings, Shared
 from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.support.database import Database
 
@@ -111,7 +111,15 @@ SignInFactory = Callable[..., SignIn]
 
 
 @pytest.fixture
-def sign_in(authorization: AuthorizationServer, emulator: Control, store: Path) -> SignInFactory:
+def shared() -> Shared:
+    """What all clients of the test have in common, as those of one backend."""
+    return Shared()
+
+
+@pytest.fixture
+def sign_in(
+    authorization: AuthorizationServer, emulator: Control, store: Path, shared: Shared
+) -> SignInFactory:
     """``sign_in(client_id=…, …)``: what a user mapping with these options makes."""
 
     def factory(**mapping: str) -> SignIn:
@@ -121,18 +129,18 @@ def sign_in(authorization: AuthorizationServer, emulator: Control, store: Path) 
             "oauth1_url": authorization.oauth1_url,
         }
         values = options.parse({**server, **mapping}, options.SERVER, options.MAPPING)
-        return SignIn.of(values)
+        return SignIn.of(values, shared.renewals)
 
     return factory
 
 
 @pytest.fixture
-def connect(emulator: Control) -> Callable[..., Client]:
-    """``connect(sign_in, …)``: a new client of the emulator, as another process would have it."""
+def connect(emulator: Control, shared: Shared) -> Callable[..., Client]:
+    """``connect(sign_in, …)``: a new client of the emulator."""
 
     def factory(signs: SignIn, **settings: object) -> Client:
         given = {"base_url": emulator.base_url, "retry_limit": 0, **settings}
-        return Client(Settings(**given), signs.credential())
+        return Client(Settings(**given), signs.credential(), shared)
 
     return factory
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from bitbucket_fdw.api import notes, oauth_tokens
 from bitbucket_fdw.api.oauth2 import OAuth2
 from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import OptionError, TokenStoreError
@@ -117,19 +116,19 @@ def during(monkeypatch: pytest.MonkeyPatch, happens: object) -> None:
 
 
 def test_a_disk_that_fills_up_meanwhile_has_the_room_that_was_made(
-    authorization, sign_in, connect, person, small_disk, monkeypatch
+    authorization, sign_in, connect, person, small_disk, shared, monkeypatch
 ):
     get(connect(sign_in(**person)))
     authorization.expire()
     during(monkeypatch, lambda: fill(small_disk))
     assert get(connect(sign_in(**person)))
-    assert notes.taken() == []
+    assert shared.notes.take() == []
     assert get(connect(sign_in(**person)))  # it is on the disk
     assert authorization.count("refresh_token") == 2
 
 
 def test_a_token_that_cannot_be_stored_is_kept_in_memory_and_stored_later(
-    authorization, sign_in, connect, person, store, monkeypatch
+    authorization, sign_in, connect, person, store, shared, monkeypatch
 ):
     get(connect(sign_in(**person)))
     authorization.expire()
@@ -141,18 +140,18 @@ def test_a_token_that_cannot_be_stored_is_kept_in_memory_and_stored_later(
     with monkeypatch.context() as patched:
         during(patched, lost)
         assert get(connect(sign_in(**person)))
-    [said] = notes.taken()
+    [said] = shared.notes.take()
     assert "could not be stored" in said.message
     assert "emulator-" not in str(said)
     # Another client of this process goes on with it, and renews it.
     authorization.expire()
     assert get(connect(sign_in(**person)))
     assert authorization.count("refresh_token refused") == 0
-    assert oauth_tokens._unsaved == {}
+    assert not shared.renewals.unsaved
 
 
 def test_what_could_not_be_stored_is_tried_again_at_the_end(
-    authorization, sign_in, connect, person, store, monkeypatch
+    authorization, sign_in, connect, person, store, shared, monkeypatch
 ):
     signs = sign_in(**person)
 
@@ -163,10 +162,10 @@ def test_what_could_not_be_stored_is_tried_again_at_the_end(
     with monkeypatch.context() as patched:
         during(patched, lost)
         assert get(connect(signs))
-    notes.taken()
+    shared.notes.take()
     assert list(store.glob("*.token")) == []
-    oauth_tokens._save()
+    shared.renewals.save()
     [file] = store.glob("*.token")
     kept = TokenStore.default().read(file.stem)
     assert kept is not None
-    assert oauth_tokens._unsaved == {}
+    assert not shared.renewals.unsaved

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bitbucket_fdw.api import Listing, Pages, ScanContext
-from bitbucket_fdw.api import oauth_tokens as renewing
 from bitbucket_fdw.errors import (
     BadResponse,
     Cancelled,
@@ -175,12 +174,14 @@ def test_threads_that_all_see_a_401_renew_once(authorization, sign_in, connect):
 PROCESS = """
 import sys
 from bitbucket_fdw import options
-from bitbucket_fdw.api import Client, ScanContext, Settings
+from bitbucket_fdw.api import Client, ScanContext, Settings, Shared
 from bitbucket_fdw.sign_in.schemes import SignIn
 given = dict(pair.split("=", 1) for pair in sys.argv[1:])
 values = options.parse(given, options.SERVER, options.MAPPING)
-signs = SignIn.of(values)
-client = Client(Settings(base_url=values["base_url"], retry_limit=0), signs.credential())
+shared = Shared()
+signs = SignIn.of(values, shared.renewals)
+settings = Settings(base_url=values["base_url"], retry_limit=0)
+client = Client(settings, signs.credential(), shared)
 print("ready", flush=True)
 sys.stdin.readline()
 print(client.get(client.url("/user"), ScanContext(client.workers, 10)).json["nickname"])
@@ -304,22 +305,24 @@ def test_an_answer_that_is_no_token_is_not_echoed(authorization, sign_in, connec
     assert "emulator-access" not in str(raised.value)
 
 
-def test_a_cancel_waits_for_a_token_that_is_on_its_way(authorization, sign_in, connect, emulator):
+def test_a_cancel_waits_for_a_token_that_is_on_its_way(
+    authorization, sign_in, connect, shared, emulator
+):
     mapping = person(authorization)
     get(connect(sign_in(**mapping)))
     authorization.expire()
     client = connect(sign_in(**mapping))
     emulator.fault("/site/oauth2/access_token", kind="slow", delay_ms=700, count=1)
     under_way = threading.Event()
-    keep = renewing.keep
+    keep = shared.renewals.keep
 
     def kept(*arguments):
         under_way.set()
         return keep(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(renewing, "keep", kept)
-        scan = ScanContext(client.workers, 10, under_way.is_set)
+        patch.setattr(shared.renewals, "keep", kept)
+        scan = client.scan(under_way.is_set)
         with pytest.raises(Cancelled):
             scan.wait(scan.submit(client.get, client.url("/user"), scan))
     assert get(connect(sign_in(**mapping)))["nickname"] == "ada"

@@ -1,0 +1,49 @@
+"""Everything that outlives a statement in one PostgreSQL backend.
+
+Each part is handed to whatever needs it, and none of them knows this whole. The host makes the
+instances of the foreign data wrapper classes itself, from options alone. So there is one state
+here, by name, for all of them.
+"""
+
+from __future__ import annotations
+
+from ..api import Clients, KeptAnswers
+from ..postgres.statement_text import PerStatement
+from ..reading.left_out import Fact, LeftOut
+from ..reading.observations import Observations
+from ..writing.journal import Journal
+from ..writing.open_scans import OpenScans
+
+_STALE_AFTER = 5.0
+"""Seconds that an answer is kept where executions cannot be told apart.
+
+A function that looks at Bitbucket again and again until something happens runs within one statement
+of the client's.
+"""
+
+
+class BackendState:
+    """What one backend has at hand.
+
+    :param clients: its connections to Bitbucket; with them come renewals of tokens, warnings that
+        wait to be told, and whatever is shared with other backends.
+
+    ``observations`` is what reads have shown. ``journal`` has the writes of the transaction,
+    ``open_scans`` the scans that have not ended. ``left_out`` is what rows were left out for since
+    it was last told, ``told`` what the present statement has told of it. ``kept_answers`` are those
+    of the present statement.
+    """
+
+    def __init__(self, clients: Clients | None = None) -> None:
+        self.clients = clients or Clients()
+        self.observations = Observations()
+        self.journal = Journal()
+        self.open_scans = OpenScans()
+        self.left_out = LeftOut()
+        self.told: PerStatement[set[Fact]] = PerStatement(set)
+        self.kept_answers = PerStatement(
+            lambda: KeptAnswers(self.clients.shared.writes, _STALE_AFTER)
+        )
+
+
+STATE = BackendState()
