@@ -5,7 +5,7 @@ table. So each value at the top level of a module or of a class has to be a cons
 below with its reason. It is read from the source:
 
 - Text, numbers, tuples, and calls of what makes immutable things, are constants.
-- A list, dict or set is taken for a constant if it has members and nothing in its module changes it.
+- A list, dict or set is a constant if it has members and nothing in its module changes it.
 - Caches of functions (``functools.cache``) follow from their arguments alone, and are no state.
 """
 
