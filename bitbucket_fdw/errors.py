@@ -36,7 +36,9 @@ SQLSTATE for hosts that pass one on. None of them may hold a credential.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+R = TypeVar("R", bound="RequestError")
 
 
 class BitbucketError(Exception):
@@ -183,6 +185,20 @@ class RequestError(BitbucketError):
         self.method = method
         self.path = path
         self.status = status
+
+    def of_kind(self, kind: type[R]) -> R:
+        """Another error that says the same of the same request: whoever catches one may add to it.
+
+        :param kind: its class. Of the classes' own attributes, it has the values it begins with.
+        """
+        return kind(
+            self.message,
+            method=self.method,
+            path=self.path,
+            status=self.status,
+            detail=self.detail,
+            hint=self.hint,
+        )
 
 
 class Unauthorized(RequestError):

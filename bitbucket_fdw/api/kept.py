@@ -82,7 +82,7 @@ class KeptAnswers:
         if kept is None:
             return None
         if isinstance(kept.outcome, NotFound):
-            return _again(kept.outcome)
+            return kept.outcome.of_kind(NotFound)
         try:
             return Answer(json.loads(kept.outcome), len(kept.outcome), kept.status)
         except RecursionError:  # read here with less stack than a thread of its own has
@@ -96,7 +96,7 @@ class KeptAnswers:
             if not length:
                 return
         else:
-            content, status, length = _again(outcome), 404, 0
+            content, status, length = outcome.of_kind(NotFound), 404, 0
         size = length + len(key[1]) + _OVERHEAD
         with self._lock:
             self._drop_what_is_old()
@@ -127,15 +127,3 @@ class KeptAnswers:
         kept = self._answers.pop(key, None)
         if kept is not None:
             self._bytes -= kept.bytes
-
-
-def _again(error: NotFound) -> NotFound:
-    """An error of the same words: whoever catches one may add to it."""
-    return NotFound(
-        error.message,
-        method=error.method,
-        path=error.path,
-        status=error.status,
-        detail=error.detail,
-        hint=error.hint,
-    )

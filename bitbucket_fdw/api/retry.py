@@ -135,14 +135,10 @@ def _asks_for(seconds: float) -> str:
 
 def _limited(error: RequestError, detail: str) -> RateLimited:
     waits = "Server option on_rate_limit 'wait' has statements wait for as long as it takes."
-    return RateLimited(
-        error.message,
-        method=error.method,
-        path=error.path,
-        status=error.status,
-        detail=f"{sentence(error.detail)} {detail}" if error.detail else detail,
-        hint=" ".join(filter(None, (error.hint, waits))),
-    )
+    limited = error.of_kind(RateLimited)
+    limited.detail = f"{sentence(error.detail)} {detail}" if error.detail else detail
+    limited.hint = " ".join(filter(None, (error.hint, waits)))
+    return limited
 
 
 def _raw(response: requests.Response) -> Any:

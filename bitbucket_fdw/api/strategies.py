@@ -7,6 +7,7 @@ answer says speaks against it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .envelope import Envelope
@@ -62,10 +63,22 @@ Following = Link | Number | None
 
 
 class Strategy:
-    """``following`` gives the next page, ``None`` at the end of the listing."""
+    """How one listing goes on."""
 
     def following(self, progress: Progress) -> Following:
+        """The page after the one that was read; ``None`` at the end of the listing.
+
+        Raises :class:`Contradiction` where there is more, and nothing says where.
+        """
         raise NotImplementedError
+
+    def ahead(self, first: Progress) -> tuple[Number, ...]:
+        """The pages after the first one whose addresses need no other page's answer.
+
+        They can be asked for side by side. Empty if each page has to wait for the one before it.
+        What the listing ends with is still for :meth:`following` to say.
+        """
+        return ()
 
 
 class NextLinks(Strategy):
@@ -94,6 +107,9 @@ class Numbers(NextLinks):
             return super()._without_link(progress)
         return Number(progress.page.page + 1)
 
+    def ahead(self, first: Progress) -> tuple[Number, ...]:
+        return _numbers_up_to_size(first) if first.page.page == 1 else ()
+
 
 class OwnNumbers(Strategy):
     """By number, whatever ``next`` says, until the size is reached or a page is empty.
@@ -110,6 +126,9 @@ class OwnNumbers(Strategy):
             return None
         return Number(progress.number + 1)
 
+    def ahead(self, first: Progress) -> tuple[Number, ...]:
+        return _numbers_up_to_size(first)
+
 
 class Whole(OwnNumbers):
     """All at once as far as is known; by number if the answer says that there is more."""
@@ -120,3 +139,16 @@ class Whole(OwnNumbers):
         if page.next is None and not progress.short_of_size and not cut_off:
             return None
         return super().following(progress)
+
+
+def _numbers_up_to_size(first: Progress) -> tuple[Number, ...]:
+    """The numbers of all other pages, by the listing's size and the length of its first page.
+
+    None where these do not fit together: then it is safer to go on page by page.
+    """
+    length = first.page.pagelen or first.asked
+    if first.number != 1 or first.size is None or not length or not first.short_of_size:
+        return ()
+    if len(first.page.values) != length:
+        return ()
+    return tuple(Number(page) for page in range(2, math.ceil(first.size / length) + 1))

@@ -118,23 +118,21 @@ class Requests:
 
 
 class ListingRefused(RequestError):
-    """A listing that was asked for a filter or an order, that of ``plan``, and did not give it.
+    """A listing that was asked for a filter or an order, and did not give it.
 
-    :param ignored: what it was seen to leave out of account without a word; ``None`` if it
-        answered with an error.
+    ``plan`` is the listing's. ``ignored`` is what it was seen to leave out of account without a
+    word; ``None`` if it answered with an error.
     """
 
-    def __init__(self, error: RequestError, plan: Plan, ignored: Refusals | None = None) -> None:
-        super().__init__(
-            error.message,
-            method=error.method,
-            path=error.path,
-            status=error.status,
-            detail=error.detail,
-            hint=error.hint,
-        )
-        self.plan = plan
-        self.ignored = ignored
+    plan: Plan
+    ignored: Refusals | None = None
+
+    @classmethod
+    def of(cls, error: RequestError, plan: Plan, ignored: Refusals | None = None) -> ListingRefused:
+        """The same error, with what it is about."""
+        refused = error.of_kind(cls)
+        refused.plan, refused.ignored = plan, ignored
+        return refused
 
 
 _STRATEGIES: dict[Paging, Strategy] = {
@@ -204,7 +202,7 @@ class Stream:
                 self._requests.afford(pages)
             except TooManyRequests:
                 return error
-        return ListingRefused(error, self.plan)
+        return ListingRefused.of(error, self.plan)
 
     def _items_for(self, columns: Iterable[str]) -> Items:
         """Items of which the columns are read that the place does not tell."""
@@ -246,7 +244,7 @@ class Stream:
         if broken:
             ignored = Refusals(filters=frozenset((plan.table.name, name) for name in broken))
             why = f"An item does not meet the filter by {', '.join(broken)}."
-            raise ListingRefused(bad_answer(self._path, why), plan, ignored)
+            raise ListingRefused.of(bad_answer(self._path, why), plan, ignored)
 
 
 class CollectionStream(Stream):
@@ -300,7 +298,7 @@ class CollectionStream(Stream):
         if (key > last) if plan.sort.descending else (key < last):
             ignored = Refusals(sorts=frozenset({(plan.table.name, plan.sort.column)}))
             why = f"The items are not in the order of {plan.sort.column} that was asked for."
-            raise ListingRefused(bad_answer(self._path, why), plan, ignored)
+            raise ListingRefused.of(bad_answer(self._path, why), plan, ignored)
 
     def _hydrated(self, items: list[Row]) -> list[Row]:
         """Each item with what only its own endpoint tells."""
