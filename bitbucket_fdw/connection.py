@@ -32,5 +32,5 @@ def client_of(values: Mapping[str, Any], user: MappingUser, clients: Clients) ->
 
     :param clients: all clients of the backend.
     """
-    sign_in = SignIn.of(values, clients.shared.renewals, user)
+    sign_in = SignIn.of(values, user, clients.shared.renewals)
     return clients.client_for(settings_of(values), sign_in.credential())

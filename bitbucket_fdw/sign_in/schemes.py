@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import options
 from ..api.credentials import Credential, digest
+from ..api.notes import Notes
 from ..api.oauth1 import OAuth1, StoredSignature, signature
 from ..api.oauth2 import OAuth2
 from ..api.oauth_tokens import Renewals, RenewedBearer
@@ -168,9 +169,15 @@ class SignIn:
 
     @classmethod
     def of(
-        cls, values: Mapping[str, Any], renewals: Renewals, user: MappingUser = _UNKNOWN
+        cls,
+        values: Mapping[str, Any],
+        user: MappingUser = _UNKNOWN,
+        renewals: Renewals | None = None,
     ) -> SignIn:
         """From all parsed options of server and user mapping.
+
+        :param renewals: those of the backend, whose end waits for them; without it, some that
+            nobody else knows of.
 
         :class:`OptionError` if they do not go together, or refer to a secret that is not there or
         not for this user; :class:`NoUserMapping` if there are none.
@@ -190,7 +197,7 @@ class SignIn:
             values["oauth_url"],
             values["oauth1_url"],
             transport(values),
-            renewals,
+            renewals or Renewals(Notes()),
             user,
         )
 

@@ -43,7 +43,7 @@ class Call:
 
     @property
     def sign_in(self) -> SignIn:
-        return SignIn.of(self.options, self.renewals, self.user)
+        return SignIn.of(self.options, self.user, self.renewals)
 
     def oauth(self) -> SignIn:
         """The mapping's way to sign in, which must be one that people log in by."""

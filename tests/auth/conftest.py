@@ -129,7 +129,7 @@ def sign_in(
             "oauth1_url": authorization.oauth1_url,
         }
         values = options.parse({**server, **mapping}, options.SERVER, options.MAPPING)
-        return SignIn.of(values, shared.renewals)
+        return SignIn.of(values, renewals=shared.renewals)
 
     return factory
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bitbucket_fdw import options
-from bitbucket_fdw.api import Client, Listing, Notes, Pages, Renewals, ScanContext, Settings
+from bitbucket_fdw.api import Client, Listing, Pages, ScanContext, Settings
 from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure, NotFound
 from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.api.scripted import Answer, ScriptedServer
@@ -44,7 +44,7 @@ def client_of(api: ScriptedServer, mapping: dict[str, str], **server: str) -> Cl
     given = {"base_url": f"{api.url}/2.0", **server, **mapping}
     values = options.parse(given, options.SERVER, options.MAPPING)
     settings = Settings(base_url=values["base_url"], retry_limit=0)
-    return Client(settings, SignIn.of(values, Renewals(Notes())).credential())
+    return Client(settings, SignIn.of(values).credential())
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -148,8 +148,7 @@ def test_the_token_endpoint_does_not_lead_the_client_secret_away(sign_in, elsewh
             options.MAPPING,
         )
         client = Client(
-            Settings(base_url=values["base_url"], retry_limit=0),
-            SignIn.of(values, Renewals(Notes())).credential(),
+            Settings(base_url=values["base_url"], retry_limit=0), SignIn.of(values).credential()
         )
         with pytest.raises(BadResponse, match="without a token"):
             get(client)
@@ -199,7 +198,7 @@ def secure(port: int, host: str = "localhost", **server: str) -> Client:
         ca_bundle=values["ca_bundle"],
         proxy=values["proxy"],
     )
-    return Client(settings, SignIn.of(values, Renewals(Notes())).credential())
+    return Client(settings, SignIn.of(values).credential())
 
 
 PATH = "/repositories/acme?pagelen=1"
@@ -270,9 +269,9 @@ def test_the_authorization_server_is_reached_in_the_same_way(
         options.SERVER,
         options.MAPPING,
     )
-    signs = SignIn.of(values, Renewals(Notes()))
+    signs = SignIn.of(values)
     with network.proxy() as proxy:
         values["proxy"] = f"http://127.0.0.1:{proxy.port}"
-        assert SignIn.of(values, Renewals(Notes())).client_tokens().token().access_token
+        assert SignIn.of(values).client_tokens().token().access_token
         assert len(proxy.lines) == 1
     assert signs.client_tokens().renew().access_token

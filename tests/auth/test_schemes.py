@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from bitbucket_fdw import options
-from bitbucket_fdw.api import Notes, Renewals
 from bitbucket_fdw.api.credentials import Credential, redact
 from bitbucket_fdw.errors import NoUserMapping, OptionError
 from bitbucket_fdw.sign_in import schemes
@@ -30,7 +29,7 @@ GIVEN = {
 
 def made(**mapping: str) -> Credential:
     values = options.parse(mapping, options.SERVER, options.MAPPING)
-    return SignIn.of(values, Renewals(Notes())).credential()
+    return SignIn.of(values).credential()
 
 
 def header(credential: Credential) -> str | None:

@@ -179,7 +179,7 @@ from bitbucket_fdw.sign_in.schemes import SignIn
 given = dict(pair.split("=", 1) for pair in sys.argv[1:])
 values = options.parse(given, options.SERVER, options.MAPPING)
 shared = Shared()
-signs = SignIn.of(values, shared.renewals)
+signs = SignIn.of(values, renewals=shared.renewals)
 settings = Settings(base_url=values["base_url"], retry_limit=0)
 client = Client(settings, signs.credential(), shared)
 print("ready", flush=True)
