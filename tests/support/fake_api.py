@@ -29,6 +29,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from bitbucket_fdw.api import Client, Clock, Credential, Settings, Shared
+from bitbucket_fdw.api.transport import Transport
 
 BASE = "https://api.fake.example/2.0"
 Json = dict[str, Any]
@@ -168,7 +169,9 @@ class FakeApi:
     def client(self, credential: Credential | None = None, **settings: Any) -> Client:
         """A client that talks to this API; by default it repeats nothing."""
         given = Settings(**{"base_url": BASE, "retry_limit": 0, "concurrency": 2, **settings})
-        return Client(given, credential or Credential.none(), self.shared, _Transport(self))
+        return Client(
+            given, credential or Credential.none(), self.shared, _Transport(adapter=_Adapter(self))
+        )
 
     # --- what came ---
 
@@ -208,7 +211,9 @@ class FakeApi:
             return _page(found, request)
         path, _, key = request.path.rpartition("/")
         collection = self._collections.get(path)
-        for item in collection.items if collection else ():
+        if collection is None:
+            return error(404, "Resource not found")
+        for item in collection.items:
             if str(_value(item, collection.key)) == key:
                 return self._item(collection, item, request)
         return error(404, "Resource not found")
@@ -292,17 +297,16 @@ def _meets(item: Json, term: str) -> bool:
     path, operator, literal = match.groups()
     value = _value(item, path)
     if operator == "IN":
-        return value in json.loads(f"[{literal.strip('()')}]")
+        return bool(value in json.loads(f"[{literal.strip('()')}]"))
     is_time = re.match(r"\d+-\d+-\d+T", literal)
     wanted = literal if is_time else json.loads(literal)
     if operator in ("=", "!="):
-        return (value == wanted) == (operator == "=")
+        return bool(value == wanted) == (operator == "=")
     if operator == "~":
         return str(wanted).lower() in str(value).lower()
     compared = (value > wanted) - (value < wanted)
-    return {"<": compared < 0, "<=": compared <= 0, ">": compared > 0, ">=": compared >= 0}[
-        operator
-    ]
+    tests = {"<": compared < 0, "<=": compared <= 0, ">": compared > 0, ">=": compared >= 0}
+    return bool(tests[operator])
 
 
 def _value(item: Any, path: str) -> Any:
@@ -335,8 +339,9 @@ def _merged(item: Json, body: Mapping[str, Any]) -> Json:
     result = dict(item)
     for name, value in body.items():
         old = result.get(name)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        result[name] = _merged(old, value) if both else value
+        if isinstance(value, dict) and isinstance(old, dict):
+            value = _merged(old, value)
+        result[name] = value
     return result
 
 
@@ -373,16 +378,16 @@ class _Adapter(BaseAdapter):
         pass
 
 
-class _Transport:
-    """Sessions that lead here, in place of :class:`bitbucket_fdw.api.transport.Transport`."""
+@dataclass(frozen=True)
+class _Transport(Transport):
+    """Sessions that lead here."""
 
-    def __init__(self, api: FakeApi) -> None:
-        self._adapter = _Adapter(api)
+    adapter: BaseAdapter = field(default_factory=BaseAdapter)
 
     def session(self, *_: Any, **__: Any) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
-        session.mount("https://", self._adapter)
+        session.mount("https://", self.adapter)
         return session
 
 

@@ -92,7 +92,9 @@ class Session:
         """The rows of a statement that wants none of their columns but those of conditions."""
         return list(self.rows(table, *quals, key=False, **asked))
 
-    def values(self, column: str, table: str, *quals: tuple[str, Any, Any], **asked: Any) -> list:
+    def values(
+        self, column: str, table: str, *quals: tuple[str, Any, Any], **asked: Any
+    ) -> list[Any]:
         """The values of one column, in the order of the rows."""
         rows = self.rows(table, *quals, **{"columns": (column,), **asked})
         return [row[column] for row in rows]
