@@ -239,8 +239,10 @@ class Exchange:
             return Failed(self._too_slow(flight, method, path))
         if response.status_code not in _SUCCESS[method]:
             return Failed(self._about(failure(response, method, path)), response)
-        if method != "GET" and not response.content:
-            location = response.headers.get("Location")
+        location = response.headers.get("Location") if method != "GET" else None
+        # What is done later has no result yet, whatever the body of its answer says.
+        is_later = response.status_code == 202 and location is not None
+        if is_later or (method != "GET" and not response.content):
             return Answer(None, 0, response.status_code, location)
         try:
             parsed = json.loads(response.content)
