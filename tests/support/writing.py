@@ -39,7 +39,7 @@ class ForeignTable:
         table = BY_NAME[name]
         types = {"timestamptz": "timestamp with time zone"}
         hidden = more.pop("without", ())
-        columns = {
+        columns: dict[str, tuple[dict[str, str], str]] = {
             c.name: ({}, types.get(c.type, c.type)) for c in table.columns if c.name not in hidden
         }
         self.name = name
@@ -69,7 +69,9 @@ class ForeignTable:
         finally:
             self.modifier.statements.end(0)
 
-    def scan(self, *quals: tuple[str, Any, Any], execution: Any = None, **asked: Any) -> Iterator:
+    def scan(
+        self, *quals: tuple[str, Any, Any], execution: Any = None, **asked: Any
+    ) -> Iterator[Row]:
         """The rows of a scan, as they go up to the host."""
         reads = self._backend.reads
         request = reads.request(self.name, *quals, bound=self.bound, **asked)

@@ -1,0 +1,104 @@
+"""What EXPLAIN says of a plan, and that it asks nothing for it."""
+
+import re
+import uuid
+
+import pytest
+
+from bitbucket_fdw.pushdown import plan
+from bitbucket_fdw.pushdown.request import Refusals
+from bitbucket_fdw.reading import costs, explain
+from bitbucket_fdw.reading.sizes import Sizes
+from bitbucket_fdw.tables import TABLES
+from tests.support.fake_api import FakeApi
+from tests.support.reading import AT, REPOSITORY, WORKSPACE, Session
+
+UUID, OTHER = (uuid.UUID(int=n) for n in (1, 2))
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+def lines(api: FakeApi, table: str, *quals, verbose: bool = False, **asked) -> list[str]:
+    planned = plan(Session.of(api).request(table, *quals, **asked))
+    return explain.lines(planned, Sizes().guess, verbose)
+
+
+def test_a_listing_is_shown_with_its_filter_and_requests(api):
+    found = lines(api, "pull_requests", ("state", "=", "OPEN"))
+    assert found[:2] == [f"Bitbucket: GET {AT}/pullrequests", 'q: state = "OPEN"']
+    assert found[-1].startswith("Estimated requests: ")
+    assert api.calls == []
+
+
+def test_verbose_shows_what_is_asked_of_each_item(api):
+    short = lines(api, "pull_requests", ("state", "=", "OPEN"))
+    long = lines(api, "pull_requests", ("state", "=", "OPEN"), verbose=True)
+    assert not any(line.startswith(("fields:", "pagelen:")) for line in short)
+    assert any(line.startswith("fields: ") and "values.state" in line for line in long)
+    assert any(line.startswith("pagelen: ") for line in long)
+    assert short[-1] == long[-1]
+
+
+def test_an_item_a_count_and_nothing_at_all(api):
+    assert lines(api, "issues", ("id", "=", 7))[0] == f"Bitbucket: GET {AT}/issues/7"
+    assert "(only its size)" in lines(api, "pull_requests", key=False)[0]
+    none = lines(api, "issues", ("id", "=", 7), ("id", "=", 8))
+    assert len(none) == 1
+    assert none[0].startswith("Bitbucket: no request (")
+
+
+def test_a_fan_out_is_shown_with_what_it_fans_out_over(api):
+    found = lines(api, "pull_requests", bound=WORKSPACE)
+    assert found[0] == "For each of: GET /repositories/acme"
+    [own] = [line for line in found if line.startswith("Bitbucket: GET ")]
+    assert own.endswith("/{repository}/pullrequests")
+
+
+def test_conditions_on_a_parent_are_shown_where_they_are_tested(api):
+    found = lines(api, "pull_requests", ("repository", "~~", "web%"), bound=WORKSPACE)
+    assert any(line.startswith("  Only where: ") and "web%" in line for line in found)
+
+
+def test_a_commit_by_its_hash_is_shown_with_the_look_at_the_listing(api):
+    found = lines(api, "commits", ("hash", "=", "a" * 40))
+    [look] = [line for line in found if line.startswith("If found: GET ")]
+    assert "whether it is listed" in look
+
+
+def test_many_values_are_counted_and_not_listed(api):
+    many = ("id", ("=", True), list(range(2000)))
+    assert any(re.fullmatch(r"and \d+ more like it", line) for line in lines(api, "issues", many))
+    assert sum(line.startswith("q: ") for line in lines(api, "issues", many, verbose=True)) > 1
+    found = lines(api, "pipeline_steps", ("pipeline_uuid", ("=", True), [UUID, OTHER]))
+    assert "pipeline_uuid: 2 values" in found
+
+
+def test_a_local_filter_and_a_local_order_are_named(api):
+    session = Session.of(api)
+    session.observations.of(session.client).refusals.learn(
+        Refusals(sorts=frozenset({("pull_requests", "created_on")}))
+    )
+    planned = plan(session.request("pull_requests", sort="-created_on", limit=5))
+    assert "Sorted locally: created_on DESC" in explain.lines(planned, Sizes().guess, False)
+    found = lines(api, "pull_requests", ("description", "=", "x"))
+    assert any(line.startswith("Filtered locally: description") for line in found)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+@pytest.mark.parametrize("bound", [WORKSPACE, REPOSITORY], ids=["workspace", "repository"])
+def test_every_table_can_be_explained_without_a_request(api, table, bound):
+    fixed = {name: value for name, value in bound.items() if name in table.parameters()}
+    if table.level == "workspace" and "repository" in bound:
+        fixed.pop("repository", None)
+    for sort in ("", *(c.name for c in table.columns if c.sort)):
+        planned = plan(Session.of(api).request(table.name, bound=fixed, sort=sort))
+        for verbose in (False, True):
+            found = explain.lines(planned, Sizes().guess, verbose)
+            assert found[-1].startswith("Estimated requests: ")
+            assert int(found[-1].rpartition(" ")[2]) >= 1
+        assert costs.rows(planned, Sizes().guess) > 0
+        assert costs.width(planned, Sizes().guess) >= 1
+    assert api.calls == []
