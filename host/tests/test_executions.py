@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 from cluster import Session
@@ -118,7 +119,7 @@ def test_what_an_execution_keeps_is_freed_with_it(session: Session) -> None:
 UTC = datetime.timezone.utc
 
 
-def moments(session: Session, condition: str) -> object:
+def moments(session: Session, condition: str) -> Any:
     noted = "note('moments', of=[repr(q.instant) for q in quals]) or []"
     table = session.table("tz timestamptz, ts timestamp", rows=noted)
     session.execute(f"SELECT FROM {table} WHERE {condition}")
@@ -145,7 +146,9 @@ def test_a_moment_is_told_exactly(
     session: Session, style: str, condition: str, expected: object
 ) -> None:
     session.execute(f"SET TimeZone = 'Asia/Tokyo'; SET DateStyle = '{style}'")
-    wanted = datetime.datetime(*expected, tzinfo=UTC) if isinstance(expected, tuple) else None
+    wanted = None
+    if isinstance(expected, tuple):
+        wanted = datetime.datetime(*expected).replace(tzinfo=UTC)
     assert moments(session, condition) == wanted
 
 
@@ -162,7 +165,7 @@ def test_the_moments_of_a_list(session: Session, values: str, expected: object) 
     session.execute("SET TimeZone = 'Asia/Tokyo'")
     wanted = None
     if isinstance(expected, list):
-        wanted = [datetime.datetime(*parts, tzinfo=UTC) for parts in expected]
+        wanted = [datetime.datetime(*parts).replace(tzinfo=UTC) for parts in expected]
     assert moments(session, f"tz = ANY ({values})") == wanted
 
 

@@ -1,12 +1,14 @@
 """Plans: look-ups by join values, sorts and limits."""
 
+from typing import Any
+
 import pytest
 from cluster import Session
 
 SERIES = "[{'id': n, 'v': 10 * n} for n in range(20)]"
 
 
-def lookup_rows(session: Session, query: str) -> list[object]:
+def lookup_rows(session: Session, query: str) -> list[Any]:
     """The quals of each execution of a query's look-ups."""
     session.journal()
     session.execute(query)
@@ -199,7 +201,7 @@ SLICE = "[offset or 0:None if limit is None else (offset or 0) + limit]"
 LIMITED = "[{'id': n, 'v': n} for n in range(100)]" + SLICE
 
 
-def limits(session: Session, query: str) -> tuple[object, object]:
+def limits(session: Session, query: str) -> tuple[Any, Any]:
     session.journal()
     session.execute(query)
     (call,) = session.calls("execute")
@@ -224,9 +226,7 @@ def limited(session: Session) -> str:
         ("ORDER BY id, v LIMIT 3 OFFSET 1", (3, 1)),
     ],
 )
-def test_limit(
-    session: Session, limited: str, clause: str, expected: tuple[object, object]
-) -> None:
+def test_limit(session: Session, limited: str, clause: str, expected: tuple[Any, Any]) -> None:
     query = f"SELECT id FROM {limited} {clause}"
     assert limits(session, query) == expected
     limit, offset = expected

@@ -1,6 +1,7 @@
 """Whose user mapping a scan or a change goes by, and that no plan is kept for another's."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from cluster import Session, quote
@@ -60,7 +61,7 @@ def roles(session: Session) -> Iterator[Session]:
     )
 
 
-READS = {
+READS: dict[str, list[tuple[Any, ...]]] = {
     "SELECT who FROM t": [("caller",)],
     "SELECT who FROM v": [("owner",)],
     "SELECT who FROM v WHERE id = 1 ORDER BY id LIMIT 1": [("owner",)],

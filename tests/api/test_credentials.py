@@ -44,7 +44,7 @@ def test_tokens_that_change_are_hidden_as_they_are_now_and_as_they_were(tmp_path
 
 
 def test_a_credential_that_cannot_be_renewed_is_not_sent_again():
-    assert Credential.bearer("access_token", SECRET).renew_after(None) is False  # type: ignore[arg-type]
+    assert Credential.bearer("access_token", SECRET).renew_after(None) is False
 
 
 @pytest.mark.parametrize("before", [*range(LONGEST - len(SECRET) - 3, LONGEST + 1), 0, 1, 5000])

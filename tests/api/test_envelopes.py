@@ -54,9 +54,11 @@ def numbered(*pages: Answer):
 
 def after(strategy: Strategy, *values: int, **told: Any) -> Any:
     """Where a strategy goes from a page; ``asked``, ``items`` and ``number`` are the reader's."""
-    read = {name: told.pop(name) for name in ("asked", "items", "number") if name in told}
+    read: dict[str, Any] = {
+        name: told.pop(name) for name in ("asked", "items", "number") if name in told
+    }
     envelope = Envelope(list(values), **told)
-    progress = {"number": 1, "items": len(values), "size": envelope.size, **read}
+    progress: dict[str, Any] = {"number": 1, "items": len(values), "size": envelope.size, **read}
     return strategy.following(Progress(envelope, **progress))
 
 
@@ -165,7 +167,7 @@ def test_who_stops_early_is_told_nothing(scripted):
     server = scripted(lambda _: page(1, 2, size=5, pagelen=2))
     client, doubts = client_of(server), []
     listing = Listing("/things", (("pagelen", "2"),))
-    pages = iter(Pages(client, scan_of(client), listing, enough=2, doubt=doubts.append))
+    pages: Any = iter(Pages(client, scan_of(client), listing, enough=2, doubt=doubts.append))
     assert next(pages) == [1, 2]
     pages.close()
     assert doubts == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def keep(answers: KeptAnswers, key: str, body: object, whose: object = "me") -> 
     answers.keep((whose, key), answer(body), answers.writes.value)
 
 
-def found(answers: KeptAnswers, key: str, whose: object = "me") -> object:
+def found(answers: KeptAnswers, key: str, whose: object = "me") -> Any:
     it = answers.find((whose, key))
     return it.json if isinstance(it, Answer) else it
 
@@ -106,6 +107,7 @@ def test_what_is_not_there_is_kept_as_an_error_of_its_own_for_each():
     answers.keep(("me", "/a"), error, answers.writes.value)
     first, second = (answers.find(("me", "/a")) for _ in range(2))
     assert isinstance(first, NotFound)
+    assert isinstance(second, NotFound)
     assert (first.message, first.path, first.status, first.hint) == ("gone", "/a", 404, "look")
     first.detail = "more"
     assert second.detail is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -85,7 +86,8 @@ def test_nothing_is_requested_before_the_first_page_is_wanted(client, emulator):
 
 def test_a_consumer_of_one_page_has_cost_one_request(client, emulator):
     scan = scan_of(client)
-    iterator = iter(Pages(client, scan, Listing(PULL_REQUESTS, (*STATES, ("pagelen", "10")))))
+    pages = Pages(client, scan, Listing(PULL_REQUESTS, (*STATES, ("pagelen", "10"))))
+    iterator: Any = iter(pages)
     next(iterator)
     iterator.close()
     scan.stop()
@@ -190,6 +192,7 @@ def test_next_absent_is_the_end(scripted, end):
 def test_next_leading_elsewhere_is_an_error_and_no_credential_goes_there(scripted, elsewhere):
     other = scripted(lambda _: page(2))
     other_host = urlsplit(other.url).netloc
+    link = ""
     own = scripted(lambda _: page(1, next=link))
     link = elsewhere.format(
         other=other.url,

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -139,13 +140,13 @@ def connect(emulator: Control, shared: Shared) -> Callable[..., Client]:
     """``connect(sign_in, …)``: a new client of the emulator."""
 
     def factory(signs: SignIn, **settings: object) -> Client:
-        given = {"base_url": emulator.base_url, "retry_limit": 0, **settings}
+        given: dict[str, Any] = {"base_url": emulator.base_url, "retry_limit": 0, **settings}
         return Client(Settings(**given), signs.credential(), shared)
 
     return factory
 
 
-def get(client: Client, path: str = "/user") -> object:
+def get(client: Client, path: str = "/user") -> Any:
     """GET a path; the answer's JSON."""
     return client.get(client.url(path), ScanContext(client.workers, 1000)).json
 

@@ -7,6 +7,7 @@ import json
 import stat
 import threading
 import time
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -33,7 +34,7 @@ def finish(mapped: Mapped, code: str, state: str, callback: str = CALLBACK) -> t
     return row
 
 
-def fails(mapped: Mapped, statement: str, parameters: object = None) -> psycopg.Error:
+def fails(mapped: Mapped, statement: str, parameters: Any = None) -> psycopg.Error:
     with pytest.raises(psycopg.Error) as raised:
         mapped.database.rows(statement, parameters)
     return raised.value

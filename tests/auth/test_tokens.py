@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -195,7 +196,7 @@ def processes(number: int, mapping: dict[str, str], authorization, emulator) -> 
         **mapping,
     }
     command = [sys.executable, "-c", PROCESS, *(f"{k}={v}" for k, v in given.items())]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(command, **pipes) for _ in range(number)]
     for process in started:
         assert process.stdout.readline() == "ready\n"

@@ -24,11 +24,11 @@ def documented(site, request):
     """
     file = site.odbc.directory / "odbc.ini"
     own, asked = configparser.RawConfigParser(), configparser.RawConfigParser()
-    own.optionxform = asked.optionxform = str
+    own.optionxform = asked.optionxform = str  # type: ignore[assignment] # keeps capitals
     own.read_string(file.read_text())
     asked.read_string(SOURCE)
     variant = configparser.RawConfigParser()
-    variant.optionxform = str
+    variant.optionxform = str  # type: ignore[assignment]
     variant.read_string(f"[bitbucket]\n{getattr(request, 'param', '')}")
     asked["bitbucket"].update(variant["bitbucket"])
     for name in ("Servername", "Port", "Database", "Username", "Password"):

@@ -137,7 +137,7 @@ def test_commit_pull_requests_default_to_thirty(api: Client) -> None:
     assert pull["id"] in [row["id"] for row in page["values"]]
 
 
-def test_page_numbers_can_be_switched_on(emulator_factory) -> None:  # type: ignore[no-untyped-def]
+def test_page_numbers_can_be_switched_on(emulator_factory) -> None:
     api = Client(emulator_factory(page_numbers="accepted"))
     second = api.json(f"{WEBSITE}/issues", page=2, pagelen=20)
     assert second["values"][0]["id"] == 25

@@ -164,7 +164,7 @@ def test_text_equality_minds_case_by_default(api: Client) -> None:
     assert not ids(api, title)
 
 
-def test_text_equality_may_ignore_case(emulator_factory) -> None:  # type: ignore[no-untyped-def]
+def test_text_equality_may_ignore_case(emulator_factory) -> None:
     api = Client(emulator_factory(text_equality="insensitive"))
     title = api.state("issues")[0]["title"]
     assert 1 in ids(api, f'title = "{title.upper()}"')

@@ -4,6 +4,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -61,7 +62,12 @@ def test_sockets_and_data_are_closed_to_others(cluster: Cluster) -> None:
 def test_tcp_wants_the_password_and_loopback(cluster: Cluster) -> None:
     cluster.create()
     cluster.start()
-    where = {"host": "127.0.0.1", "port": cluster.port, "user": SUPERUSER, "dbname": "postgres"}
+    where: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": cluster.port,
+        "user": SUPERUSER,
+        "dbname": "postgres",
+    }
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(**where, password="wrong")
     password = cluster.password_file.read_text().strip()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from devkit.places import CHECKOUT
@@ -135,7 +136,7 @@ def test_what_ends_it_ends_its_pytest_runs(
     if background:
         command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, env=env, text=True, start_new_session=True, **pipes) as process:
         try:
             _wait_for(tmp_path / "begun", process)

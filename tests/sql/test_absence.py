@@ -299,7 +299,8 @@ def test_whether_an_empty_repository_answers_404_or_an_empty_page(fresh: Both):
         if status:
             fresh.db.emulator.fault("*/empty/commits", kind="status", status=status, count=None)
         result = fresh.query("SELECT hash FROM commits WHERE repository = 'empty'", on="acme")
-        assert result.rows == result.notices == []
+        assert result.rows == []
+        assert result.notices == []
 
 
 # --- spelling ---

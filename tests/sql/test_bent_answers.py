@@ -6,6 +6,7 @@ were asked for.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,6 +137,10 @@ def test_a_member_that_an_item_lacks(bent, table, key, kind):
 NO_ITEMS = [None, "A workspace on a Free plan does not support this.", 7, True, [], [{}], {}]
 
 
+def in_the_place_of(instead, item):
+    return instead
+
+
 ERROR_DOCUMENT = {"type": "error", "error": {"message": "Something said"}}
 
 
@@ -143,7 +148,7 @@ ERROR_DOCUMENT = {"type": "error", "error": {"message": "Something said"}}
 def test_something_else_in_the_place_of_items(bent, table):
     where = bent.one_listing(table)
     for instead in NO_ITEMS:
-        bent.server.bend = bent_items(table, lambda item, instead=instead: instead)
+        bent.server.bend = bent_items(table, functools.partial(in_the_place_of, instead))
         assert isinstance(refused(bent, table, where), psycopg.Error), instead
 
 
@@ -151,7 +156,7 @@ def test_something_else_in_the_place_of_items(bent, table):
 def test_something_else_in_the_place_of_an_item(bent, table, key):
     where = bent.one_item(table, key)
     for instead in (*NO_ITEMS, ERROR_DOCUMENT):
-        bent.server.bend = bent_single(lambda item, instead=instead: instead)
+        bent.server.bend = bent_single(functools.partial(in_the_place_of, instead))
         assert isinstance(refused(bent, table, where), psycopg.Error), instead
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -35,7 +36,7 @@ def wait_for_request(db, pattern="/pullrequests"):
 
 def in_background(connection, statement):
     """Run a statement on a thread of its own; its error, once there is one, and when it came."""
-    outcome = {}
+    outcome: dict[str, Any] = {}
 
     def run():
         try:

@@ -4,6 +4,7 @@ import math
 import tracemalloc
 import uuid
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,7 @@ def test_a_rounded_time_is_the_same_one(seconds):
 
 
 def pull(number, **more):
-    row = {column.name: None for column in PULLS.columns}
+    row: dict[str, Any] = {column.name: None for column in PULLS.columns}
     title = f"Pull request number {number}"
     row.update(workspace="acme", repository="website", id=number, state="OPEN", title=title)
     row.update(description="long " * 200, created_on=NOW, author_uuid=uuid.UUID(int=number))

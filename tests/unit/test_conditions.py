@@ -95,7 +95,7 @@ def test_a_qual_in_doubt_is_left_to_postgresql(qual):
     ],
 )
 def test_times_are_read_in_any_zone(text, expected):
-    assert read("w", ">=", text) == (">=", datetime(*expected, tzinfo=timezone.utc))
+    assert read("w", ">=", text) == (">=", datetime(*expected).replace(tzinfo=timezone.utc))
 
 
 @pytest.mark.parametrize(

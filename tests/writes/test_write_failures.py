@@ -1,6 +1,7 @@
 """Answers that are errors, answers that do not come, and what is known of the change then."""
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_removed_tracker_says_so(sql, emulator):
 
 # --- no answer, or none to go by ---
 
-LOST = {
+LOST: dict[str, dict[str, Any]] = {
     "reset before": {"kind": "reset"},
     "reset after": {"kind": "reset", "when": "after"},
     "cut short": {"kind": "truncate"},

@@ -1,5 +1,7 @@
 """Opening, changing, merging and declining pull requests."""
 
+from typing import Any
+
 import pytest
 
 from tests.writes.writing import R, account, document, once_sent, user_id
@@ -236,7 +238,7 @@ def test_merging_without_wishes_goes_by_the_branch_and_the_row(session_in, branc
 
 
 def test_a_strategy_that_the_pull_request_does_not_tell_is_asked_of_the_branch(sql, emulator):
-    told = {"id": PLAIN, "close_source_branch": False}
+    told: dict[str, Any] = {"id": PLAIN, "close_source_branch": False}
     told["destination"] = {"branch": {"name": "release/2"}}
     emulator.fault(
         f"*/pullrequests/{PLAIN}", kind="status", method="GET", status=200, body=told, after=1
@@ -247,7 +249,7 @@ def test_a_strategy_that_the_pull_request_does_not_tell_is_asked_of_the_branch(s
 
 
 def test_a_strategy_that_nobody_tells_is_not_guessed(sql, emulator):
-    told = {"id": PLAIN, "close_source_branch": False}
+    told: dict[str, Any] = {"id": PLAIN, "close_source_branch": False}
     told["destination"] = {"branch": {"name": "no such"}}
     emulator.fault(
         f"*/pullrequests/{PLAIN}", kind="status", method="GET", status=200, body=told, after=1

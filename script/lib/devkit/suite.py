@@ -458,6 +458,7 @@ def _lint(places: Places, environment: Venv, tally: Tally) -> None:
             [*mypy, "--strict", "--explicit-package-bases", "script/lib/devkit", "tests/support"],
             helpers,
         ),
+        ("mypy (tests)", [*mypy, "--config-file", "tests/mypy.ini", "tests", "host/tests"], env),
         ("shellcheck", [shellcheck, *SHELL_SCRIPTS], env),
     ]
     for name, command, variables in checks:
