@@ -10,20 +10,24 @@ from typing import Any
 
 import pytest
 
-from bitbucket_fdw.api import Client, Credential, ScanContext, Settings, notes
+from bitbucket_fdw.api import Client, Credential, ScanContext, Settings
 from bitbucket_fdw.api.delivery import Delivery
+from bitbucket_fdw.api.notes import Notes
+from bitbucket_fdw.api.shared import Shared
 from bitbucket_fdw.errors import BitbucketError
 from tests.api.scripted import Answer, ScriptedServer
 
 ADA = Credential.bearer("access_token", "secret-of-ada")
 BEN = Credential.bearer("access_token", "secret-of-ben")
+TOLD = Notes()
+"""What any session has to tell."""
 
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where answers are kept."""
     monkeypatch.setenv("BITBUCKET_FDW_CACHE", str(tmp_path / "cache"))
-    notes.taken()
+    TOLD.take()
     return tmp_path / "cache"
 
 
@@ -37,7 +41,9 @@ def server(scripted, directory) -> ScriptedServer:
 def session_of(server: ScriptedServer, credential: Credential = ADA, **settings: Any) -> Client:
     """Another session's client."""
     given = {"base_url": f"{server.url}/2.0", "retry_limit": 0, "cache_ttl": 600.0, **settings}
-    return Client(Settings(**given), credential)
+    shared = Shared()
+    shared.notes = TOLD
+    return Client(Settings(**given), credential, shared)
 
 
 def ask(client: Client, path: str = "/things", **scan: Any) -> Any:
@@ -53,7 +59,7 @@ def write(client: Client) -> None:
 
 def test_one_credential_s_sessions_share_answers(server):
     assert [ask(session_of(server)) for _ in range(3)] == [1, 1, 1]
-    assert notes.taken() == []
+    assert TOLD.take() == []
 
 
 def test_no_credential_sees_another_s_answers(server):
@@ -138,9 +144,7 @@ def test_a_directory_that_others_can_enter_is_done_without(server, directory, mo
     directory.chmod(mode)
     client = session_of(server)
     assert [ask(client), ask(client)] == [1, 2]
-    assert [note.detail for note in notes.taken()] == [
-        f'the cache "{directory}" is open to others.'
-    ]
+    assert [note.detail for note in TOLD.take()] == [f'the cache "{directory}" is open to others.']
     assert list(directory.iterdir()) == []
 
 
@@ -151,7 +155,7 @@ def test_a_directory_of_somebody_else_is_done_without(server, directory):
     os.chown(directory, 12345, -1)
     client = session_of(server)
     assert [ask(client), ask(client)] == [1, 2]
-    assert len(notes.taken()) == 1
+    assert len(TOLD.take()) == 1
 
 
 def test_a_directory_that_is_opened_later_is_written_to_no_more(server, directory):
@@ -160,7 +164,7 @@ def test_a_directory_that_is_opened_later_is_written_to_no_more(server, director
     directory.chmod(0o777)
     write(client)
     assert [file for file in directory.iterdir() if file.suffix == ".generation"] == []
-    assert len(notes.taken()) == 1
+    assert len(TOLD.take()) == 1
     assert (ask(client), ask(client)) == (2, 3)
 
 
@@ -169,7 +173,7 @@ def test_there_is_no_cache_where_nothing_says_where(tmp_path, monkeypatch, scrip
     monkeypatch.chdir(tmp_path)
     server = scripted(lambda _: Answer({"number": 1}))
     assert ask(session_of(server)) == 1
-    assert "no place to keep answers in" in notes.taken()[0].detail
+    assert "no place to keep answers in" in TOLD.take()[0].detail
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bitbucket_fdw.api.credentials import Credential, redact, tidied, tidy
-from bitbucket_fdw.api.oauth_tokens import RenewedBearer
+from bitbucket_fdw.api.notes import Notes
+from bitbucket_fdw.api.oauth_tokens import Renewals, RenewedBearer
 from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import BadResponse
 from tests.support import leaks
@@ -20,7 +21,7 @@ LONGEST = 500  # characters
 def renewing(directory: Path, *tokens: Token) -> RenewedBearer:
     """The tokens of an entry, got one after the other."""
     coming = iter(tokens)
-    return RenewedBearer(TokenStore(directory), "entry", lambda _: next(coming))
+    return RenewedBearer(TokenStore(directory), "entry", lambda _: next(coming), Renewals(Notes()))
 
 
 def test_tokens_that_change_are_hidden_as_they_are_now_and_as_they_were(tmp_path):

@@ -274,13 +274,11 @@ def test_the_first_of_a_commit_says_only_which_it_was(journal, sender):
 def test_a_cancel_at_commit_leaves_the_rest_to_the_rollback(journal, sender):
     journal.enqueue(made("one"), sender, 1)
     journal.enqueue(made("two"), sender, 1)
-    sender.send, send = (
-        lambda request, waited: (
-            (_ for _ in ()).throw(Cancelled("stop"))
-            if request.values["name"] == "two"
-            else send(request, waited)
-        ),
-        sender.send,
+    send = sender.send
+    sender.send = lambda request, waited: (
+        (_ for _ in ()).throw(Cancelled("stop"))
+        if request.values["name"] == "two"
+        else send(request, waited)
     )
     with pytest.raises(Cancelled):
         journal.pre_commit()
