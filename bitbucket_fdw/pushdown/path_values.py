@@ -43,7 +43,7 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
             wanted = [v for v in (values if wanted is None else wanted) if v in values]
     if wanted is None:
         return None
-    in_path = column.param is not None or any(i.key == column.name for i in request.table.items)
+    in_path = column.param is not None or column.name in request.table.read_by()
     others = sieve_of(c for c in request.conditions if c.column.name == column.name)
     return tuple(
         value

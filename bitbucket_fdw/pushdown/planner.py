@@ -118,7 +118,8 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     parent, supplies = (None, ()) if bindings is not None else _parent_plan(request)
     if parent is not None and parent.kind is Kind.NOTHING:
         return replace(base, exact=True, reason=parent.reason)
-    own = bindings or ()
+    path, narrowing = _narrowed(request)
+    own = (*(bindings or ()), *narrowing)
     in_path = _path_columns(request, own)
     rest = tuple(
         c for c in request.conditions if not (c.op in EQUALITY and c.column.name in in_path)
@@ -132,12 +133,12 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     result = replace(
         base,
         kind=Kind.COLLECTION,
-        path=collection.path,
+        path=path,
         bindings=own,
         parent=parent,
         supplies=supplies,
         reach=_reach_above(request.table) if parent is None else None,
-        selectivity=selectivity([c for c, _ in shipped] + by_query),
+        selectivity=selectivity([c for c, _ in shipped] + by_query) * (0.1 if narrowing else 1.0),
         at_most=_at_most(request.table, [c for c, _ in shipped]),
         filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),
         checks=checks_of(request, exact, rest),
@@ -164,6 +165,16 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
             queries=tuple(_query(collection, term, selected, parameters) for term in terms),
         ),
     )
+
+
+def _narrowed(request: Request) -> tuple[str, tuple[Binding, ...]]:
+    """The listing to read, with the values that conditions give for a narrower one's parameter."""
+    for narrower in request.table.narrower:
+        key = request.table.column(narrower.key)
+        values = values_of(request, key)
+        if values is not None and len(values) <= MAX_ITEMS and all(map(request_line.fits, values)):
+            return narrower.path, (Binding(narrower.parameter, key.name, values),)
+    return request.table.collection.path, ()
 
 
 def _counted(
@@ -200,8 +211,9 @@ def _at_most(table: type[Table], shipped: Iterable[Condition]) -> int | None:
 def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:
     """Columns whose equality conditions the path (or the parent's path) takes care of."""
     columns = {binding.column for binding in bindings if binding.column}
+    bound = {binding.parameter for binding in bindings}
     parent = request.table.parent
-    if not bindings and parent:
+    if parent and not bound.issuperset(request.table.parameters()):
         supplied = (request.table.column_of(parameter) for parameter, _ in parent.supplies)
         columns |= {column.name for column in supplied if column}
     return columns
@@ -277,7 +289,7 @@ def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
     """
     table = request.table
     wanted = [*columns, table.key_column()]
-    paths = [path for column in wanted for path in (column.path, column.within) if path]
+    paths = [path for column in wanted for path in column.asked_paths]
     rows_in = table.collection.explode
     if rows_in and not any(path.startswith(f"{rows_in}.") for path in paths):
         paths.append(_key_path(table))

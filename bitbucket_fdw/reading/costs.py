@@ -48,7 +48,8 @@ def places(plan: Plan, guess: Guess) -> float:
     """About how many collections or items the plan asks."""
     if plan.parent is None:
         return plan.combinations
-    return max(1.0, rows(plan.parent, guess) * selectivity(list(plan.parent.sieve)))
+    parents = rows(plan.parent, guess) * selectivity(list(plan.parent.sieve))
+    return max(1.0, parents) * plan.combinations
 
 
 def requests(plan: Plan, guess: Guess) -> int:
@@ -105,7 +106,7 @@ def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
     collection = open_columns(table.parameters())
     passed_over = _passed_over(table)
     keys = [tuple(collection), *((name,) for name in collection)]
-    for item in table.items:
+    for item in (*table.items, *table.narrower):
         outer = tuple(p for p in path_parameters(item.path) if p != item.parameter)
         keys += [(*(c for c in open_columns(outer) if c != item.key), item.key), (item.key,)]
     return [key for key in dict.fromkeys(keys) if key and not passed_over.intersection(key)]

@@ -145,12 +145,7 @@ class Execution:
     def _places(self, plan: Plan) -> Iterator[Place]:
         if plan.parent is None:
             self._afford(plan, plan.combinations)
-            for values in itertools.product(*(binding.values for binding in plan.bindings)):
-                parameters, carried = {}, {}
-                for binding, value in zip(plan.bindings, values, strict=True):
-                    parameters[binding.parameter] = path_text(value)
-                    if binding.column:
-                        carried[binding.column] = carried_value(value)
+            for parameters, carried in _combinations(plan):
                 if self._spelled_so(plan, parameters):
                     yield Place(parameters, carried)
             return
@@ -168,7 +163,12 @@ class Execution:
             if (where is None or row[where] is not False) and passes(row, parent.sieve):
                 place = self._place(plan, row)
                 if place is not None:
-                    yield place
+                    yield from self._narrowed(plan, place)
+
+    def _narrowed(self, plan: Plan, place: Place) -> Iterator[Place]:
+        """The place, or one for each value by which a narrower listing is read there."""
+        for parameters, carried in _combinations(plan):
+            yield Place({**place.parameters, **parameters}, {**place.carried, **carried})
 
     def _counted_ahead(self, plan: Plan, places: Iterator[Place]) -> list[Place]:
         """All places, listed before the first is asked; refused once there are too many."""
@@ -247,6 +247,16 @@ class Execution:
             bound["repository"] = repository
         planned = plan(Request(Repositories, bound, columns=frozenset(("slug", "has_issues"))))
         return any(row["has_issues"] for row in self.rows(planned))
+
+
+def _combinations(plan: Plan) -> Iterator[tuple[dict[str, str], Row]]:
+    """Every combination of the values that the conditions give, for the path and for the rows."""
+    for values in itertools.product(*(binding.values for binding in plan.bindings)):
+        pairs = list(zip(plan.bindings, values, strict=True))
+        yield (
+            {binding.parameter: path_text(value) for binding, value in pairs},
+            {binding.column: carried_value(value) for binding, value in pairs if binding.column},
+        )
 
 
 def _leads_each(plan: Plan, parent: Plan) -> bool:

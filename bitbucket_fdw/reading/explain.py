@@ -39,7 +39,8 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
 
 
 def _request(plan: Plan) -> str:
-    path = plan.path if plan.kind is Kind.ITEM else plan.table.collection.address
+    collection = plan.table.collection
+    path = collection.address if plan.path == collection.path else plan.path
     for binding in plan.bindings:
         if len(binding.values) == 1:
             path = path.replace(f"{{{binding.parameter}}}", str(binding.values[0]))

@@ -178,7 +178,12 @@ class Stream:
 
     def _absent(self, error: RequestError) -> None:
         """Take a refusal of the listing as no rows, or raise."""
-        self._requests.absence.listing(error, self.plan.table, self.place.parameters)
+        table, parameters = self.plan.table, self.place.parameters
+        narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
+        if narrower is not None:
+            self._requests.absence.item(error, table, narrower, parameters)
+        else:
+            self._requests.absence.listing(error, table, parameters)
 
     def _answered(self) -> None:
         self._requests.absence.answered(self.plan.table, self.place.parameters)

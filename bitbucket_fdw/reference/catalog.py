@@ -99,7 +99,7 @@ def operators(table: type[Table], column: Column) -> list[str]:
     """The operators whose conditions on ``column`` make Bitbucket send fewer rows."""
     reaching = {op for op in _OPERATORS if table.collection.q and _ships(column, op)}
     in_path = column.param is not None and column.param in path_parameters(table.collection.path)
-    if in_path or any(item.key == column.name for item in table.items):
+    if in_path or column.name in table.read_by():
         reaching |= {"=", "in"}
     if column.query is not None:
         reaching.add("=")

@@ -99,7 +99,8 @@ def table_page(table: type[Table]) -> str:
     lines += ["", "## Examples", "", _where_examples_run(table), ""]
     for example in table.examples:
         lines += ["```sql", _broken(example) + ";", "```", ""]
-    lines += ["## Columns", "", "Columns in bold together identify a row.", ""]
+    keyed = "Columns in bold together identify a row." if table.primary_key else _NO_KEY
+    lines += ["## Columns", "", keyed, ""]
     lines += ["| column | type | sent to Bitbucket | |", "|---|---|---|---|"]
     lines += [_column_row(table, column) for column in table.columns]
     lines += ["", "## How a query travels", "", *(f"- {text}" for text in _travel(table)), ""]
@@ -107,6 +108,7 @@ def table_page(table: type[Table]) -> str:
     return _text(lines)
 
 
+_NO_KEY = "Nothing identifies a row: two rows may have all values in common."
 _REMOVED = (
     "The table works wherever the endpoint still answers; elsewhere the error says what",
     "happened. Importing with `issues 'never'` leaves it out.",
@@ -119,6 +121,8 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
     yield "Endpoint", f"`GET {collection.address}`{size}"
     for path in dict.fromkeys(item.path for item in table.items):
         yield "One item", f"`GET {path}`"
+    for narrower in table.narrower:
+        yield f"Where `{narrower.key}` is known", f"`GET {narrower.path}`"
     yield "Scopes", _scopes(table.scopes)
     if table.level == "repository":
         yield "Stands in", "the schema of each repository, and in the workspace's, for all of them"
@@ -156,6 +160,8 @@ def _sent(table: type[Table], column: Column) -> str:
         ways.append("path")
     if any(item.key == column.name for item in table.items):
         ways.append("one item")
+    if any(narrower.key == column.name for narrower in table.narrower):
+        ways.append("a listing of its own")
     if table.collection.q and column.filter:
         ways.append("`q`")
     if column.query:
@@ -176,6 +182,11 @@ def _travel(table: type[Table]) -> Iterator[str]:
         yield (
             f"A condition on {keys} reads the one item; a list of up to {MAX_ITEMS} keys is read "
             "item by item where `q` cannot hold it."
+        )
+    for narrower in table.narrower:
+        yield (
+            f"A condition on `{narrower.key}`, or a list of up to {MAX_ITEMS} values, reads a "
+            "listing for each value instead of the one of all."
         )
     collection = table.collection
     if not collection.q:

@@ -3,9 +3,11 @@
 from .commit_comments import CommitComments
 from .commit_statuses import CommitStatuses
 from .commits import Commits, DefaultBranchCommits
+from .deployments import Deployments, Environments
 from .issues import IssueComments, Issues
 from .pipelines import Pipelines, PipelineSteps
 from .projects import Projects
+from .pull_request_activity import PullRequestActivity
 from .pull_request_participants import PullRequestParticipants
 from .pull_request_tasks import PullRequestTasks
 from .pull_requests import PullRequestComments, PullRequests
@@ -29,10 +31,13 @@ TABLES: tuple[type[Table], ...] = (
     PullRequestComments,
     PullRequestTasks,
     PullRequestParticipants,
+    PullRequestActivity,
     Issues,
     IssueComments,
     Pipelines,
     PipelineSteps,
+    Deployments,
+    Environments,
 )
 
 BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}

@@ -47,6 +47,12 @@ class Column:
     :param present: the value is whether there is something at ``path``.
     :param asked: listings leave it out unless ``fields`` names it.
     :param within: the path of a text whose last part, after a slash, is the value as well.
+    :param others: paths at which the value stands where there is none at ``path``; the first that
+        has one counts.
+    :param union: the members of which an item has one, which says what kind of item it is. The
+        value is that member's name, or ``other`` for an item with none of them. Each stands here as
+        the path of something small in the member, which is what is asked for; ``path`` is one of
+        the members.
     """
 
     name: str
@@ -64,6 +70,8 @@ class Column:
     flat: str | None = None
     asked: bool = False
     within: str | None = None
+    others: tuple[str, ...] = ()
+    union: tuple[str, ...] = ()
 
     @property
     def data_type(self) -> DataType:
@@ -74,6 +82,13 @@ class Column:
     def keys(self) -> tuple[str, ...]:
         """The JSON path, split."""
         return tuple(self.path.split(".")) if self.path else ()
+
+    @property
+    def asked_paths(self) -> tuple[str, ...]:
+        """All JSON paths that a request has to bring for the column; none for one of the URL."""
+        if self.union:
+            return self.union
+        return tuple(path for path in (self.path, *self.others, self.within) if path)
 
     @property
     def flat_name(self) -> str:

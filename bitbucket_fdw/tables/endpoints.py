@@ -68,7 +68,9 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An endpoint for one item, found by ``key`` columns beside the collection's parameters.
+    """An endpoint for one item, or for a narrower listing, found by the value of a column.
+
+    The column is ``key``; the path's other parameters are the collection's.
 
     ``parameter`` is the template's name for the key's value.
     """

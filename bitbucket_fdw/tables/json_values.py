@@ -33,6 +33,10 @@ LEFT_OUT = ""
 so."""
 
 
+OTHER = "other"
+"""The kind of an item that has none of the members that a union knows."""
+
+
 def extractor(
     columns: Iterable[Column],
     loose: frozenset[str] = frozenset(),
@@ -50,7 +54,7 @@ def extractor(
     plan = [(name, path, convert) for name, path, convert in plan if path]
     # Of these a bad value is left out; that of a key would leave the row without one.
     masked = {c.name for c in columns if c.data_type.masked and not c.present} - loose - keys
-    within = {c.name: (c.within,) for c in columns if c.within}
+    elsewhere = {c.name: _elsewhere(c) for c in columns if c.within or c.others or c.union}
     # Columns that are only written have nothing to read.
     blank: dict[str, Any] = {column.name: None for column in columns if not column.path}
 
@@ -59,8 +63,8 @@ def extractor(
         left_out = None
         for name, path, convert in plan:
             value = column_value(item, path)
-            if value is None and name in within:
-                value = _last_part(column_value(item, within[name]))
+            if name in elsewhere:
+                value = elsewhere[name](item, value)
             if value is None and convert is not _presence:
                 row[name] = None
                 continue
@@ -83,6 +87,27 @@ def _reader(column: Column, loose: frozenset[str]) -> Callable[[Any], Any]:
         return _presence
     data_type = column.data_type
     return data_type.loose_json if column.name in loose else data_type.json
+
+
+def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
+    """How a value is found that need not stand at the column's path.
+
+    The function takes the item and what there is at the path.
+    """
+    if column.union:
+        members = tuple(path.partition(".")[0] for path in column.union)
+        return lambda item, _: next((m for m in members if item.get(m) is not None), OTHER)
+    others = tuple(tuple(path.split(".")) for path in column.others)
+    within = (column.within,) if column.within else ()
+
+    def found(item: Any, value: Any) -> Any:
+        for keys in others:
+            if value is not None:
+                return value
+            value = column_value(item, keys)
+        return _last_part(column_value(item, within)) if value is None and within else value
+
+    return found
 
 
 def _presence(value: Any) -> bool:

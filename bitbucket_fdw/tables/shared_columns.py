@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from .columns import Column, Filter, column
+from .columns import Column, column
 from .writing import Field
 
 
 def account(
-    prefix: str, path: str, who: str, *, filters: str | None = None
-) -> tuple[Column, Column, Column, Column]:
+    prefix: str,
+    path: str,
+    who: str,
+    *,
+    filters: str | None = None,
+    others: tuple[str, ...] = (),
+) -> tuple[Column, ...]:
     """The four columns every account is flattened to.
 
     :param prefix: of the column names (``author`` gives ``author_uuid`` and so on).
     :param path: where the account stands in the JSON.
     :param who: for the descriptions.
     :param filters: BBQL path of the account, where ``q`` can reach into it.
+    :param others: where else it may stand, as for a column.
     """
 
-    def test(name: str) -> Filter | None:
-        return Filter(f"{filters}.{name}") if filters else None
+    def part(name: str, type: str, what: str, filtered: bool = True) -> Column:
+        return column(
+            f"{path}.{name}",
+            type,
+            f"{what} of {who}",
+            name=f"{prefix}_{name}",
+            q=f"{filters}.{name}" if filters and filtered else False,
+            others=tuple(f"{other}.{name}" for other in others),
+        )
 
     return (
-        Column(f"{prefix}_uuid", "uuid", f"{path}.uuid", f"UUID of {who}", filter=test("uuid")),
-        Column(
-            f"{prefix}_account_id",
-            "text",
-            f"{path}.account_id",
-            f"Atlassian account id of {who}",
-            filter=test("account_id"),
-        ),
-        Column(
-            f"{prefix}_nickname",
-            "text",
-            f"{path}.nickname",
-            f"Nickname of {who}",
-            filter=test("nickname"),
-        ),
-        Column(f"{prefix}_display_name", "text", f"{path}.display_name", f"Display name of {who}"),
+        part("uuid", "uuid", "UUID"),
+        part("account_id", "text", "Atlassian account id"),
+        part("nickname", "text", "Nickname"),
+        part("display_name", "text", "Display name", filtered=False),
     )
 
 

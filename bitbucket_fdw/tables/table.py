@@ -71,6 +71,11 @@ class Table:
 
     ``family`` is one of :data:`FAMILIES`; an import can be kept to some of them.
     ``level`` says in which imported schema the table stands: ``workspace`` or ``repository``.
+    ``narrower`` are listings of the rows that have one value of their ``key`` column: of one pull
+    request, where ``collection`` has those of all. They are read where a condition gives the value.
+    ``primary_key`` is empty where rows have nothing that identifies them; the rows of such a table
+    cannot be changed. ``always`` then names a column that every item has, by which it is known to
+    be one.
     ``rows`` is the planner's guess of items per collection until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
     ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
@@ -90,9 +95,11 @@ class Table:
     scopes: ClassVar[Scopes]
     collection: ClassVar[Collection]
     items: ClassVar[tuple[Item, ...]] = ()
+    narrower: ClassVar[tuple[Item, ...]] = ()
     parent: ClassVar[Parent | None] = None
     columns: ClassVar[tuple[Column, ...]]
     primary_key: ClassVar[tuple[str, ...]]
+    always: ClassVar[str | None] = None
     rows: ClassVar[int] = 100
     flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
@@ -124,10 +131,17 @@ class Table:
 
     @classmethod
     def key_column(cls) -> Column:
-        """The column that tells the items of one listing apart."""
+        """The column that tells the items of one listing apart, or that all of them have."""
+        if cls.always:
+            return cls.column(cls.always)
         columns = [cls.column(name) for name in reversed(cls.primary_key)]
         listed = [column for column in columns if column.path]
         return next(c for c in listed if c.keys[0] != cls.collection.explode)
+
+    @classmethod
+    def read_by(cls) -> tuple[str, ...]:
+        """The columns by whose values an endpoint of their own can be read, each once."""
+        return tuple(dict.fromkeys(item.key for item in (*cls.items, *cls.narrower)))
 
     @classmethod
     def column_of(cls, parameter: str) -> Column | None:

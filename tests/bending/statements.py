@@ -9,7 +9,8 @@ from devkit.cluster import identifier, literal
 from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
 from tests.sql.comparison import POOL
-from tests.sql.statements import DEEP, PLACES, Statement, Values
+from tests.sql.statements import PLACES, Statement, Values
+from tests.support.declared import identity, is_deep
 
 UTC = ("SET TimeZone = 'UTC'",)
 
@@ -20,14 +21,14 @@ def of_all_tables(values: Values) -> Iterator[Statement]:
         schema = "acme" if table.level == "workspace" else "website"
         for text, ordered in _of(table, values):
             yield Statement(text, ordered, schema, UTC)
-        if table.level == "repository" and table.name not in DEEP:
+        if table.level == "repository" and not is_deep(table):
             yield Statement(f"SELECT {_keys(table)} FROM {table.name}", False, "acme", UTC)
 
 
 def _of(table: type[Table], values: Values) -> Iterator[tuple[str, bool]]:
     name = table.name
     where = ""
-    if name in DEEP:
+    if is_deep(table):
         parents = [c for c in table.columns if c.param and c.param not in PLACES]
         where = f" WHERE {_equals(parents[0], values[name, parents[0].name][0])}"
     joined = f"{where} AND" if where else " WHERE"
@@ -57,7 +58,7 @@ def _of(table: type[Table], values: Values) -> Iterator[tuple[str, bool]]:
 
 
 def _keys(table: type[Table]) -> str:
-    return ", ".join(map(identifier, table.primary_key))
+    return ", ".join(map(identifier, identity(table)))
 
 
 def _equals(column: Column, value: str) -> str:

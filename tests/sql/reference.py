@@ -15,6 +15,7 @@ from devkit.emulator import Control
 from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
 from tests.support.database import Database
+from tests.support.declared import listed_in
 from tests.support.documents import default_branch_commits, rows_of
 
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def _rows(emulator: Control, table: type[Table]) -> list[Row]:
         member = table.collection.explode
         rows = [
             {**row, "document": {**row["document"], member: element}}
-            for row in rows_of(emulator, _LISTED_IN[table.name])
+            for row in rows_of(emulator, listed_in(table))
             for element in row["document"][member]
         ]
     else:
@@ -67,9 +68,6 @@ def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:
             copy.write_row((json.dumps(place), json.dumps(row["document"])))
 
 
-# Tables that are a list within each document of another collection.
-_LISTED_IN = {"pull_request_participants": "pull_requests"}
-
 # Where the emulator's state says what stands in a path, if under another name than the column's.
 _PLACES = {"commit_hash": "commit"}
 
@@ -82,9 +80,17 @@ def _expression(column: Column) -> str:
     path = literal("{" + ",".join(column.keys) + "}")
     if column.present:
         return f"NULLIF(d.document #> {path}, 'null') IS NOT NULL AS {name}"
+    if column.union:
+        kinds = " ".join(
+            f"WHEN jsonb_typeof(d.document -> '{member}') = 'object' THEN '{member}'"
+            for member in (path.partition(".")[0] for path in column.union)
+        )
+        return f"CASE {kinds} ELSE 'other' END AS {name}"
     if column.type == "jsonb":
         return f"NULLIF(d.document #> {path}, 'null') AS {name}"
-    return f"{_cast(f'd.document #>> {path}', column.type)} AS {name}"
+    paths = [path, *(literal("{" + other.replace(".", ",") + "}") for other in column.others)]
+    first = "coalesce(" + ", ".join(f"d.document #>> {path}" for path in paths) + ")"
+    return f"{_cast(first, column.type)} AS {name}"
 
 
 def _cast(text: str, type_name: str) -> str:

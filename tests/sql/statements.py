@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bitbucket_fdw.tables import BY_NAME, Table
 from bitbucket_fdw.tables.columns import Column
 from tests.sql.neighbours import DEFAULTS, EXTREME_TIMES, NEIGHBOURS
+from tests.support.declared import Join, identity, is_deep, joins_by_values, joins_to_parents
 
 Values = Mapping[tuple[str, str], list[str]]
 """Texts of a column's values, by names of table and column."""
@@ -30,38 +31,8 @@ PLANNER = (
     ("SET enable_nestloop = off",),
 )
 
-# Tables whose listing is one of many per repository cost a request per parent.
-DEEP = (
-    "commit_comments",
-    "commit_statuses",
-    "pull_request_comments",
-    "pull_request_tasks",
-    "issue_comments",
-    "pipeline_steps",
-)
-
-JOINS = (
-    ("pull_requests", "pull_request_comments", (("id", "pull_request_id"),)),
-    ("pull_requests", "pull_request_tasks", (("id", "pull_request_id"),)),
-    ("pull_requests", "pull_request_participants", (("id", "pull_request_id"),)),
-    ("pull_requests", "branches", (("source_branch_name", "name"),)),
-    ("pull_requests", "issues", (("author_uuid", "assignee_uuid"),)),
-    ("issues", "issue_comments", (("id", "issue_id"),)),
-    ("pipelines", "pipeline_steps", (("uuid", "pipeline_uuid"),)),
-    ("branches", "commits", (("target_commit_hash", "hash"),)),
-    ("tags", "default_branch_commits", (("target_commit_hash", "hash"),)),
-    ("commits", "default_branch_commits", (("hash", "hash"),)),
-    ("issues", "pipelines", (("id", "build_number"),)),
-)
-WIDE_JOINS = (
-    ("projects", "repositories", (("workspace", "workspace"), ("key", "project_key"))),
-    ("repositories", "branches", (("workspace", "workspace"), ("slug", "repository"))),
-    ("repositories", "issues", (("slug", "repository"),)),
-    ("repositories", "pull_requests", (("slug", "repository"),)),
-    ("workspaces", "workspace_members", (("slug", "workspace"),)),
-    ("workspace_members", "pull_requests", (("user_uuid", "author_uuid"),)),
-    ("branches", "tags", (("repository", "repository"), ("name", "name"))),
-)
+# The joins by values of what tables hold, which takes a while to find out, by the values' id.
+_BY_VALUES: dict[int, list[list[Join]]] = {}
 
 
 @dataclass
@@ -105,6 +76,16 @@ class Drawing:
         self.types: list[str] = []
         self.constants: list[str] = []
 
+    def _joins(self, wide: bool) -> Join:
+        """Two tables: one with the table that leads to it, or two that share values."""
+        if self._chance(2):
+            return self._one_of(joins_to_parents(wide=wide))
+        if id(self._values) not in _BY_VALUES:
+            _BY_VALUES[id(self._values)] = [
+                joins_by_values(dict(self._values), wide=w) for w in (False, True)
+            ]
+        return self._one_of(_BY_VALUES[id(self._values)][wide])
+
     def _one_of(self, choices: Any) -> Any:
         return self._draw(st.sampled_from(tuple(choices)))
 
@@ -135,7 +116,7 @@ class Drawing:
     def _table(self, wide: bool) -> type[Table]:
         known = [t for t in BY_NAME.values() if wide or t.level == "repository"]
         # In a whole workspace the deep tables cost hundreds of requests.
-        return self._one_of([t for t in known if not (wide and t.name in DEEP)])
+        return self._one_of([t for t in known if not (wide and is_deep(t))])
 
     def _rows(self, wide: bool) -> tuple[str, bool]:
         table = self._table(wide)
@@ -153,7 +134,7 @@ class Drawing:
         return [identifier(column.name) for column in chosen]
 
     def _order(self, table: type[Table], prefix: str = "") -> str:
-        """A total order: by any columns, then by the primary key."""
+        """A total order: by any columns, then by what tells rows apart."""
         sorts = [c for c in table.columns if c.sort]
         leading = []
         if sorts and self._chance(2):
@@ -161,7 +142,7 @@ class Drawing:
         elif self._chance(3):
             leading = [self._one_of(table.columns)]
         keys = [f"{prefix}{identifier(c.name)}{self._direction()}" for c in leading]
-        keys += [f"{prefix}{identifier(name)}" for name in table.primary_key]
+        keys += [f"{prefix}{identifier(name)}" for name in identity(table)]
         return f" ORDER BY {', '.join(keys)}"
 
     def _direction(self) -> str:
@@ -185,7 +166,7 @@ class Drawing:
         return f"SELECT {group}, {text.removeprefix('SELECT ')} GROUP BY {group}", False
 
     def _join(self, wide: bool) -> tuple[str, bool]:
-        left, right, pairs = self._one_of(WIDE_JOINS if wide else JOINS)
+        left, right, pairs = self._joins(wide)
         one, other = BY_NAME[left], BY_NAME[right]
         if self._chance(3):
             one, other, pairs = other, one, tuple((b, a) for a, b in pairs)
@@ -204,7 +185,7 @@ class Drawing:
         return f"SELECT {', '.join(columns)} {source}", False
 
     def _nested(self, wide: bool) -> tuple[str, bool]:
-        left, right, pairs = self._one_of(WIDE_JOINS if wide else JOINS)
+        left, right, pairs = self._joins(wide)
         one, other = BY_NAME[left], BY_NAME[right]
         on = " AND ".join(f"b.{identifier(y)} = a.{identifier(x)}" for x, y in pairs)
         inner = self._term(other, "b.") if self._chance(2) else "true"
@@ -230,7 +211,7 @@ class Drawing:
 
     def _where(self, table: type[Table]) -> str:
         terms = [self._term(table) for _ in range(self._one_of((0, 1, 1, 2, 2, 3)))]
-        if table.name in DEEP and not self._chance(8):
+        if is_deep(table) and not self._chance(8):
             parents = [c for c in table.columns if c.param and c.param not in PLACES]
             terms.append(self._equality(table, parents[0]))
         return f" WHERE {' AND '.join(terms)}" if terms else ""

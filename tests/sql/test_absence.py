@@ -66,6 +66,8 @@ def forms(table: type[Table], schema: str) -> Iterator[str]:
 
 def changes(table: type[Table], schema: str) -> Iterator[str]:
     """The same for UPDATE and DELETE."""
+    if not verbs(table):
+        return
     where = f"{table.primary_key[-1]} = {samples(table, table.primary_key[-1])[0]}"
     if "DELETE" in verbs(table):
         yield f"DELETE FROM {schema}.{table.name} WHERE {where}"

@@ -8,6 +8,7 @@ import pytest
 from bitbucket_fdw.tables import TABLES, Table
 from tests.api.scripted import Answer, ScriptedServer
 from tests.sql.querying import Both, paths
+from tests.support.declared import KEYED
 
 pytestmark = pytest.mark.skipif(
     "config.getoption('--host') != 'bundled'", reason="Multicorn2 hands over no system columns"
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 # A table as the workspace has it, and as a repository does.
 PLACES = [
     (table, schema)
-    for table in TABLES
+    for table in KEYED
     for schema in ("acme", *(("website",) if table.level == "repository" else ()))
 ]
 IDS = [f"{schema}.{table.name}" for table, schema in PLACES]
@@ -154,7 +155,7 @@ def test_a_join_looks_numbers_up(fresh):
 
 
 @pytest.mark.parametrize(
-    "table", [t for t in TABLES if t.level == "repository"], ids=lambda table: table.name
+    "table", [t for t in KEYED if t.level == "repository"], ids=lambda table: table.name
 )
 def test_a_ctid_takes_no_request_of_its_own(sql, table):
     key = ", ".join(key_of(table, "website"))

@@ -15,6 +15,7 @@ from bitbucket_fdw.tables.columns import Column
 from tests.sql.budgets import BUDGETS, Budget
 from tests.sql.querying import Both
 from tests.support.database import Result
+from tests.support.declared import identity
 
 MOST = 250
 """Requests of any plan of any of the statements: a listing for each row of another table."""
@@ -161,7 +162,7 @@ def test_a_condition_its_negation_and_its_absence_are_the_whole(
     sql: Both, table: type[Table]
 ) -> None:
     few = some_rows(sql, table)
-    keys = ", ".join(map(identifier, table.primary_key))
+    keys = ", ".join(map(identifier, identity(table)))
     sql.db.execute("SET search_path = website")
     whole = sorted(sql.db.rows(f"SELECT {keys} FROM {table.name} WHERE {few}"))
     assert whole

@@ -10,6 +10,7 @@ from bitbucket_fdw.emulator.data.pipelines import REGISTRY_PASSWORD
 from bitbucket_fdw.tables import TABLES, Table
 from tests.sql.querying import Asked, Both, asked
 from tests.sql.reference import identifier
+from tests.support.declared import KEYED
 
 REPOSITORY_TABLES = [table for table in TABLES if table.level == "repository"]
 
@@ -75,8 +76,8 @@ def test_each_column_alone_has_its_values_and_asks_for_its_field_only(sql, table
             continue
         own = _own_requests(table, asked(result))
         assert own, column.name
-        fields = {column.path, table.key_column().path}  # by which an item is known to be one
-        fields |= {column.within, table.key_column().within} - {None}
+        # The key is what an item is known to be one by.
+        fields = {*column.asked_paths, *table.key_column().asked_paths}
         if table.drafts:  # by which rows are left out
             fields.add(table.column(table.drafts).path)
         rows_in = table.collection.explode
@@ -96,9 +97,9 @@ def test_rows_carry_where_they_are(sql, name):
     assert {row[0] for row in result.rows} == {"acme"}
 
 
-@pytest.mark.parametrize("name", names)
-def test_primary_keys_are_keys(sql, name):
-    table = next(table for table in TABLES if table.name == name)
+@pytest.mark.parametrize("table", KEYED, ids=lambda table: table.name)
+def test_primary_keys_are_keys(sql, table):
+    name = table.name
     key = ", ".join(map(identifier, table.primary_key))
     doubles = f"SELECT {key} FROM {name} GROUP BY {key} HAVING count(*) > 1"
     assert sql.query(doubles, on="acme").rows == []

@@ -77,10 +77,11 @@ class Bent:
         self._straight: dict[str, dict[str, Any]] = {}
 
     def rows(self, table: type[Table], where: str) -> list[dict[str, Any]]:
-        """The rows of a table, as text, in the order of their keys."""
+        """The rows of a table, as text, in the order of their keys, or as they are listed."""
         keys = ", ".join(f"{identifier(name)}::text" for name in table.primary_key)
+        order = f" ORDER BY {keys}" if keys else ""
         columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
-        statement = f"SELECT {columns} FROM {table.name} {where} ORDER BY {keys}"
+        statement = f"SELECT {columns} FROM {table.name} {where}{order}"
         names = [column.name for column in table.columns]
         return [dict(zip(names, row, strict=True)) for row in self.db.rows(statement)]
 
