@@ -217,3 +217,13 @@ def test_no_connection_is_told_without_a_secret(step):
     with pytest.raises(RequestError, match="got no complete answer") as raised:
         STEPS[step]("http://127.0.0.1:1")
     assert not leaks.found(told(raised.value), *SECRETS)
+    assert "Pool" not in told(raised.value)  # the library's own text, which may quote headers
+
+
+@pytest.mark.parametrize("status", [201, 202, 300, 402, 500])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_token_beside_another_status_is_none(server, step, status):
+    body = {"access_token": "t"} if step in OAUTH2 else "oauth_token=t&oauth_token_secret=s"
+    server.answer = lambda _: Reply(body, status)
+    with pytest.raises(RequestError, match=f"was answered {status}"):
+        STEPS[step](server.url)

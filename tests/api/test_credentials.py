@@ -6,9 +6,11 @@ import base64
 from pathlib import Path
 
 import pytest
+import requests
 
 from bitbucket_fdw.api.credentials import Credential, redact, tidied, tidy
 from bitbucket_fdw.api.notes import Notes
+from bitbucket_fdw.api.oauth1 import StoredSignature
 from bitbucket_fdw.api.oauth_tokens import Renewals, RenewedBearer
 from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import BadResponse
@@ -42,6 +44,19 @@ def test_tokens_that_change_are_hidden_as_they_are_now_and_as_they_were(tmp_path
     tokens.renew()
     assert credential.redact("third-access third-refresh third-secret") == "*** *** ***"
     assert "second" not in credential.redact(said)
+
+
+def test_the_token_of_an_oauth1_login_is_hidden_once_it_is_used(tmp_path):
+    store = TokenStore(tmp_path / "tokens")
+    store.write("entry", Token("login-token", secret="login-secret"))
+    signs = StoredSignature("the-key", "consumer-secret", store, "entry")
+    credential = Credential("oauth1", signs, ("consumer-secret",), tokens=signs)
+    signed = requests.Request("GET", "https://api.bitbucket.org/2.0/user", auth=signs).prepare()
+    assert "login-token" in str(signed.headers["Authorization"])
+    said = f"consumer-secret login-token login-secret {signed.headers}"
+    assert not leaks.found(credential.redact(said), "login-token", "login-secret")
+    # It holds until it is revoked: asking for another one would not help.
+    assert credential.renew_after(signed) is False
 
 
 def test_a_credential_that_cannot_be_renewed_is_not_sent_again():
