@@ -10,7 +10,7 @@ import pytest
 
 from bitbucket_fdw.api import notes, oauth_tokens
 from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
-from bitbucket_fdw.errors import Cancelled
+from bitbucket_fdw.errors import Cancelled, SignInError
 
 
 @pytest.fixture
@@ -83,6 +83,18 @@ def test_one_that_another_session_had_before_is_not_used_again(store):
     store.write("entry", token("theirs", 100.0))
     tokens = oauth_tokens.RenewedBearer(store, "entry", lambda _: pytest.fail("it has one"))
     assert tokens.token().access_token == "mine"
+
+
+def test_a_renewal_that_fails_leaves_nothing_behind(store):
+    store.write("entry", token("mine", 100.0))
+
+    def refused() -> Token:
+        raise SignInError("no")
+
+    with pytest.raises(SignInError):
+        oauth_tokens.keep(store, "entry", refused)
+    assert [path.name for path in store._directory.iterdir()] == ["entry.token"]
+    assert store.read("entry") == token("mine", 100.0)
 
 
 def test_no_renewal_begins_once_the_session_ends(store):

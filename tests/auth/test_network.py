@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 
 from bitbucket_fdw import options
 from bitbucket_fdw.api import Client, Listing, Pages, ScanContext, Settings
+from bitbucket_fdw.connection import settings_of
 from bitbucket_fdw.errors import BadResponse, BitbucketError, ConnectionFailure, NotFound
 from bitbucket_fdw.sign_in.schemes import SignIn
 from tests.api.scripted import Answer, ScriptedServer
@@ -43,7 +45,7 @@ def api() -> Iterator[ScriptedServer]:
 def client_of(api: ScriptedServer, mapping: dict[str, str], **server: str) -> Client:
     given = {"base_url": f"{api.url}/2.0", **server, **mapping}
     values = options.parse(given, options.SERVER, options.MAPPING)
-    settings = Settings(base_url=values["base_url"], retry_limit=0)
+    settings = replace(settings_of(values), retry_limit=0)
     return Client(settings, SignIn.of(values).credential())
 
 
@@ -192,12 +194,7 @@ def tls_port(certificates, emulator) -> Iterator[int]:
 def secure(port: int, host: str = "localhost", **server: str) -> Client:
     given = {"base_url": f"https://{host}:{port}/2.0", "token": TOKEN, **server}
     values = options.parse(given, options.SERVER, options.MAPPING)
-    settings = Settings(
-        base_url=values["base_url"],
-        retry_limit=0,
-        ca_bundle=values["ca_bundle"],
-        proxy=values["proxy"],
-    )
+    settings = replace(settings_of(values), retry_limit=0)
     return Client(settings, SignIn.of(values).credential())
 
 
