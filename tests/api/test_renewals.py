@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from bitbucket_fdw.api import notes, oauth_tokens
+from bitbucket_fdw.api.notes import Notes
+from bitbucket_fdw.api.oauth_tokens import Renewals, RenewedBearer
 from bitbucket_fdw.between_sessions.tokens import Token, TokenStore
 from bitbucket_fdw.errors import Cancelled, SignInError
 
@@ -18,20 +18,23 @@ def store(tmp_path) -> TokenStore:
     return TokenStore(tmp_path / "tokens")
 
 
-@pytest.fixture(autouse=True)
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A session that may end, without the one of these tests doing so."""
-    monkeypatch.setattr(oauth_tokens, "_ending", False)
-    monkeypatch.setattr(oauth_tokens, "_unsaved", {})
-    yield
-    notes.taken()
+@pytest.fixture
+def notes() -> Notes:
+    """What the session has to tell."""
+    return Notes()
+
+
+@pytest.fixture
+def renewals(notes: Notes) -> Renewals:
+    """Those of a session."""
+    return Renewals(notes)
 
 
 def token(name: str, at: float) -> Token:
     return Token(name, f"{name}-refresh", obtained_at=at)
 
 
-def unsaved(store: TokenStore, got: Token) -> None:
+def unsaved(renewals: Renewals, store: TokenStore, got: Token) -> None:
     """Get a token that cannot be stored: its room is gone by then."""
 
     def obtain() -> Token:
@@ -39,32 +42,33 @@ def unsaved(store: TokenStore, got: Token) -> None:
             room.unlink()
         return got
 
-    assert oauth_tokens.keep(store, "entry", obtain) is got
+    assert renewals.keep(store, "entry", obtain) is got
+    assert renewals.unsaved
     assert store.read("entry") is None
-    assert len(notes.taken()) == 1
 
 
-def test_a_token_that_could_not_be_stored_is_used_and_stored_at_the_end(store):
-    unsaved(store, token("mine", 100.0))
-    tokens = oauth_tokens.RenewedBearer(store, "entry", lambda _: pytest.fail("it has one"))
+def test_a_token_that_could_not_be_stored_is_used_and_stored_at_the_end(store, renewals, notes):
+    unsaved(renewals, store, token("mine", 100.0))
+    assert "could not be stored" in notes.take()[0].message
+    tokens = RenewedBearer(store, "entry", lambda _: pytest.fail("it has one"), renewals)
     assert tokens.token().access_token == "mine"
     store._directory.joinpath("entry.token").unlink(missing_ok=True)
-    unsaved(store, token("later", 200.0))
-    oauth_tokens.end_renewals()
+    unsaved(renewals, store, token("later", 200.0))
+    renewals.end()
     assert store.read("entry") == token("later", 200.0)
 
 
-@pytest.mark.parametrize("end", [oauth_tokens.end_renewals, oauth_tokens._save])
-def test_one_that_another_session_got_later_is_not_overwritten(store, end):
+@pytest.mark.parametrize("end", ["end", "save"])
+def test_one_that_another_session_got_later_is_not_overwritten(store, renewals, end):
     """Its refresh token is the one that has not been used."""
-    unsaved(store, token("mine", 100.0))
+    unsaved(renewals, store, token("mine", 100.0))
     store.write("entry", token("theirs", 200.0))
-    end()
+    getattr(renewals, end)()
     assert store.read("entry") == token("theirs", 200.0)
 
 
-def test_one_that_another_session_got_later_is_used(store):
-    unsaved(store, token("mine", 100.0))
+def test_one_that_another_session_got_later_is_used(store, renewals):
+    unsaved(renewals, store, token("mine", 100.0))
     store.write("entry", token("theirs", 200.0))
     asked: list[Token | None] = []
 
@@ -72,41 +76,39 @@ def test_one_that_another_session_got_later_is_used(store):
         asked.append(kept)
         return token("next", 300.0)
 
-    tokens = oauth_tokens.RenewedBearer(store, "entry", obtain)
+    tokens = RenewedBearer(store, "entry", obtain, renewals)
     assert tokens.token().access_token == "theirs"
     tokens.renew()
     assert asked == [token("theirs", 200.0)]
 
 
-def test_one_that_another_session_had_before_is_not_used_again(store):
-    unsaved(store, token("mine", 200.0))
+def test_one_that_another_session_had_before_is_not_used_again(store, renewals):
+    unsaved(renewals, store, token("mine", 200.0))
     store.write("entry", token("theirs", 100.0))
-    tokens = oauth_tokens.RenewedBearer(store, "entry", lambda _: pytest.fail("it has one"))
+    tokens = RenewedBearer(store, "entry", lambda _: pytest.fail("it has one"), renewals)
     assert tokens.token().access_token == "mine"
 
 
-def test_a_renewal_that_fails_leaves_nothing_behind(store):
+def test_a_renewal_that_fails_leaves_nothing_behind(store, renewals):
     store.write("entry", token("mine", 100.0))
 
     def refused() -> Token:
         raise SignInError("no")
 
     with pytest.raises(SignInError):
-        oauth_tokens.keep(store, "entry", refused)
+        renewals.keep(store, "entry", refused)
     assert [path.name for path in store._directory.iterdir()] == ["entry.token"]
     assert store.read("entry") == token("mine", 100.0)
 
 
-def test_no_renewal_begins_once_the_session_ends(store):
-    oauth_tokens.end_renewals()
+def test_no_renewal_begins_once_the_session_ends(store, renewals):
+    renewals.end()
     with pytest.raises(Cancelled):
-        oauth_tokens.keep(store, "entry", lambda: pytest.fail("its refresh token would be spent"))
+        renewals.keep(store, "entry", lambda: pytest.fail("its refresh token would be spent"))
 
 
-@pytest.mark.parametrize(
-    "end", [oauth_tokens.end_renewals, lambda: oauth_tokens.let_renewals_end(60)]
-)
-def test_the_end_waits_for_a_renewal_under_way(store, end):
+@pytest.mark.parametrize("end", [Renewals.end, lambda renewals: renewals.let_end(60)])
+def test_the_end_waits_for_a_renewal_under_way(store, renewals, end):
     begun = threading.Event()
 
     def obtain() -> Token:
@@ -114,15 +116,15 @@ def test_the_end_waits_for_a_renewal_under_way(store, end):
         time.sleep(0.5)
         return token("new", 100.0)
 
-    thread = threading.Thread(target=oauth_tokens.keep, args=(store, "entry", obtain))
+    thread = threading.Thread(target=renewals.keep, args=(store, "entry", obtain))
     thread.start()
     assert begun.wait(20)
-    end()
+    end(renewals)
     assert store.read("entry") == token("new", 100.0)
     thread.join()
 
 
-def test_a_cancelled_statement_waits_no_longer_than_it_is_told(store):
+def test_a_cancelled_statement_waits_no_longer_than_it_is_told(store, renewals):
     begun, on = threading.Event(), threading.Event()
 
     def obtain() -> Token:
@@ -130,10 +132,10 @@ def test_a_cancelled_statement_waits_no_longer_than_it_is_told(store):
         on.wait(60)
         return token("new", 100.0)
 
-    thread = threading.Thread(target=oauth_tokens.keep, args=(store, "entry", obtain))
+    thread = threading.Thread(target=renewals.keep, args=(store, "entry", obtain))
     thread.start()
     assert begun.wait(20)
-    oauth_tokens.let_renewals_end(0.05)
+    renewals.let_end(0.05)
     assert store.read("entry") is None
     on.set()
     thread.join()
