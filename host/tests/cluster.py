@@ -59,9 +59,16 @@ class Cluster:
         return self.tree / pg_config(name).relative_to("/")
 
     def add(self, files: Path) -> None:
-        """Put a package's files, unpacked to a directory, into the tree."""
-        for name, part in (("pkglibdir", ""), ("sharedir", "extension")):
-            for file in (files / pg_config(name).relative_to("/") / part).glob("*.*"):
+        """Put a package's files, unpacked to a directory, into the tree.
+
+        They lie where Debian has them, which need not be where pg_config says: the server itself
+        may be a copy.
+        """
+        for name, part, there in (
+            ("pkglibdir", "", "usr/lib/postgresql/*/lib"),
+            ("sharedir", "extension", "usr/share/postgresql/*/extension"),
+        ):
+            for file in files.glob(f"{there}/*.*"):
                 target = self.inside(name) / part / file.name
                 target.unlink(missing_ok=True)
                 shutil.copy(file, target)

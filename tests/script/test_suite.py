@@ -137,7 +137,11 @@ def test_what_ends_it_ends_its_pytest_runs(
         command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, env=env, text=True, start_new_session=True, **pipes) as process:
+    given: dict[str, Any] = {"env": env, "text": True, "start_new_session": True, **pipes}
+    # Else it would be ignored where these tests themselves were started so.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with subprocess.Popen(command, **given) as process:
+        signal.signal(signal.SIGHUP, before)
         try:
             _wait_for(tmp_path / "begun", process)
             process.send_signal(number)
