@@ -28,8 +28,14 @@ A fault applies to requests whose method and path match, after letting *after* o
 ``needs_slash``
     Answer 404 where a collection of the pipelines service is asked for without a slash at the end
     (disputed).
+``bare_environment``
+    Name a deployment's environment by its UUID alone.
+``old_deployment_names``
+    Call a deployment's members as they were called before.
+``unknown_activity``
+    Give a pull request an event of a kind that is not documented.
 
-The resources declare further kinds, the ``ways`` that their documents may look otherwise.
+The last three are ``ways`` in which a resource declares that its documents may look otherwise.
 
 To let a write time out after it was applied use ``slow`` with a long *delay_ms*; to let it time
 out before, ``reset`` with the same delay.
