@@ -1,1 +1,1 @@
-"""``bitbucket-fdw``: what is done outside of SQL."""
+"""The command ``bitbucket-fdw``: logins through a browser, ``verify``, and the emulator."""

@@ -1,7 +1,7 @@
-"""The part of a login that happens where the person is: a browser, and the way back from it.
+"""The part of a login on the person's machine: opening a browser and taking the code.
 
-PostgreSQL does the rest: it makes the address to go to and exchanges the code, so that no client
-secret and no token ever reaches the machine of the person who logs in.
+PostgreSQL does the rest. It makes the address to go to and exchanges the code for tokens, so that
+no client secret and no token ever reaches the machine of the person who logs in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class LoginFailed(Exception):
 
 
 def new_state() -> str:
-    """What goes to Bitbucket and has to come back, so that a forged way back shows."""
+    """A random text that goes to Bitbucket and has to come back. A forged redirect lacks it."""
     return secrets.token_urlsafe(24)
 
 
@@ -32,7 +32,7 @@ def code_from(answer: str, state: str) -> str:
     if "://" not in answer and "?" not in answer:
         if not answer:
             raise LoginFailed("nothing was pasted")
-        return answer  # its state is not there to see; PostgreSQL goes by its own
+        return answer  # there is no state in it to compare; PostgreSQL compares its own
     try:
         parameters = _parameters(answer)
     except ValueError:
@@ -41,7 +41,7 @@ def code_from(answer: str, state: str) -> str:
 
 
 def code_of(parameters: Mapping[str, str], state: str) -> str:
-    """The code (OAuth 1: the verifier) among the parameters of the way back."""
+    """The code (with OAuth 1: the verifier) from the parameters of the redirect."""
     if not _same(parameters.get("state", ""), state):
         raise LoginFailed("the answer belongs to another login: its state is not the one sent")
     code = parameters.get("code") or parameters.get("oauth_verifier")
@@ -54,7 +54,7 @@ def code_of(parameters: Mapping[str, str], state: str) -> str:
 class Listener:
     """Listens on a loopback port for the browser to come back; :class:`OSError` if it is taken.
 
-    It answers from a thread of its own: some browsers hold up the program that opens them.
+    It answers from a thread of its own, because some browsers block the program that opens them.
     """
 
     def __init__(self, port: int, state: str) -> None:
@@ -72,14 +72,14 @@ class Listener:
 
     @property
     def callback_url(self) -> str:
-        """``localhost``, as consumers have it at Bitbucket."""
+        """The address to come back to, with ``localhost`` as in the consumer's callback URL."""
         return f"http://localhost:{self._server.server_port}/"
 
     def wait(self, timeout: float) -> str:
         """The code; :class:`LoginFailed` if it is refused, or has not come in time.
 
-        Whatever comes with another state is answered and forgotten: any page that the person has
-        open could send it.
+        A request with another state is answered and otherwise ignored, because any page that the
+        person has open could send one.
         """
         try:
             return code_of(self._server.arrived.get(timeout=timeout), self._server.state)
@@ -95,7 +95,7 @@ class _Server(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Takes the parameters of the way back."""
+    """Takes the parameters of the redirect."""
 
     server: _Server
     timeout = 5  # seconds: a connection that sends nothing must not keep the next one waiting
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the lines would show the code."""
+        """Logs nothing, because the lines would contain the code."""
 
 
 def _same(one: str, other: str) -> bool:

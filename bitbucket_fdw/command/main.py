@@ -1,4 +1,4 @@
-"""``bitbucket-fdw``: the emulator, and what is easier outside SQL."""
+"""The command ``bitbucket-fdw`` and its subcommands."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Every option there is: one table feeds validation, error messages and the documentation.
+"""Every option, declared in one table that validation, error messages and documentation read.
 
-The host hands a wrapper the options of foreign table, server and user mapping as one dictionary,
-so that no name may stand for two things. ``wrapper`` belongs to the host and is taken out by it.
-The bundled host hands them over apart as well, and then each level is checked by itself whenever
-they are used: a table's ``base_url`` would have the credentials of others sent elsewhere.
+The host hands a wrapper the options of foreign table, server and user mapping as one dictionary.
+Therefore no two options may have the same name. Option ``wrapper`` belongs to the host, which
+removes it. The bundled host also hands over the levels apart. Then each level is checked by itself
+whenever the options are used, because a ``base_url`` that somebody put on a table would have the
+credentials of others sent to another address.
 """
 
 from .declared import (

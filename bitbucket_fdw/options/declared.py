@@ -1,4 +1,4 @@
-"""Every option there is, in one table."""
+"""The table of all options: where each may stand, how its value is read, what it is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options as they are given: checked, and read."""
+"""Checks the options that somebody gave, and reads their values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def validate(options: Mapping[str, str], level: str) -> None:
 def parse(options: Mapping[str, str], *levels: str) -> dict[str, Any]:
     """All options of some levels, read, with defaults; :class:`OptionError` on a fault.
 
-    Where the host has them apart, each has to stand at a level of its own.
+    If the host hands over the levels apart, each option is also checked at its own level.
     """
     apart = getattr(options, "levels", None)
     if apart is not None:
@@ -68,7 +68,7 @@ def is_secret(name: str) -> bool:
 def parse_one(name: str, value: str, *, followed: bool = False) -> Any:
     """One option's value, read; :class:`OptionError` on a fault.
 
-    :param followed: it is what a reference stood for, and must not be shown.
+    :param followed: the value is what a reference led to, and must not appear in an error.
     """
     return _parse(BY_NAME[name], value, followed=followed)
 
@@ -84,7 +84,8 @@ def _parse(option: Option, value: str | None, *, followed: bool = False) -> Any:
             return value
         return option.parse(value)
     except ValueError as error:
-        # People paste a secret where a name belongs, too: of a user mapping just "auth" is shown.
+        # People paste secrets into the wrong options as well. Of a user mapping, only the value of
+        # "auth" is shown.
         hidden = followed or (option.level == MAPPING and option.name != "auth")
         shown = "" if hidden else f' "{value}"'
         raise OptionError(

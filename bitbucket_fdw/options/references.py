@@ -1,7 +1,7 @@
-"""Option values that name a secret instead of holding it: how they are written.
+"""How option values are written that refer to a secret instead of containing it.
 
-``file:NAME`` and ``env:NAME`` are shared, ``file:ROLE/NAME`` is one role's. What they stand for is
-read in :mod:`bitbucket_fdw.sign_in.secret_references`.
+``file:NAME`` and ``env:NAME`` are shared secrets, ``file:ROLE/NAME`` is a secret of one role. The
+module :mod:`bitbucket_fdw.sign_in.secret_references` reads the secrets themselves.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 
 FILE = "file:"
 ENV = "env:"
-# No slash and no leading dot: a name cannot leave the directory or reach its hidden entries. Roles
-# have names of all kinds.
+# A name has no slash and no leading dot, so that it cannot lead out of the directory or to hidden
+# files. Names of roles may contain almost anything.
 _FILE_NAME = re.compile(r"(?:(?P<role>[^/.\0][^/\0]*)/)?[A-Za-z0-9_][A-Za-z0-9._-]*")
 _ENV_NAME = re.compile(r"BITBUCKET_[A-Za-z0-9_]+")
 

@@ -1,4 +1,8 @@
-"""How the values of options are read. Each raises :class:`ValueError`, worded to follow "it"."""
+"""Functions that read the value of an option.
+
+Each raises :class:`ValueError` for a wrong value. The error's text begins with "must", because the
+message that it becomes part of puts "it" in front.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +20,15 @@ def text(value: str) -> str:
 
 
 def slug(value: str) -> str:
-    """What stands in addresses: a dot segment or a slash would lead to another one."""
+    """A part of an address. A dot segment or a slash would lead to another address."""
     if not value.strip() or value in (".", "..") or "/" in value:
         raise ValueError("must be a slug: not empty, no dot segment, and without a slash")
     return value
 
 
 def false(value: str) -> bool:
-    # The host hands over one set of options, in which a server's true would win over a table's
-    # false, so that true has to be the absence of the option.
+    # Multicorn2 hands over one set of options, in which a server's "true" would win over a table's
+    # "false". So there is no "true": changes are allowed where the option is absent.
     if value.lower() not in ("false", "off", "no", "0"):
         raise ValueError("must be false; leave it out to allow changes")
     return False
@@ -70,7 +74,7 @@ def words(value: str) -> tuple[str, ...]:
 
 
 def secret(value: str) -> str:
-    """What goes into a header: a stray space or line break would end up in an error instead."""
+    """A value that goes into a header, where a stray space or line break would be an error."""
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("must be printable ASCII without spaces")
     return value
@@ -89,7 +93,7 @@ def username(value: str) -> str:
 
 
 def email(value: str) -> str:
-    # With the user name, which app passwords went with, Bitbucket would just say 401.
+    # People put the user name here, as app passwords wanted it. Bitbucket would only say 401.
     if "@" not in value:
         raise ValueError("must be an e-mail address, not the user name")
     return username(value)
@@ -118,7 +122,7 @@ def proxy(value: str) -> str:
 
 
 def base_url(value: str) -> str:
-    """``https``, or ``http`` to this machine: a credential must not cross a network in clear."""
+    """``https``, or ``http`` to this machine. A credential must not cross a network in clear."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address that starts with https://")

@@ -1,1 +1,1 @@
-"""What the SQL functions of schema ``bitbucket`` have done by Python."""
+"""The Python side of SQL functions in schema ``bitbucket``: logins, ``verify``, curl commands."""

@@ -1,30 +1,33 @@
-"""Shell commands that repeat a request without this package, secrets left as variables."""
+"""Shell commands that repeat a request without this package.
+
+In the place of secrets they have variables of the shell.
+"""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
-# What a request is signed with, by scheme; the shell fills in the variables.
+# The options by which curl signs a request, for each scheme. The shell fills in the variables.
 _SIGNED = {
     "none": "",
     "api_token": '-u "$BITBUCKET_EMAIL:$BITBUCKET_API_TOKEN" ',
     "basic": '-u "$BITBUCKET_USERNAME:$BITBUCKET_PASSWORD" ',
-    # A signature is made for one request; curl makes none.
+    # Each request has its own signature, and curl cannot make one.
     "oauth1": '-H "Authorization: $OAUTH1_AUTHORIZATION_HEADER" ',
 }
 _BEARER = '-H "Authorization: Bearer $BITBUCKET_ACCESS_TOKEN" '
 _CLIENT = '-u "$BITBUCKET_CLIENT_ID:$BITBUCKET_CLIENT_SECRET" '
 _GRANTS = {
     "oauth2_client": "-d grant_type=client_credentials ",
-    # Not to be run without need: it spends the refresh token.
+    # Running this uses up the refresh token.
     "oauth2_code": '-d grant_type=refresh_token -d "refresh_token=$BITBUCKET_REFRESH_TOKEN" ',
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Curl:
-    """How one server is asked, by one scheme."""
+    """Writes commands for one server and one scheme of signing in."""
 
     scheme: str
     oauth_url: str

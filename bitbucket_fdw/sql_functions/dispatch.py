@@ -1,10 +1,10 @@
-"""What SQL functions have done by the wrapper: a service is a function from JSON to JSON.
+"""Services: functions from JSON to JSON that the extension's SQL functions call.
 
-SQL reaches Python through foreign tables only. A foreign table with option ``service`` has two
-columns of type text, ``argument`` and ``result``; ``SELECT result … WHERE argument = '{…}'`` runs
+SQL can reach Python only through foreign tables. A foreign table with option ``service`` has two
+columns of type text, ``argument`` and ``result``. ``SELECT result … WHERE argument = '{…}'`` runs
 the service, with the options of the table's server and of the current user's mapping. The functions
-of schema ``bitbucket`` make such a table for one statement and drop it again: whoever may not use
-the server cannot make one. Planning and EXPLAIN run nothing.
+of schema ``bitbucket`` make such a table for one statement and drop it again, so that only those
+can run a service who may use the server. Planning and EXPLAIN run nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Whom a service acts for, and by what means.
+    """What a service gets: for whom it acts, and how it reaches Bitbucket.
 
     :param options: of server and user mapping, parsed.
     :param user: whose mapping that is.
@@ -46,9 +46,9 @@ class Call:
         return SignIn.of(self.options, self.user, self.renewals)
 
     def oauth(self) -> SignIn:
-        """The mapping's way to sign in, which must be one that people log in by."""
+        """The mapping's way to sign in, which must be one by which people log in."""
         sign_in = self.sign_in
-        # Before the first login a mapping may leave open whose tokens it is for.
+        # Before the first login, a mapping with a client's id and secret need not say "auth".
         client = sign_in.scheme == "oauth2_client" and not self.options.get("auth")
         if sign_in.scheme in ("oauth2_code", "oauth1") or client:
             return sign_in
@@ -78,7 +78,7 @@ def verify(call: Call, argument: Json) -> Iterable[Json]:
         [Imported(**table) for table in argument.get("tables", ())],
         argument.get("workspaces", ()),
     )
-    # Much of it is what a server says, in headers and in answers.
+    # The checks repeat headers and answers of a server, which might contain the credential.
     return [
         {k: v and credential.redact(v) for k, v in asdict(check).items()}
         for check in verification.checks()

@@ -1,12 +1,12 @@
-"""Checks of a connection, from the network to each imported table: what works, what to do else.
+"""Checks a connection step by step, from the network to each imported table.
 
-Each check is one request whose answer decides it. A table below another one (comments of pull
-requests) has no address without a row of that one, so it goes by its parent's answer and by the
-scopes that Bitbucket says the credential has.
+Each check makes one request and judges its answer. The address of a table below another one, such
+as comments of pull requests, needs a row of that other table. Such a table is judged by the answer
+for its parent and by the scopes that Bitbucket says the credential has.
 
-Statuses follow what people look for first: ``invalid_credentials`` (401), ``invalid_permissions``
-(403), ``no_resources`` (404, or nothing visible), ``removed`` (410), ``unreachable`` (no answer, or
-none that is of use), ``ok``.
+The statuses are ``ok``, ``invalid_credentials`` (401), ``invalid_permissions`` (403),
+``no_resources`` (404, or nothing is visible), ``removed`` (410), and ``unreachable`` (no answer, or
+an answer that tells nothing).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ Query = tuple[tuple[str, str], ...]
 _USER = Scopes(("account",), ("read:user:bitbucket",))
 _LISTED = 100  # repositories of a workspace that one request shows
 
-# Classic scopes that others bring along; the new names never imply one another. Source: the list
-# of scopes in the API's introduction.
+# Classic scopes that include others. Scopes with new names never include one another. Source: the
+# list of scopes in the API's introduction.
 _IMPLIED = {
     "project": ("repository",),
     "repository:write": ("repository",),
@@ -75,10 +75,10 @@ class Check:
 
     :param found: what was seen.
     :param what_to_do: ``None`` where all is well.
-    :param scopes: those that Bitbucket says the credential has; where they matter.
-    :param missing_scope: what it lacks, by its classic and its new name.
-    :param rate_limit: what Bitbucket said of its limit; only access tokens are told.
-    :param curl: a shell command that repeats the request, secrets left as variables.
+    :param scopes: those that the credential has according to Bitbucket; only where they matter.
+    :param missing_scope: a scope that the credential lacks, by its classic and its new name.
+    :param rate_limit: the limit as Bitbucket tells it, which it does to access tokens only.
+    :param curl: a shell command that repeats the request, with variables in place of secrets.
     """
 
     check_name: str
@@ -161,7 +161,7 @@ class Verification:
     # --- server and credential ---
 
     def _reachable(self) -> Check:
-        """Without the credential: any answer that an API could give shows that it is there."""
+        """Asks without the credential. Any answer that an API could give shows that it is there."""
         seen = self._ask(self._anonymous, "/user")
         name = "reachable"
         if seen.code in (200, 401, 403, 429):
@@ -189,7 +189,7 @@ class Verification:
         path = "/user"
         query: Query = ()
         if scheme == "access_token" and self._workspaces:
-            # GET /user refuses access tokens, whose owner is no user.
+            # GET /user refuses access tokens, because they do not belong to a user.
             path = fill(Repositories.collection.path, {"workspace": self._workspaces[0]})
             query = (("pagelen", "1"),)
         try:
@@ -201,14 +201,15 @@ class Verification:
             )
         self._scopes = seen.headers.get("X-OAuth-Scopes") or self._scopes
         if seen.code == 401 and scheme == "access_token" and not self._workspaces:
-            # A good one gets the same: "invalid, expired, or not supported for this endpoint".
+            # A valid token gets the same answer as an invalid one here: "invalid, expired, or not
+            # supported for this endpoint".
             found = "an access token shows whether it is good only where it belongs"
             todo = "Name its workspace: bitbucket.verify(server, workspace)."
             return self._check(name, seen, NO_RESOURCES, found, todo)
         if seen.code == 401:
             return self._failed(name, seen)
         if seen.code in (200, 403, 404):
-            # Not to be allowed here, or not to see this workspace, takes a credential that is one.
+            # 403 and 404 also show that the credential is valid: a wrong one would have got 401.
             return self._check(name, seen, OK, self._whose(seen))
         return self._failed(name, seen)
 
@@ -223,7 +224,7 @@ class Verification:
     # --- workspaces and repositories ---
 
     def _workspace_list(self) -> Check:
-        """Which workspaces there are, where neither tables nor the caller name one."""
+        """Lists the workspaces. Used if neither imported tables nor the caller name one."""
         seen = self._ask(self._client, Workspaces.collection.path, (("pagelen", "100"),))
         name = "workspaces"
         if seen.code != 200:
@@ -336,7 +337,7 @@ class Verification:
     def _below(
         self, table: type[Table], name: str, workspace: str | None, bound: Iterable[str]
     ) -> Check:
-        """A table whose address takes a row of another: by that one's answer, and by scopes."""
+        """A table whose address needs a row of another one: judged by that one and by scopes."""
         assert table.parent is not None
         parent = self._table(table.parent.table, workspace, bound)
         if parent.status != OK:
@@ -376,7 +377,7 @@ class Verification:
         missing_scope: str | None = None,
         signed: bool = True,
     ) -> Check:
-        # Scopes stand where they matter: beside the credential, and beside what lacks one.
+        # Scopes are shown beside the credential, and beside a check that lacks one.
         shown = name == "credential" or missing_scope
         return Check(
             name,
@@ -390,7 +391,7 @@ class Verification:
         )
 
     def _failed(self, name: str, seen: _Seen, scopes: Scopes = _USER) -> Check:
-        """The check of an answer that is none of use; ``scopes``: what it would have taken."""
+        """The check for an answer that is an error; ``scopes``: what the request needs."""
         error = seen.outcome
         assert isinstance(error, RequestError)
         status = _BY_CODE.get(error.status or 0, UNREACHABLE)
@@ -409,7 +410,9 @@ class Verification:
         return self._check(name, seen, status, found, todo, missing_scope=missing)
 
     def _lacking(self, scopes: Scopes, headers: Mapping[str, str] | None = None) -> str | None:
-        """The scopes wanted and not there, in both names; ``None`` if that is not known."""
+        """Scopes that are needed and missing, by both names; ``None`` if there are none, or if the
+        credential's scopes are not known.
+        """
         has = _split((headers or {}).get("X-OAuth-Scopes") or self._scopes)
         if not has:
             return None

@@ -1,7 +1,8 @@
 \echo Use "CREATE EXTENSION bitbucket_fdw CASCADE" to load this file. \quit
 
--- Functions run with the rights of whoever calls them and under a fixed search path. Names that
--- start with an underscore are for the others here, and may change with any version.
+-- Functions run with the rights of whoever calls them and under a fixed search path. Objects whose
+-- names start with an underscore are for use in these scripts only, and may change with any
+-- version.
 
 CREATE SCHEMA bitbucket;
 COMMENT ON SCHEMA bitbucket IS 'Bitbucket Cloud: importing schemas, and what can be imported';
@@ -10,8 +11,8 @@ GRANT USAGE ON SCHEMA bitbucket TO PUBLIC;
 
 -- What can be imported
 
--- The rows come from the Python package at run time: a new version of it that has more tables
--- needs no new version of this extension. No request is made, so that no user mapping is needed.
+-- The rows come from the Python package at run time. If a new version of the package has more
+-- tables, this extension need not change. No request is made, so that no user mapping is needed.
 
 CREATE SERVER bitbucket_catalog FOREIGN DATA WRAPPER multicorn
     OPTIONS (wrapper 'bitbucket_fdw.wrapper.CatalogFdw');
@@ -85,7 +86,7 @@ COMMENT ON COLUMN bitbucket.columns.request_per_row IS
     'Not in listings: reading it takes a request for each row';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
--- One row about the transaction that reads it. SQL has no other way to ask.
+-- One row about the transaction that reads it. PostgreSQL has no SQL function that tells this.
 CREATE FOREIGN TABLE bitbucket._transaction (in_block boolean)
     SERVER bitbucket_catalog OPTIONS (table 'transaction');
 COMMENT ON FOREIGN TABLE bitbucket._transaction IS

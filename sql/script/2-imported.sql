@@ -1,7 +1,7 @@
 -- What has been imported
 
--- Read from the options of the foreign tables themselves: there is no record beside them that
--- could go stale, be lost in a dump or stand in the way of ALTER, DROP and RENAME.
+-- This view reads the options of the foreign tables themselves. A separate record could become
+-- wrong, be lost in a dump, or get in the way of ALTER, DROP and RENAME.
 
 CREATE VIEW bitbucket.imported_tables AS
 SELECT s.srvname AS server,

@@ -4,11 +4,13 @@ CREATE FUNCTION bitbucket.schema_name(
     workspace text, repository text DEFAULT NULL, workspace_schema name DEFAULT NULL)
 RETURNS name LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
--- The rule of docs/schemas.md. '-' becomes '_', '_' becomes '__', and '__' stands between workspace
--- and repository. That can be read backwards only where '-' and '_' stand singly between letters
--- and digits, and where no '_' is in the workspace; all other names get a hash of the slugs.
+-- The rule is in docs/schemas.md. '-' becomes '_', '_' becomes '__', and '__' separates workspace
+-- and repository. The slugs can be told from such a name only if each '-' and '_' stands between
+-- letters or digits, and if there is no '_' in the workspace. All other names get a hash of the
+-- slugs, so that no two repositories have the same name.
 DECLARE
-    -- Slugs are the same in either letter case. "C": the same in every database, and ASCII alone.
+    -- Bitbucket does not tell upper from lower case in slugs. Collation "C" makes lower() the same
+    -- in every database; it changes ASCII letters only.
     workspace_slug CONSTANT text COLLATE "C" := lower(workspace COLLATE "C");
     repository_slug CONSTANT text COLLATE "C" := lower(repository COLLATE "C");
     slugs CONSTANT text COLLATE "C" := concat_ws('/', workspace_slug, repository_slug);
@@ -29,14 +31,14 @@ BEGIN
         plain := plain AND repository_slug ~ '^[a-z0-9]+([-_][a-z0-9]+)*$';
         made := made || '__' || bitbucket._identifier_part(repository_slug);
     END IF;
-    -- To be typed without quotes it must not start with a digit or be a key word; PostgreSQL keeps
-    -- pg_ for itself, and other schemas have these names already.
+    -- A name that can be typed without quotes does not start with a digit and is no key word.
+    -- PostgreSQL reserves names with pg_, and there are schemas with the three names already.
     IF workspace_schema IS NULL AND (made ~ '^pg_' OR quote_ident(made) <> made
         OR made IN ('bitbucket', 'information_schema', 'public'))
     THEN
         made := '_' || made;
     END IF;
-    -- A name that looks as if it had a hash gets one.
+    -- A name that ends as if it had a hash gets one, or it could be that of another repository.
     IF NOT plain OR octet_length(made) > 63 OR made ~ '__[0-9a-f]{8}$' THEN
         made := rtrim(bitbucket._cut(made, 63 - length(hash)), '_') || hash;
     END IF;
@@ -54,7 +56,7 @@ RETURN btrim(regexp_replace(replace(replace(slug, '_', '__'), '-', '_'), '[^a-z0
 CREATE FUNCTION bitbucket._cut(value text, bytes integer) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
--- The longest beginning of so many bytes, without a character cut in two.
+-- The longest beginning that has at most so many bytes and ends between two characters.
 BEGIN
     WHILE octet_length(value) > bytes LOOP
         value := left(value, -1);

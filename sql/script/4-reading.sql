@@ -41,9 +41,10 @@ $$;
 CREATE FUNCTION bitbucket._check_temporary(purpose text, hint text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- What is read from Bitbucket here is read through a foreign table in pg_temp that is made for the
--- one query and dropped after it. One that stayed would need an owner, a schema, privileges for
--- everyone else and care in dumps and upgrades; the price is to need a transaction that may write.
+-- These functions read from Bitbucket through a foreign table in pg_temp, which is made for one
+-- query and dropped after it. A lasting table would need an owner, a schema, privileges for
+-- everybody else, and care in dumps and upgrades. The price is that the transaction has to be one
+-- that may write.
 BEGIN
     IF current_setting('transaction_read_only')::boolean THEN
         RAISE read_only_sql_transaction USING
@@ -96,10 +97,11 @@ CREATE FUNCTION bitbucket._repositories(
     server name, workspaces text[], repository text DEFAULT NULL)
 RETURNS SETOF bitbucket._repository LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- All repositories of some workspaces, or the one named, in capitals or not: slugs are in lower
--- case. Each workspace is an option and not a condition, so that one that is not there is an error.
--- What cannot stand in an address is left out with a warning; what a listing has twice, since it
--- changed while it was read, is there once.
+-- All repositories of some workspaces, or only the one that is named. It can be named in capitals,
+-- although slugs are in lower case. Each workspace is a table option and not a condition, because a
+-- workspace that is not there is then an error. A slug that cannot be part of an address is left
+-- out with a warning. A repository that comes twice, because the listing changed while it was read,
+-- is returned once.
 DECLARE
     workspace text;
     listed record;

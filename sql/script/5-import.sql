@@ -16,8 +16,10 @@ COMMENT ON COLUMN bitbucket.import_result.tables IS 'Number of tables made now';
 COMMENT ON COLUMN bitbucket.import_result.status IS
     'created, extended (by tables or columns), unchanged, or gone: no longer there or visible';
 
--- A schema to make or complete: NULL as repository stands for the workspace, and as named for the
--- name of the rule; tracker tells whether the issue tables are wanted.
+-- A wish is a schema to make or to complete. If repository is NULL it is the workspace's own
+-- schema. If named is NULL the name follows from the rule. tracker says whether the issue tables
+-- are wanted. A target is a wish whose schema is known, and missing are the tables that a target
+-- does not have.
 CREATE TYPE bitbucket._wish AS (repository text, named name, tracker boolean);
 CREATE TYPE bitbucket._target AS (repository text, schema name, named boolean, tracker boolean);
 CREATE TYPE bitbucket._missing AS (target integer, tables text[]);
@@ -33,7 +35,7 @@ DECLARE
 BEGIN
     PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families);
     PERFORM bitbucket._lock(server, slug);
-    -- One listing answers for all: which repositories there are, and which have an issue tracker.
+    -- One listing tells which repositories there are, and which of them have an issue tracker.
     listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, slug);
     RETURN QUERY SELECT i.* FROM bitbucket._import(server, slug, names, families,
@@ -164,18 +166,18 @@ $$;
 
 CREATE FUNCTION bitbucket._lock(server name, workspace text) RETURNS void
 LANGUAGE sql
--- Two sessions that import one workspace do so one after the other, up to the end of transaction.
+-- Sessions that import the same workspace wait for each other, until the end of the transaction.
 RETURN pg_advisory_xact_lock(
     hashtextextended(concat_ws(' ', 'bitbucket_fdw', server, workspace), 0));
 
 CREATE FUNCTION bitbucket._label(workspace text, repository text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
--- The comment on a schema that was made here.
+-- The comment on a schema that an import made. A later import finds the schema by it.
 RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', workspace)
             ELSE format('Bitbucket repository %s/%s', workspace, repository) END;
 
--- From here on everything is done for all schemas of a call at once: a pass over the foreign
--- tables for each of them would make a big workspace take the square of its size.
+-- The following functions work on all schemas of a call at once. If each schema took a pass over
+-- all foreign tables, the time would grow with the square of the number of repositories.
 
 CREATE FUNCTION bitbucket._import(
     server name, workspace text, names text, families text[], wishes bitbucket._wish[])
@@ -192,7 +194,7 @@ DECLARE
 BEGIN
     PERFORM bitbucket._check_targets(server, workspace, names, targets);
     PERFORM bitbucket._check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
-    -- A schema that would have no table (of the families chosen) is not made: it has no status.
+    -- A schema that would have no table of the chosen families is not made. Its status is NULL.
     results := ARRAY(
         SELECT (workspace, t.repository, t.schema, 0,
                 CASE WHEN n.oid IS NOT NULL THEN 'unchanged'
@@ -217,7 +219,7 @@ BEGIN
     END LOOP;
     PERFORM bitbucket._describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
 
-    -- The mark by which a schema is found again; a comment of someone's own is left alone.
+    -- The comment by which a schema is found again. A comment that is there already is left alone.
     FOR step IN
         SELECT format('COMMENT ON SCHEMA %I IS %L', t.schema,
                       bitbucket._label(workspace, t.repository)) AS statement
@@ -237,15 +239,16 @@ CREATE FUNCTION bitbucket._targets(
     server name, workspace text, names text, wishes bitbucket._wish[])
 RETURNS bitbucket._target[] LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- The schema for each wish: the one named, else the one made for it before, which may have another
--- name by now, else the one of the rule. A comment tells a schema that was made here from one in
--- which somebody put a foreign table of their own.
+-- The schema for each wish. It is the one that the caller named. Otherwise it is the one that an
+-- earlier import made, which may have been renamed. Otherwise it is the one of the rule. The
+-- comment tells a schema that an import made from one in which somebody put a foreign table of
+-- their own.
 BEGIN
     RETURN ARRAY(
         WITH made AS (
             SELECT t.repository, t.schema, n.oid
             FROM bitbucket.imported_tables t JOIN pg_namespace n ON n.nspname = t.schema
-            -- Not one of somebody else's, which they may have made and called so to be in the way.
+            -- Schemas of other roles do not count: somebody could make one to be found here.
             WHERE t.server = _targets.server AND t.workspace = lower(_targets.workspace)
               AND pg_has_role(n.nspowner, 'USAGE')
             GROUP BY t.repository, t.schema, n.oid
@@ -271,9 +274,10 @@ CREATE FUNCTION bitbucket._check_targets(
     server name, workspace text, names text, targets bitbucket._target[])
 RETURNS void LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- Raises an error if an existing schema is not the place for its tables: it holds those of another
--- repository or spelled in the other way, or, unless it was named by the caller, something else,
--- or belongs to somebody else, who could then put a view of their own in a table's place.
+-- Raises an error if an existing schema must not get the tables. This is so if it has tables of
+-- another repository, or tables whose names are spelled in the other way. Unless the caller named
+-- the schema, it is also so if it has other objects, or belongs to another role, which could later
+-- replace a table by a view of its own.
 DECLARE
     hint CONSTANT text := 'Give another name as parameter "schema".';
     asking CONSTANT text := hint || ' To have these in it all the same, give its own.';
@@ -336,7 +340,8 @@ CREATE FUNCTION bitbucket._missing_tables(
     names text, families text[], targets bitbucket._target[])
 RETURNS bitbucket._missing[] LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- The names of the tables to make for each target, by its place in the list.
+-- The names of the tables to make for each target that lacks some. Targets are told by their place
+-- in the list.
 BEGIN
     RETURN ARRAY(
         WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables)  -- read once, whatever the plan
@@ -364,8 +369,8 @@ RETURN current_setting('max_locks_per_transaction')::bigint
 CREATE FUNCTION bitbucket._check_locks(tables bigint) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- Each new table takes a lock until the end of the transaction. Better to say at once that they are
--- too many than to run out of locks after a minute.
+-- Each new table takes a lock until the end of the transaction. If there are not enough locks, this
+-- says so at once; otherwise PostgreSQL would run out of them after a minute.
 BEGIN
     IF tables > 0.9 * bitbucket._locks() THEN
         RAISE program_limit_exceeded USING
@@ -387,9 +392,10 @@ DECLARE
     remote text := concat_ws('/', workspace, target.repository);
     too_long CONSTANT boolean := octet_length(remote) > 63;
 BEGIN
-    -- The parser cuts identifiers, and so the name of a remote schema, at 63 bytes. A longer one
-    -- is imported under another name and then bound: nothing is requested for the import, since
-    -- the tables are listed and 'always' asks for no look at the issue tracker.
+    -- The parser cuts identifiers at 63 bytes, and so the name of a remote schema. If the name is
+    -- longer, the tables are imported from a made-up one and then bound to the right one. The
+    -- import makes no request for it: the tables are listed, and with 'always' nobody asks whether
+    -- there is an issue tracker.
     IF too_long THEN
         remote := CASE WHEN target.repository IS NULL THEN 'workspace'
                        ELSE 'workspace/repository' END;
@@ -414,7 +420,7 @@ $$;
 CREATE FUNCTION bitbucket._missing_columns(names text, targets bitbucket._target[])
 RETURNS TABLE (i integer, statement text) LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- Statements that add the columns that a newer version of the package has.
+-- Statements that add missing columns, such as those that a new version of the package has.
 BEGIN
     RETURN QUERY
         WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
@@ -439,7 +445,8 @@ $$;
 CREATE FUNCTION bitbucket._describe(schemas name[], overwrite boolean) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- Comments on tables and columns that have none, or on all of them; how many.
+-- Describes tables and columns that have no comment, or all of them. Returns the number of
+-- comments.
 DECLARE
     statement text;
     number bigint := 0;

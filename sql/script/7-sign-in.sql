@@ -3,9 +3,9 @@
 CREATE FUNCTION bitbucket._call(server name, service text, argument jsonb)
 RETURNS SETOF jsonb LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- Has the wrapper do something with the server's options and the current user's mapping. As with
--- listings, the foreign table through which it is reached is made for the one statement. The
--- argument travels as a condition: a table option would stand in the catalog.
+-- Runs a service of the Python package with the server's options and the current user's mapping. As
+-- with listings, the foreign table for it is made for one statement. The argument is passed as a
+-- condition, because an option of the table would be stored in the catalog.
 BEGIN
     PERFORM bitbucket._check(server);
     PERFORM bitbucket._check_temporary(
@@ -48,8 +48,8 @@ CREATE FUNCTION bitbucket._mapping_for_login(
     server name, OUT whose text, OUT options text[])
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- The user mapping that a login of the current user is written to: the one in effect, which the
--- current user must be allowed to change.
+-- The user mapping that a login of the current user changes. It is the one that applies to the
+-- user, who has to be allowed to change it.
 BEGIN
     PERFORM bitbucket._check(server);
     SELECT CASE m.umuser WHEN 0 THEN 'PUBLIC' ELSE 'CURRENT_USER' END, coalesce(m.umoptions, '{}')
@@ -91,8 +91,8 @@ CREATE FUNCTION bitbucket.oauth_access_token(
 RETURNS TABLE (auth text, expires_in integer, scopes text, user_mapping text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- The tokens go to the token store of the server, which this session's user cannot read; the user
--- mapping is told the store's name for them.
+-- The tokens are kept in the server's token store, which the session's user cannot read. The user
+-- mapping gets the name by which the store knows them.
 DECLARE
     mapping CONSTANT record := bitbucket._mapping_for_login(server);
     outcome jsonb;

@@ -19,8 +19,9 @@ COMMENT ON VIEW bitbucket._servers IS
 
 CREATE FUNCTION bitbucket._as_json(options text[], "values" boolean) RETURNS text
 LANGUAGE sql STABLE
--- Options as a JSON object, with or without their values: those of a user mapping may be secret, and
--- could get into a log from here. The way to sign in, and references to secrets, are not.
+-- Options as a JSON object, with or without their values. Values of a user mapping may be secret
+-- and could get into a log from here, so they are left out, except for the way to sign in and
+-- references to secrets, which are not secret themselves.
 RETURN (
     SELECT coalesce(jsonb_object_agg(option_name, CASE
         WHEN "values" OR option_name = 'auth' OR option_value ~ '^(file|env):'
@@ -31,7 +32,7 @@ CREATE FUNCTION bitbucket._given_options(catalog oid, object oid)
 RETURNS TABLE (level text, options text, about text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
--- The options of an object, if it is one of a server of this package.
+-- The options of an object, if it belongs to a server of this package.
 BEGIN ATOMIC
     SELECT 'server', bitbucket._as_json(s.options, true), pg_describe_object(catalog, object, 0)
     FROM bitbucket._servers s
@@ -58,9 +59,9 @@ CREATE FUNCTION bitbucket._dependent_options(server oid)
 RETURNS TABLE (level text, options text, about text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
--- Which options stand on the tables, columns and user mappings of a server, if it is one of this
--- package, and on which of them for instance. Their values are left out, so that the options of many
--- tables are few rows.
+-- The options that the tables, columns and user mappings of a server have, if it is one of this
+-- package, each with one of the objects as an example. Values are left out, so that the options of
+-- many tables make few rows.
 BEGIN ATOMIC
     SELECT d.level, d.options, min(d.about)
     FROM (
@@ -86,7 +87,7 @@ END;
 CREATE FUNCTION bitbucket._check_given(level text, options text, about text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- Raises an error for options that are misspelt or stand in the wrong place.
+-- Raises an error for options that are misspelt or belong to another kind of object.
 DECLARE
     fault record;
 BEGIN
@@ -106,11 +107,11 @@ $$;
 CREATE FUNCTION bitbucket._check_options() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
--- A host hands the options of table, server and user mapping to the wrapper as one; Multicorn2 does
--- not have them checked before. Whoever may make a table or a user mapping could then name another
--- base_url, and get the credential of others sent there. So this runs with the rights of the
--- extension's owner, who sees all options. What hangs on a server may be older than its option
--- "wrapper".
+-- A host hands the options of table, server and user mapping to the wrapper as one set, and
+-- Multicorn2 lets nobody check them before. Whoever may make a table or a user mapping could then
+-- give it another base_url, to which the credential of others is sent. So this trigger runs with
+-- the rights of the extension's owner, who sees all options. It also looks at the tables and user
+-- mappings of a server that changes, because they may be older than its option "wrapper".
 BEGIN
     PERFORM bitbucket._check_given(o.level, o.options, min(o.about))
     FROM pg_event_trigger_ddl_commands() c
@@ -124,7 +125,7 @@ BEGIN
 END
 $$;
 
--- What is older than the event trigger.
+-- The event trigger does not see what was there before it.
 DO $$ BEGIN
     PERFORM bitbucket._check_given(o.level, o.options, o.about)
     FROM bitbucket._servers s

@@ -5,11 +5,12 @@ CREATE PROCEDURE bitbucket.import_repositories(
     repositories text[] DEFAULT NULL, schema name DEFAULT NULL, families text[] DEFAULT NULL,
     batch integer DEFAULT NULL)
 LANGUAGE plpgsql AS $$
--- The same as import_workspace, with a COMMIT after each batch of repositories: a transaction holds
--- a lock on each table that it makes. What is there already is left alone, so that a run that was
--- ended goes on where it stopped when it is called again.
--- A procedure with SET in its head may not COMMIT, so that the search path is set here, and again
--- after each COMMIT, which takes it back. Until then every name has its schema.
+-- The same as import_workspace, with a COMMIT after each batch of repositories, because a
+-- transaction holds a lock on each table that it makes. What is there already is left alone.
+-- Therefore a run that was ended goes on where it stopped when the procedure is called again.
+--
+-- A procedure with SET in its head cannot COMMIT. So the search path is set in the body, and again
+-- after each COMMIT, which resets it. Before that, all names are written with their schemas.
 DECLARE
     listing bitbucket._repository[];
     wishes bitbucket._wish[];
@@ -22,7 +23,8 @@ DECLARE
 BEGIN
     PERFORM bitbucket._fix_search_path();
     PERFORM bitbucket._check_no_block('import_repositories', 'bitbucket.import_workspace');
-    -- Called by a function, it may not COMMIT either: better to learn that before anything is done.
+    -- A function that calls this procedure does not allow a COMMIT either. This one shows it before
+    -- anything is done.
     COMMIT;
     PERFORM bitbucket._fix_search_path();
     PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families),
@@ -30,13 +32,14 @@ BEGIN
     listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, lower(workspace COLLATE "C"));
     wishes := bitbucket._wishes(server, slug, listing, issues, repositories, schema);
-    batch := coalesce(batch, bitbucket._batch_size(families));
 
-    -- A fault of the workspace's own schema would be one of all others, too.
+    -- This is outside of the loop, so that its errors end the procedure. They would probably be
+    -- those of all repositories.
     PERFORM bitbucket._lock(server, slug);
     PERFORM bitbucket._import(server, slug, names, families, wishes[1:1]);
     wishes := wishes[2:];
     number := cardinality(wishes);
+    batch := least(coalesce(batch, bitbucket._batch_size(families)), greatest(number, 1));
     COMMIT;
     WHILE done < number LOOP
         PERFORM bitbucket._fix_search_path();
@@ -62,7 +65,7 @@ COMMENT ON PROCEDURE bitbucket.import_repositories IS
 
 CREATE FUNCTION bitbucket._fix_search_path() RETURNS void
 LANGUAGE sql
--- Up to the end of the transaction.
+-- It lasts until the end of the transaction.
 RETURN set_config('search_path', 'pg_catalog, pg_temp', true);
 
 CREATE FUNCTION bitbucket._check_no_block(procedure text, instead text) RETURNS void
@@ -95,8 +98,9 @@ $$;
 CREATE FUNCTION bitbucket._batch_size(families text[]) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- As many repositories as a quarter of the server's locks is enough for: other sessions need some,
--- too. No more than 200, so that a run that is ended has little to do again.
+-- As many repositories as can be imported with a quarter of the server's locks, because other
+-- sessions need locks, too. It is at most 200, so that little has to be done again if a run is
+-- ended.
 DECLARE
     each CONSTANT bigint := (
         SELECT count(*) FROM bitbucket.tables t
@@ -110,7 +114,8 @@ CREATE FUNCTION bitbucket._import_part(
     server name, workspace text, names text, families text[], wishes bitbucket._wish[])
 RETURNS integer LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- All of them together, or else one by one; how many of them could not be imported.
+-- Imports all of them together, or if that fails one by one. Returns how many could not be
+-- imported.
 BEGIN
     PERFORM bitbucket._import(server, workspace, names, families, wishes);
     RETURN 0;
@@ -124,7 +129,7 @@ CREATE FUNCTION bitbucket._import_or_warn(
     server name, workspace text, names text, families text[], wish bitbucket._wish)
 RETURNS boolean LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- Whether the repository could be imported; a WARNING says why not.
+-- Returns whether the repository could be imported. If not, a WARNING says why.
 DECLARE
     message text;
     detail text;
