@@ -91,10 +91,12 @@ class Resource:
             name = "/".join(map(str, (seed, *place.values(), self.name)))
             kept = self.stored(record)
             for document in self.sample(Sample(store, name), record):
-                if isinstance(kept, dict):
-                    kept[document[self.item.member if self.item else "id"]] = document
-                else:
+                if not isinstance(kept, dict):
                     kept.append(document)
+                elif self.item:
+                    kept[document[self.item.member]] = document
+                else:
+                    kept[document.get("id", len(kept))] = document
 
     def state(self, store: Store) -> Iterator[Json]:
         """The rows in ``/_emulator/state``: keys of the place, and the document in full."""
