@@ -6,14 +6,13 @@ They are not part of Bitbucket and not in the request log. See the package's REA
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bitbucket_fdw.emulator.credentials import ANONYMOUS, SAMPLES, Credential
 from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.resources import RESOURCES
-from bitbucket_fdw.emulator.store import Repository, Store
+from bitbucket_fdw.emulator.store import Store
 
 _LONGEST_LOG = 200_000
 
@@ -82,72 +81,9 @@ def state(store: Store, collection: str | None, full_name: str | None) -> Json:
     and *full_name* narrow it down.
     """
     wanted: Json = {}
-    for name, row in _rows(store, full_name):
-        if collection in (None, name):
-            wanted.setdefault(name, []).append(row)
-    return wanted
-
-
-def _rows(store: Store, full_name: str | None) -> Iterator[tuple[str, Json]]:
-    for workspace in store.workspaces.values():
-        place = {"workspace": workspace.slug}
-        if full_name is None:
-            yield "workspaces", {**place, "document": workspace.document}
-            for document in workspace.members.values():
-                yield "workspace_members", {**place, "document": document}
-            for document in workspace.projects.values():
-                yield "projects", {**place, "document": document}
-        for repository in workspace.repositories.values():
-            if full_name in (None, repository.full_name):
-                yield from _repository_rows(repository)
     for resource in RESOURCES:
-        for row in resource.state(store):
-            if full_name in (None, f"{row['workspace']}/{row.get('repository')}"):
-                yield resource.name, row
-
-
-def _repository_rows(repository: Repository) -> Iterator[tuple[str, Json]]:
-    place: Json = {"workspace": repository.workspace, "repository": repository.slug}
-    yield "repositories", {**place, "document": repository.document}
-    flat: dict[str, dict[Any, Json]] = {
-        "branches": repository.branches,
-        "tags": repository.tags,
-        "components": repository.components,
-        "milestones": repository.milestones,
-        "versions": repository.versions,
-        "downloads": repository.downloads,
-        "hooks": repository.hooks,
-    }
-    for name, items in flat.items():
-        for document in items.values():
-            yield name, {**place, "document": document}
-    yield from _commit_rows(repository, place)
-    yield from _discussion_rows(repository, place)
-    for uuid, pipeline in repository.pipelines.items():
-        yield "pipelines", {**place, "document": pipeline.document}
-        for document in pipeline.steps.values():
-            yield "pipeline_steps", {**place, "pipeline_uuid": uuid, "document": document}
-
-
-def _commit_rows(repository: Repository, place: Json) -> Iterator[tuple[str, Json]]:
-    for commit in repository.commits.values():
-        yield "commits", {**place, "document": commit.document}
-        below = {**place, "commit": commit.hash}
-        for document in commit.comments.values():
-            yield "commit_comments", {**below, "document": document}
-        for document in commit.statuses.values():
-            yield "commit_statuses", {**below, "document": document}
-
-
-def _discussion_rows(repository: Repository, place: Json) -> Iterator[tuple[str, Json]]:
-    for number, pull in repository.pull_requests.items():
-        yield "pull_requests", {**place, "document": pull.document, "conflicts": pull.conflicts}
-        below = {**place, "pull_request_id": number}
-        for document in pull.comments.values():
-            yield "pull_request_comments", {**below, "document": document}
-        for document in pull.tasks.values():
-            yield "pull_request_tasks", {**below, "document": document}
-    for number, issue in repository.issues.items():
-        yield "issues", {**place, "document": issue.document}
-        for document in issue.comments.values():
-            yield "issue_comments", {**place, "issue_id": number, "document": document}
+        if collection in (None, resource.name):
+            for row in resource.state(store):
+                if full_name in (None, f"{row['workspace']}/{row.get('repository')}"):
+                    wanted.setdefault(resource.name, []).append(row)
+    return wanted

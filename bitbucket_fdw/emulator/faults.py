@@ -25,17 +25,6 @@ A fault applies to requests whose method and path match, after letting *after* o
     Refuse a verdict that the caller has given already with 409 (disputed).
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
-``needs_slash``
-    Answer 404 where a collection of the pipelines service is asked for without a slash at the end
-    (disputed).
-``bare_environment``
-    Name a deployment's environment by its UUID alone.
-``old_deployment_names``
-    Call a deployment's members as they were called before.
-``unknown_activity``
-    Give a pull request an event of a kind that is not documented.
-
-The last three are ``ways`` in which a resource declares that its documents may look otherwise.
 
 To let a write time out after it was applied use ``slow`` with a long *delay_ms*; to let it time
 out before, ``reset`` with the same delay.
@@ -55,6 +44,11 @@ from typing import Any
 from bitbucket_fdw.emulator.credentials import throttled
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, html, plain
 from bitbucket_fdw.emulator.resources import WAYS as DECLARED
+
+# The kinds that resources declare are described there.
+__doc__ = f"{__doc__}\nKinds of single resources, all of them disputed:\n\n" + "\n".join(
+    f"``{kind}``\n    {meaning}" for kind, meaning in DECLARED.items()
+)
 
 # Other ways of Bitbucket's, where it is not established which one it has.
 WAYS = ("merge_later", "put_replaces", "second_refused", *DECLARED)

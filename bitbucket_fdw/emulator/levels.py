@@ -7,13 +7,21 @@ sample data and ``/_emulator/state`` share it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.errors import Json, not_found
-from bitbucket_fdw.emulator.store import PullRequest, Store
+from bitbucket_fdw.emulator.errors import Json, error, not_found, pipelines_error
+from bitbucket_fdw.emulator.store import (
+    Commit,
+    Issue,
+    Pipeline,
+    PullRequest,
+    Repository,
+    Store,
+    Workspace,
+)
 
 
 @dataclass(frozen=True)
@@ -22,36 +30,94 @@ class Level:
 
     :param template: its address
     :param find: gives the record that a request's path names; raises 404 where there is none
-    :param records: gives the records within one of the level above, or within the store at the top
-    :param key: gives what tells a record from the others beside it
-    :param variable: the path variable that holds the key
-    :param place: the member that holds the key in the rows of ``/_emulator/state``
-    :param above: the level above; None at the top
+    :param records: gives the records within one of the level above
+    :param member: the member of the record's document that tells it from the others beside it
+    :param variable: the path variable that holds it
+    :param place: what holds it in the rows of ``/_emulator/state``
+    :param above: the level above; None for the store, which is the top
     """
 
     template: str
     find: Callable[[Call], Any]
-    records: Callable[[Any], Iterable[Any]]
-    key: Callable[[Any], Any]
-    variable: str
-    place: str
+    records: Callable[[Any], Iterable[Any]] = lambda above: ()
+    member: str = ""
+    variable: str = ""
+    place: str = ""
     above: Level | None = None
 
     def walk(self, store: Store) -> Iterator[tuple[Json, Any]]:
         """Every record of this level, each with its place: the keys from the workspace down."""
-        outer = [({}, store)] if self.above is None else self.above.walk(store)
-        for place, record in outer:
+        if self.above is None:
+            yield {}, store
+            return
+        for place, record in self.above.walk(store):
             for found in self.records(record):
-                yield {**place, self.place: self.key(found)}, found
+                yield {**place, self.place: found.document[self.member]}, found
 
     def address(self, place: Json) -> str:
         """The address of the record at *place*."""
         path = self.template
         level: Level | None = self
-        while level is not None:
+        while level is not None and level.above is not None:
             value = quote(str(place[level.place]), safe="")
             path, level = path.replace(f"{{{level.variable}}}", value), level.above
         return path
+
+
+STORE = Level("", lambda call: call.store)
+
+# Workspaces
+
+
+def member_of(call: Call) -> Workspace:
+    """The workspace in the path, if the caller belongs to it; 403 if not."""
+    workspace, mine = call.workspace(), call.credential
+    if mine.workspace != workspace.slug and mine.user not in workspace.members:
+        raise error(403, "You do not have access to this workspace.")
+    return workspace
+
+
+WORKSPACE = Level(
+    "/workspaces/{workspace}",
+    Call.workspace,
+    lambda store: store.workspaces.values(),
+    "slug",
+    "workspace",
+    "workspace",
+    STORE,
+)
+OWN_WORKSPACE = replace(WORKSPACE, find=member_of)
+REPOSITORIES_OF_WORKSPACE = replace(WORKSPACE, template="/repositories/{workspace}")
+
+# Repositories
+
+
+def tracker(call: Call) -> Repository:
+    """The repository in the path; 404 when it has no issue tracker."""
+    found = call.repository()
+    if not found.document["has_issues"]:
+        raise not_found("Repository has no issue tracker.")
+    return found
+
+
+REPOSITORY = Level(
+    "/repositories/{workspace}/{repo_slug}",
+    Call.repository,
+    lambda workspace: workspace.repositories.values(),
+    "slug",
+    "repo_slug",
+    "repository",
+    WORKSPACE,
+)
+ADMINISTERED = replace(REPOSITORY, find=lambda call: call.repository("admin"))
+TRACKER = replace(REPOSITORY, find=tracker)
+
+# What has collections of its own within a repository
+
+
+def commit_of(call: Call) -> Commit:
+    """The commit in the path, by at least seven digits of its hash or by a ref."""
+    return call.commit(call.repository(), call.path["commit"])
 
 
 def pull_request_of(call: Call) -> PullRequest:
@@ -63,29 +129,43 @@ def pull_request_of(call: Call) -> PullRequest:
     return found
 
 
-WORKSPACE = Level(
-    "/workspaces/{workspace}",
-    Call.workspace,
-    lambda store: store.workspaces.values(),
-    lambda workspace: workspace.slug,
-    "workspace",
-    "workspace",
+def issue_of(call: Call) -> Issue:
+    """The issue in the path; 404 when there is none."""
+    number = call.number("issue_id", "Issue")
+    found = tracker(call).issues.get(number)
+    if found is None:
+        raise not_found(f"No Issue matches the given query: {number}")
+    return found
+
+
+def pipeline_of(call: Call) -> Pipeline:
+    """The pipeline in the path, by ``{uuid}`` or build number; 404 when there is none."""
+    key, found = call.path["pipeline_uuid"], call.repository().pipelines
+    if key in found:
+        return found[key]
+    if key.isascii() and key.isdigit():
+        for pipeline in found.values():
+            if pipeline.document["build_number"] == int(key):
+                return pipeline
+    raise pipelines_error(
+        404, "Not found", f"No pipeline with id {key} exists", "result-service.pipeline.not-found"
+    )
+
+
+def _within(
+    path: str, find: Callable[[Call], Any], kept: str, member: str, variable: str, place: str
+) -> Level:
+    template = f"{REPOSITORY.template}/{path}/{{{variable}}}"
+
+    def records(repository: Repository) -> Iterable[Any]:
+        return list(getattr(repository, kept).values())
+
+    return Level(template, find, records, member, variable, place, REPOSITORY)
+
+
+COMMIT = _within("commit", commit_of, "commits", "hash", "commit", "commit")
+PULL_REQUEST = _within(
+    *("pullrequests", pull_request_of, "pull_requests", "id", "pull_request_id", "pull_request_id")
 )
-REPOSITORY = Level(
-    "/repositories/{workspace}/{repo_slug}",
-    Call.repository,
-    lambda workspace: workspace.repositories.values(),
-    lambda repository: repository.slug,
-    "repo_slug",
-    "repository",
-    WORKSPACE,
-)
-PULL_REQUEST = Level(
-    f"{REPOSITORY.template}/pullrequests/{{pull_request_id}}",
-    pull_request_of,
-    lambda repository: repository.pull_requests.values(),
-    lambda pull: pull.document["id"],
-    "pull_request_id",
-    "pull_request_id",
-    REPOSITORY,
-)
+ISSUE = _within("issues", issue_of, "issues", "id", "issue_id", "issue_id")
+PIPELINE = _within("pipelines", pipeline_of, "pipelines", "uuid", "pipeline_uuid", "pipeline_uuid")

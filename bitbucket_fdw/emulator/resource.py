@@ -20,7 +20,7 @@ from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.sample import Sample
 from bitbucket_fdw.emulator.store import Store
 
-# A fault of this kind makes Bitbucket's pipelines service want a slash at the end of a collection.
+# The kind of fault under which the pipelines service wants a slash at the end of a collection.
 NEEDS_SLASH = "needs_slash"
 
 
@@ -30,10 +30,57 @@ class Item:
 
     :param member: the member of the document that stands in the address
     :param missing: makes the error for a key that is not there
+    :param variable: the path variable; the member's name where none is given
+    :param path: what stands in the address between the collection and the key
+    :param number: what the error calls a document whose key has to be a number and is none; empty
+        where keys are text
+    :param slashes: whether the key may have slashes in it
+    :param find: gives the document of a parent by its key, where that is not simply its key there
     """
 
     member: str
     missing: Callable[[str], ApiError]
+    variable: str = ""
+    path: str = ""
+    number: str = ""
+    slashes: bool = False
+    find: Callable[[Any, str], Json | None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The path variable."""
+        return self.variable or self.member
+
+    @property
+    def template(self) -> str:
+        """The address below that of the collection."""
+        return f"{self.path}/{{{self.name}{':path' if self.slashes else ''}}}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A query parameter that keeps the documents with one of its values.
+
+    :param value: what a document has to compare with
+    :param read: reads the parameter; raises 400 for what is no such value
+    :param repeatable: whether it may be given more than once
+    """
+
+    value: Callable[[Json], Any]
+    read: Callable[[str], Any] = str
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Way:
+    """Another form of a document, where it is not established which one is Bitbucket's.
+
+    :param meaning: what is otherwise then, as a sentence
+    :param change: makes the other form
+    """
+
+    meaning: str
+    change: Callable[[Json], Json]
 
 
 @dataclass(frozen=True)
@@ -46,14 +93,24 @@ class Resource:
     :param over_all: an address one level higher that lists it over all parents
     :param classic: the scopes it needs in the old vocabulary, separated by spaces
     :param new: the scopes it needs in the new vocabulary
-    :param listing: how it pages, filters and sorts
-    :param item: how one document is addressed; None where that is not possible
-    :param kept: where a parent keeps the documents; by default below the collection's name
+    :param public: whether callers without a credential may ask
+    :param issue_tracker: whether it went away with the issue tracker
+    :param listing: how it pages, filters and sorts; None where it cannot be listed
+    :param item: how one document is addressed, or the level whose records it describes; None where
+        there is no address for one
+    :param kept: where a parent keeps the documents, or the records that they describe; by default
+        below the collection's name
     :param order: puts documents in the order of the listing; as they were added by default
     :param visible: whether the caller may see a document
+    :param rows: gives the documents of the listing by hand, in place of *kept* and *order*, where a
+        request's parameters have rules of their own
+    :param choices: the query parameters that select documents
+    :param parameters: the other query parameters, which *rows* reads
+    :param repeatable: those of them that may be given more than once
+    :param shown: makes an item's answer from its document where it is something else
+    :param noted: what a row of the state says of a record besides its place and its document
     :param sample: makes the sample documents of one parent
-    :param ways: faults under which a document looks otherwise, where it is not established which
-        way is Bitbucket's: the kind of fault, and what makes the other form
+    :param ways: other forms of its documents, each by the kind of fault that chooses it
     :param slash_disputed: whether some say that the collection's address has to end in a slash
     """
 
@@ -63,25 +120,37 @@ class Resource:
     over_all: str = ""
     classic: str = ""
     new: str = ""
-    listing: Listing = field(default_factory=Listing)
-    item: Item | None = None
+    public: bool = True
+    issue_tracker: bool = False
+    listing: Listing | None = field(default_factory=Listing)
+    item: Item | Level | None = None
     kept: Callable[[Any], Any] | None = None
     order: Callable[[list[Json]], Iterable[Json]] = list
     visible: Callable[[Call, Json], bool] = lambda call, document: True
+    rows: Callable[[Call, Any], list[Json]] | None = None
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    repeatable: tuple[str, ...] = ()
+    shown: Callable[[Call, Json], Any] = lambda call, document: document
+    noted: Callable[[Any], Json] = lambda record: {}
     sample: Callable[[Sample, Any], Iterable[Json]] | None = None
-    ways: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
+    ways: Mapping[str, Way] = field(default_factory=dict)
     slash_disputed: bool = False
 
     # Documents
 
     def stored(self, record: Any) -> Any:
-        """The documents of one parent, as they are kept: by key, or a list."""
+        """What one parent keeps: documents or records, by key or as a list."""
         return record.below[self.name] if self.kept is None else self.kept(record)
 
-    def documents(self, record: Any) -> list[Json]:
-        """The documents of one parent, in no particular order."""
+    def entries(self, record: Any) -> Iterable[Any]:
+        """What one parent keeps, one by one."""
         found = self.stored(record)
-        return list(found.values() if isinstance(found, dict) else found)
+        return found.values() if isinstance(found, dict) else found
+
+    def documents(self, record: Any) -> list[Json]:
+        """The documents of one parent, as they were added."""
+        return [document_of(entry) for entry in self.entries(record)]
 
     def fill(self, store: Store, seed: int) -> None:
         """Add the sample data to every parent."""
@@ -101,36 +170,68 @@ class Resource:
     def state(self, store: Store) -> Iterator[Json]:
         """The rows in ``/_emulator/state``: keys of the place, and the document in full."""
         for place, record in self.parent.walk(store):
-            for document in self.documents(record):
-                yield {**place, "document": document}
+            for entry in self.entries(record):
+                yield {**place, **self.noted(entry), "document": document_of(entry)}
 
     # Addresses
 
     def declare(self, routes: Routes) -> None:
         """Add the endpoints."""
-        collection = f"{self.parent.template}{self.path}"
-        shared: Any = {"classic": self.classic, "new": self.new}
-        routes.add("GET", collection, **shared, listing=self.listing)(self._list)
-        if self.over_all and self.parent.above:
-            wide = f"{self.parent.above.template}{self.over_all}"
-            routes.add("GET", wide, **shared, listing=self.listing)(self._list_over_all)
-        if self.item:
-            routes.add("GET", f"{collection}/{{{self.item.member}}}", **shared)(self._one)
+        parameters, repeatable = list(self.parameters), list(self.repeatable)
+        for name, choice in self.choices.items():
+            (repeatable if choice.repeatable else parameters).append(name)
+        shared: dict[str, Any] = {"classic": self.classic, "new": self.new}
+        shared.update(public=self.public, issue_tracker=self.issue_tracker)
+        lists: dict[str, Any] = {
+            "listing": self.listing,
+            "parameters": parameters,
+            "repeatable": repeatable,
+        }
+        handlers = {"list": self._list, "over_all": self._list_over_all, "item": self._one}
+        for kind, template in self.templates().items():
+            more: dict[str, Any] = {} if kind == "item" else lists
+            routes.add("GET", template, **shared, **more)(handlers[kind])
 
-    def addresses(self, row: Json) -> list[str]:
-        """Sample addresses: those that lead to a row of :meth:`state`, collections first."""
-        path = f"{self.parent.address(row)}{self.path}"
-        found = [path]
+    def templates(self) -> dict[str, str]:
+        """The addresses it has: ``list``, ``over_all`` and ``item``, as far as there are such."""
+        found, collection = {}, f"{self.parent.template}{self.path}"
+        if self.listing is not None:
+            found["list"] = collection
         if self.over_all and self.parent.above:
-            found.append(f"{self.parent.above.address(row)}{self.over_all}")
-        if self.item:
-            found.append(f"{path}/{quote(str(row['document'][self.item.member]), safe='')}")
+            found["over_all"] = f"{self.parent.above.template}{self.over_all}"
+        if isinstance(self.item, Level):
+            found["item"] = self.item.template
+        elif self.item is not None:
+            found["item"] = collection + self.item.template
+        return found
+
+    def addresses(self, row: Json) -> dict[str, str]:
+        """Sample addresses: those of :meth:`templates` that lead to a row of :meth:`state`."""
+        found = self.templates()
+        if "list" in found:
+            found["list"] = f"{self.parent.address(row)}{self.path}"
+        if "over_all" in found and self.parent.above:
+            found["over_all"] = f"{self.parent.above.address(row)}{self.over_all}"
+        if self.item is not None:
+            key = row["document"]
+            for name in self.item.member.split("."):
+                key = key[name]
+            if isinstance(self.item, Level):
+                found["item"] = self.item.address({**row, self.item.place: key})
+            else:
+                path = f"{self.parent.address(row)}{self.path}{self.item.path}"
+                found["item"] = f"{path}/{quote(str(key), safe='')}"
         return found
 
     # Answers
 
     def _list(self, call: Call) -> list[Json]:
-        return self._shown(call, self.order(self.documents(self._parent_of(call))))
+        if self.slash_disputed and NEEDS_SLASH in call.flags and not call.url.endswith("/"):
+            raise not_found("Resource not found", detail="There is no API hosted at this URL.")
+        record = self.parent.find(call)
+        if self.rows is not None:
+            return self._selected(call, self.rows(call, record))
+        return self._selected(call, self.order(self.documents(record)))
 
     def _list_over_all(self, call: Call) -> list[Json]:
         assert self.parent.above is not None
@@ -141,27 +242,38 @@ class Resource:
             return list(self.order([d for record in parents for d in self.documents(record)]))
 
         key = (call.store.version, self.name, *call.path.items())
-        return self._shown(call, call.listings.get(key, make))
+        return self._selected(call, call.listings.get(key, make))
 
-    def _one(self, call: Call) -> Json:
+    def _selected(self, call: Call, documents: Iterable[Json]) -> list[Json]:
+        rows = [document for document in documents if self.visible(call, document)]
+        for name, choice in self.choices.items():
+            wanted = [choice.read(text) for text in call.every(name)]
+            if wanted:
+                rows = [document for document in rows if choice.value(document) in wanted]
+        return [self._changed(call, document) for document in rows]
+
+    def _one(self, call: Call) -> Any:
+        if isinstance(self.item, Level):
+            return self.shown(call, self._changed(call, self.item.find(call).document))
         assert self.item is not None
-        key = call.path[self.item.member]
-        found = self.stored(self.parent.find(call)).get(key)
+        record, key = self.parent.find(call), call.path[self.item.name]
+        if self.item.find is not None:
+            found = self.item.find(record, key)
+        else:
+            number = self.item.number
+            found = self.stored(record).get(call.number(self.item.name, number) if number else key)
         if found is None or not self.visible(call, found):
             raise self.item.missing(key)
-        return self._changed(call, found)
-
-    def _parent_of(self, call: Call) -> Any:
-        if self.slash_disputed and NEEDS_SLASH in call.flags and not call.url.endswith("/"):
-            raise not_found("Resource not found", detail="There is no API hosted at this URL.")
-        return self.parent.find(call)
-
-    def _shown(self, call: Call, documents: Iterable[Json]) -> list[Json]:
-        seen = (document for document in documents if self.visible(call, document))
-        return [self._changed(call, document) for document in seen]
+        return self.shown(call, self._changed(call, found))
 
     def _changed(self, call: Call, document: Json) -> Json:
-        for way, change in self.ways.items():
-            if way in call.flags:
-                document = change(document)
+        for kind, way in self.ways.items():
+            if kind in call.flags:
+                document = way.change(document)
         return document
+
+
+def document_of(entry: Any) -> Json:
+    """The document of what a parent keeps: itself, or that of a record."""
+    document: Json = entry if isinstance(entry, dict) else entry.document
+    return document

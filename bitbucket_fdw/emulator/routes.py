@@ -55,6 +55,7 @@ class Routes:
             endpoint = Route(method, template, scopes, **options, handler=handler)
             pattern, names = _compile(template)
             self._endpoints.append((pattern, names, endpoint))
+            self._sort()
             return handler
 
         return declare
@@ -63,6 +64,11 @@ class Routes:
         """Take over the endpoints of *others*."""
         for other in others:
             self._endpoints.extend(other._endpoints)
+        self._sort()
+
+    def _sort(self) -> None:
+        """Put ``pullrequests/activity`` before ``pullrequests/{id}``, whatever was added first."""
+        self._endpoints.sort(key=lambda entry: _openness(entry[2].template))
 
     def find(self, method: str, path: str) -> tuple[Route | None, dict[str, str], set[str]]:
         """The endpoint of a raw path, its path variables, and the methods that the path takes."""
@@ -77,6 +83,12 @@ class Routes:
                 return endpoint, dict(zip(names, values, strict=True)), allowed
             allowed.add(endpoint.method)
         return None, {}, allowed
+
+
+def _openness(template: str) -> list[int]:
+    """How much each segment of an address matches: one text, any, or all that follow."""
+    segments = template.split("/")
+    return [0 if "{" not in part else 2 if part.endswith(":path}") else 1 for part in segments]
 
 
 def _compile(template: str) -> tuple[re.Pattern[str], list[str]]:

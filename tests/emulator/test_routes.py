@@ -10,6 +10,8 @@ import pytest
 
 from bitbucket_fdw.emulator.endpoints import Endpoint
 from bitbucket_fdw.emulator.reads import ROUTES
+from bitbucket_fdw.emulator.resource import Resource
+from bitbucket_fdw.emulator.resources import RESOURCES
 from tests.emulator.client import Client
 
 ENDPOINTS: list[Endpoint] = [endpoint for _, _, endpoint in ROUTES._endpoints]
@@ -27,60 +29,36 @@ def _fill(api: Client, template: str) -> str:
 
 
 def _find(api: Client, template: str) -> str:
-    base = "/repositories/acme/website"
-    pulls = api.state("pull_requests")
-    pull = next(p for p in pulls if p["comment_count"] and p["source"]["repository"])
-    task = next(p for p in pulls if p["task_count"])
+    for resource in RESOURCES:
+        for kind, own in resource.templates().items():
+            if own == template:
+                return resource.addresses(_row(api, resource))[kind]
+    pull = next(p for p in api.state("pull_requests") if p["source"]["repository"])
     values: dict[str, Any] = {
         "workspace": "acme",
         "repo_slug": "website",
-        "project_key": "WEB",
-        "pull_request_id": task["id"] if "task" in template else pull["id"],
-        "issue_id": next(d["issue"]["id"] for d in api.state("issue_comments")),
-        "pipeline_uuid": "1",
-        "commit": "main",
+        "pull_request_id": pull["id"],
+        "commit": pull["source"]["commit"]["hash"],
         "revision": "main",
         "spec": "main",
-        "id": "1",
         "selected_user": api.json("/user")["uuid"],
-        "member": api.json("/user")["account_id"],
-        "name": "main" if "branches" in template else "v1.0",
     }
-    if "/commit/{commit}/comments/" in template:
-        comment = api.state("commit_comments")[0]
-        values |= {"commit": comment["commit"]["hash"], "comment_id": comment["id"]}
-    elif "issues" in template and "comment_id" in template:
-        comment = api.state("issue_comments")[0]
-        values |= {"issue_id": comment["issue"]["id"], "comment_id": comment["id"]}
-    elif "comment_id" in template:
-        path = f"{base}/pullrequests/{pull['id']}/comments"
-        values["comment_id"] = api.json(path)["values"][0]["id"]
-    if "task_id" in template:
-        path = f"{base}/pullrequests/{task['id']}/tasks"
-        values["task_id"] = api.json(path)["values"][0]["id"]
-    elif template.endswith("/commit/{commit}/comments"):
-        values["commit"] = api.state("commit_comments")[0]["commit"]["hash"]
-    elif template.endswith("/commit/{commit}/pullrequests"):
-        values["commit"] = pull["source"]["commit"]["hash"]
-    if "{commit}/statuses" in template:
-        status = api.state("commit_statuses")[0]
-        values |= {"commit": status["commit"]["hash"], "key": status["key"]}
-    elif "statuses" in template:
+    if "statuses" in template:
         named = {s["commit"]["hash"][:12] for s in api.state("commit_statuses")}
         values["pull_request_id"] = next(
             p["id"]
-            for p in pulls
+            for p in api.state("pull_requests")
             if p["source"]["commit"] and p["source"]["commit"]["hash"] in named
         )
-    if "step_uuid" in template:
-        values["step_uuid"] = api.json(f"{base}/pipelines/1/steps")["values"][0]["uuid"]
-    for collection in ("environments", "deployments", "downloads", "hooks"):
-        if collection in template:
-            rows = api.state(collection)
-            values["repo_slug"] = "website"
-            key = rows[0]["name"] if collection == "downloads" else rows[0]["uuid"]
-            values |= {"uuid": key, "filename": key, "uid": key}
     return re.sub(r"\{(\w+)(:path)?\}", lambda m: quote(str(values[m.group(1)]), safe=""), template)
+
+
+def _row(api: Client, resource: Resource) -> dict[str, Any]:
+    """A row of the state that can be asked for, of the big repository if it is of one."""
+    rows = api.control.call("GET", f"state?collection={resource.name}")[resource.name]
+    inside = [row for row in rows if row["workspace"] == "acme"]
+    found: dict[str, Any] = min(inside, key=lambda row: row.get("repository") != "website")
+    return found
 
 
 def _name(endpoint: Endpoint) -> str:

@@ -18,8 +18,9 @@ from bitbucket_fdw.emulator.data.plan import RepositoryPlan, Scale, globex_repos
 from bitbucket_fdw.emulator.data.plan import repositories as acme_repositories
 from bitbucket_fdw.emulator.data.pull_requests import PullRequests
 from bitbucket_fdw.emulator.documents import Documents
+from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.resources import RESOURCES
-from bitbucket_fdw.emulator.store import Repository, Store, Workspace
+from bitbucket_fdw.emulator.store import Commit, Repository, Store, Workspace
 
 # Ids of comments and tasks are unique over all repositories, as they are on Bitbucket.
 _ID_BLOCK = 100_000
@@ -85,20 +86,32 @@ def history_end(repository: Repository) -> str:
 
 
 def _comment_on_commits(store: Store, repository: Repository, rng: Random, first_id: int) -> None:
+    """Add comments on some commits, and to the first of them a reply."""
     hashes = list(repository.commits)
+    made: list[tuple[Commit, Json]] = []
     for number in range(1, 1 + min(12, len(hashes))):
         commit = repository.commits[rng.choice(hashes)]
-        path = f"/repositories/{repository.full_name}/commit/{commit.hash}"
-        identifier = first_id + number
-        commit.comments[identifier] = store.documents.comment(
-            "commit_comment",
-            path,
-            identifier,
-            text.remark(rng),
-            created_on=commit.document["date"],
-            updated_on=commit.document["date"],
-            user=rng.choice([None, *store.users.values()]),
-            deleted=False,
-            commit=store.documents.commit_reference(repository.full_name, commit.hash),
-            **({"inline": {"from": None, "to": 3, "path": "README.md"}} if number % 3 == 0 else {}),
-        )
+        place = {"inline": {"from": None, "to": 3, "path": "README.md"}} if number % 3 == 0 else {}
+        made.append((commit, _comment_on(store, repository, commit, rng, first_id + number, place)))
+    commit, first = made[0]
+    parent = {"parent": {"id": first["id"], "links": first["links"]}}
+    _comment_on(store, repository, commit, rng, first_id + len(made) + 1, parent)
+
+
+def _comment_on(
+    store: Store, repository: Repository, commit: Commit, rng: Random, number: int, more: Json
+) -> Json:
+    path = f"/repositories/{repository.full_name}/commit/{commit.hash}"
+    commit.comments[number] = store.documents.comment(
+        "commit_comment",
+        path,
+        number,
+        text.remark(rng),
+        created_on=commit.document["date"],
+        updated_on=commit.document["date"],
+        user=rng.choice([None, *store.users.values()]),
+        deleted=False,
+        commit=store.documents.commit_reference(repository.full_name, commit.hash),
+        **more,
+    )
+    return commit.comments[number]

@@ -1,32 +1,30 @@
-"""Reads of the caller, workspaces, members, projects and permissions."""
+"""Reads of the caller, of accounts and of permissions."""
 
 from __future__ import annotations
 
-from bitbucket_fdw.emulator import bbql, filters
+from bitbucket_fdw.emulator.bbql import Field, Schema
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found, removed
+from bitbucket_fdw.emulator.filters import account, fields
+from bitbucket_fdw.emulator.levels import member_of
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Repository, Workspace
 
 routes = Routes()
 
-_MOST_EMAILS = 90
-
-
-def _sortable(schema: bbql.Schema) -> Listing:
-    return Listing(filters=schema, sorts=schema)
-
-
-def _member_of(call: Call, workspace: Workspace) -> Workspace:
-    """The workspace, if the caller belongs to it; 403 if not."""
-    if (
-        call.credential.workspace != workspace.slug
-        and call.credential.user not in workspace.members
-    ):
-        raise error(403, "You do not have access to this workspace.")
-    return workspace
+_ACCESS: Schema = {
+    "slug": Field("text", ("workspace", "slug")),
+    **fields("text", "workspace.slug"),
+    **fields("boolean", "administrator"),
+}
+_PERMISSION: Schema = {
+    **fields("text", "permission repository.full_name repository.name repository.uuid"),
+    **account("user"),
+}
+_PERMISSIONS = Listing(filters=_PERMISSION, sorts=_PERMISSION)
+_OF_WORKSPACE = Listing(filters={**account("user"), **fields("text", "permission")})
 
 
 @routes.add("GET", "/user", classic="account", new="read:user", public=False, access_tokens=False)
@@ -54,11 +52,7 @@ def one_user(call: Call) -> Json:
     new="read:workspace",
     public=False,
     parameters=("administrator",),
-    listing=Listing(
-        PageRules(default=25),
-        filters=filters.WORKSPACE_ACCESS,
-        sorts=filters.WORKSPACE_ACCESS,
-    ),
+    listing=Listing(PageRules(default=25), filters=_ACCESS, sorts=_ACCESS),
 )
 def user_workspaces(call: Call) -> list[Json]:
     """The caller's workspaces; the nested ones carry no name."""
@@ -87,7 +81,7 @@ def user_workspaces(call: Call) -> list[Json]:
 )
 def user_workspace_permission(call: Call) -> Json:
     """The caller's permission in a workspace: owner or member."""
-    return _workspace_permission(call, _member_of(call, call.workspace()), call.credential.user)
+    return _workspace_permission(call, member_of(call), call.credential.user)
 
 
 def _workspace_permission(call: Call, workspace: Workspace, nickname: str | None) -> Json:
@@ -119,64 +113,13 @@ def _repository_permissions(
     new="read:repository",
     public=False,
     access_tokens=False,
-    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+    listing=_PERMISSIONS,
 )
 def user_repository_permissions(call: Call) -> list[Json]:
     """The caller's permissions on the repositories of a workspace."""
-    workspace = _member_of(call, call.workspace())
+    workspace = member_of(call)
     repositories = list(workspace.repositories.values())
     return _repository_permissions(call, repositories, call.credential.user)
-
-
-@routes.add("GET", "/workspaces/{workspace}", new="read:workspace")
-def one_workspace(call: Call) -> Json:
-    """A workspace."""
-    return call.workspace().document
-
-
-@routes.add(
-    "GET",
-    "/workspaces/{workspace}/members",
-    classic="account",
-    new="read:workspace",
-    public=False,
-    listing=Listing(filters=filters.MEMBERS),
-)
-def members(call: Call) -> list[Json]:
-    """The members. E-mail addresses show only when asked for by ``user.email IN (...)``, at most
-    90 of them, and to administrators and workspace tokens only (stated)."""
-    workspace = _member_of(call, call.workspace())
-    if "user.email" not in (call.one("q") or ""):
-        return list(workspace.members.values())
-    query = bbql.parse(call.one("q") or "")
-    if not isinstance(query, bbql.Condition) or query.operator != "in":
-        raise bad_request("user.email can only be used on its own and with IN")
-    if len(query.literals) > _MOST_EMAILS:
-        raise bad_request(f"At most {_MOST_EMAILS} e-mail addresses can be given")
-    token = call.credential.kind == "workspace_access_token"
-    if not token and call.credential.user not in workspace.administrators:
-        raise error(403, "Only administrators may filter on user.email")
-    return [
-        {**membership, "user": {**membership["user"], "email": workspace.emails[nickname]}}
-        for nickname, membership in workspace.members.items()
-    ]
-
-
-@routes.add(
-    "GET",
-    "/workspaces/{workspace}/members/{member}",
-    classic="account",
-    new="read:workspace",
-    public=False,
-)
-def member(call: Call) -> Json:
-    """A member by UUID or account id."""
-    workspace, key = _member_of(call, call.workspace()), call.path["member"]
-    name = "uuid" if key.startswith("{") else "account_id"
-    for membership in workspace.members.values():
-        if membership["user"][name] == key:
-            return membership
-    raise not_found(f"{key} is not a member of workspace {workspace.slug}")
 
 
 @routes.add(
@@ -186,11 +129,11 @@ def member(call: Call) -> Json:
     new="read:workspace",
     public=False,
     access_tokens=False,
-    listing=Listing(filters=filters.WORKSPACE_PERMISSIONS),
+    listing=_OF_WORKSPACE,
 )
 def workspace_permissions(call: Call) -> list[Json]:
     """Everyone's permission in a workspace."""
-    workspace = _member_of(call, call.workspace())
+    workspace = member_of(call)
     return [_workspace_permission(call, workspace, name) for name in workspace.members]
 
 
@@ -201,11 +144,11 @@ def workspace_permissions(call: Call) -> list[Json]:
     new="read:repository",
     public=False,
     access_tokens=False,
-    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+    listing=_PERMISSIONS,
 )
 def workspace_repository_permissions(call: Call) -> list[Json]:
     """Everyone's permissions on all repositories of a workspace, for its administrators."""
-    workspace = _member_of(call, call.workspace())
+    workspace = member_of(call)
     if call.credential.user not in workspace.administrators:
         raise error(403, "Only workspace administrators may list repository permissions.")
     return _repository_permissions(call, list(workspace.repositories.values()), None)
@@ -218,44 +161,11 @@ def workspace_repository_permissions(call: Call) -> list[Json]:
     new="read:repository",
     public=False,
     access_tokens=False,
-    listing=_sortable(filters.REPOSITORY_PERMISSIONS),
+    listing=_PERMISSIONS,
 )
 def one_repository_permissions(call: Call) -> list[Json]:
     """Everyone's permissions on one repository, for its administrators."""
     return _repository_permissions(call, [call.repository("admin")], None)
-
-
-@routes.add(
-    "GET",
-    "/workspaces/{workspace}/projects",
-    classic="project",
-    new="read:project",
-    listing=Listing(filters=filters.PROJECTS, sorts=filters.PROJECTS),
-)
-def projects(call: Call) -> list[Json]:
-    """The projects of a workspace; ``q`` and ``sort`` work, though neither is documented."""
-    return _visible_projects(call, call.workspace())
-
-
-def _visible_projects(call: Call, workspace: Workspace) -> list[Json]:
-    inside = workspace.slug == call.credential.workspace
-    inside = inside or call.credential.user in workspace.members
-    return [p for p in workspace.projects.values() if inside or not p["is_private"]]
-
-
-@routes.add(
-    "GET",
-    "/workspaces/{workspace}/projects/{project_key}",
-    classic="project",
-    new="read:project",
-)
-def project(call: Call) -> Json:
-    """A project."""
-    key = call.path["project_key"]
-    for found in _visible_projects(call, call.workspace()):
-        if found["key"] == key:
-            return found
-    raise not_found(f"Project {key} does not exist")
 
 
 @routes.add("GET", "/workspaces", gone="CHANGE-2770")

@@ -22,5 +22,8 @@ ROUTES = Routes()
 for _resource in RESOURCES:
     _resource.declare(ROUTES)
 
-# Kinds of faults that choose between forms where it is not established which one is Bitbucket's.
-WAYS = (NEEDS_SLASH, *sorted({way for resource in RESOURCES for way in resource.ways}))
+# The kinds of faults that choose another form of what is disputed, each with what it means.
+WAYS: dict[str, str] = {
+    NEEDS_SLASH: "Answer 404 for a collection of the pipelines service without a slash at the end.",
+    **{kind: way.meaning for resource in RESOURCES for kind, way in resource.ways.items()},
+}

@@ -15,7 +15,7 @@ from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import ApiError, Json, pipelines_error
 from bitbucket_fdw.emulator.levels import REPOSITORY
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Item, Resource
+from bitbucket_fdw.emulator.resource import Item, Resource, Way
 from bitbucket_fdw.emulator.sample import Sample
 from bitbucket_fdw.emulator.store import Repository
 
@@ -109,6 +109,10 @@ def _state(step: Json, sample: Sample) -> Json:
     return {"type": f"{kind}_completed", "name": "COMPLETED", "deployer": sample.person(), **more}
 
 
+def _bare(deployment: Json) -> Json:
+    return {**deployment, "environment": {"uuid": deployment["environment"]["uuid"]}}
+
+
 def _old_names(deployment: Json) -> Json:
     """A deployment in the words of older answers."""
     old = {"release": "deployable", "started_on": "start_date", "completed_on": "completion_date"}
@@ -129,8 +133,8 @@ DEPLOYMENTS = Resource(
     sample=_deployments,
     slash_disputed=True,
     ways={
-        "bare_environment": lambda d: {**d, "environment": {"uuid": d["environment"]["uuid"]}},
-        "old_deployment_names": _old_names,
+        "bare_environment": Way("Show of a deployment's environment its UUID only.", _bare),
+        "old_deployment_names": Way("Call members by their older names.", _old_names),
     },
 )
 

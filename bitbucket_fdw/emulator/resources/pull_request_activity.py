@@ -21,7 +21,8 @@ from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.levels import PULL_REQUEST
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Resource
+from bitbucket_fdw.emulator.resource import Resource, Way
+from bitbucket_fdw.emulator.resources.pull_requests import READ, may_see
 from bitbucket_fdw.emulator.sample import Sample
 from bitbucket_fdw.emulator.store import PullRequest
 
@@ -69,10 +70,8 @@ def _updates(sample: Sample, document: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _may_see(call: Call, entry: Json) -> bool:
-    """Whether an entry is none about a draft of somebody else's comment."""
-    comment = entry.get("comment") or {}
-    mine = (comment.get("user") or {}).get("uuid") == (call.actor or {}).get("uuid")
-    return mine or not comment.get("pending")
+    """Whether an entry is about no comment, or about one that the caller may see."""
+    return may_see(call, entry.get("comment", {}))
 
 
 def _as_task(entry: Json) -> Json:
@@ -86,13 +85,12 @@ RESOURCES = (
         PULL_REQUEST,
         "/activity",
         over_all="/pullrequests/activity",
-        classic="pullrequest",
-        new="read:pullrequest",
+        **READ,
         listing=Listing(_PAGES, ignores_q=True, ignores_sort=True),
         kept=attrgetter("activity"),
         order=_newest_first,
         visible=_may_see,
         sample=_entries,
-        ways={"unknown_activity": _as_task},
+        ways={"unknown_activity": Way("Put a kind that is not documented into the log.", _as_task)},
     ),
 )

@@ -15,10 +15,13 @@ from typing import Any
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
-from bitbucket_fdw.emulator.levels import pull_request_of
-from bitbucket_fdw.emulator.reads.issues import ISSUE, issue_of
-from bitbucket_fdw.emulator.reads.pull_requests import PULL_REQUEST
-from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
+from bitbucket_fdw.emulator.levels import (
+    COMMIT,
+    ISSUE,
+    PULL_REQUEST,
+    issue_of,
+    pull_request_of,
+)
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import PullRequest
 from bitbucket_fdw.emulator.writes.accounts import acting_user
@@ -56,8 +59,8 @@ _ON_CODE: Rules = {
 }
 _ON_PULL: Rules = {**_ON_CODE, "pending": Rule("boolean")}
 
-PULL_COMMENT = f"{PULL_REQUEST}/comments/{{comment_id}}"
-COMMIT_COMMENTS = f"{REPOSITORY}/commit/{{commit}}/comments"
+PULL_COMMENT = f"{PULL_REQUEST.template}/comments/{{comment_id}}"
+COMMIT_COMMENTS = f"{COMMIT.template}/comments"
 
 
 def _placement(given: Json, comments: dict[int, Json]) -> Json:
@@ -130,7 +133,7 @@ def _pull_path(call: Call, pull: PullRequest) -> str:
     return f"/repositories/{full_name}/pullrequests/{pull.document['id']}"
 
 
-@routes.add("POST", f"{PULL_REQUEST}/comments", **PULL_SCOPES)
+@routes.add("POST", f"{PULL_REQUEST.template}/comments", **PULL_SCOPES)
 def create_pull_comment(call: Call) -> Reply:
     """Comment on a pull request, in general, on a line, or in reply."""
     pull, user = pull_request_of(call), acting_user(call)
@@ -203,7 +206,7 @@ def reopen(call: Call) -> Reply:
     return Reply(204)
 
 
-@routes.add("POST", f"{PULL_REQUEST}/tasks", **PULL_SCOPES)
+@routes.add("POST", f"{PULL_REQUEST.template}/tasks", **PULL_SCOPES)
 def create_task(call: Call) -> Reply:
     """Add a task, on its own or below a comment."""
     pull, user = pull_request_of(call), acting_user(call)
@@ -242,7 +245,7 @@ def _task_in(call: Call, pull: PullRequest) -> Json:
     return found
 
 
-@routes.add("PUT", f"{PULL_REQUEST}/tasks/{{task_id}}", **PULL_SCOPES)
+@routes.add("PUT", f"{PULL_REQUEST.template}/tasks/{{task_id}}", **PULL_SCOPES)
 def update_task(call: Call) -> Json:
     """Change the text of a task, resolve it, or open it again."""
     pull = pull_request_of(call)
@@ -266,7 +269,7 @@ def update_task(call: Call) -> Json:
     return task
 
 
-@routes.add("DELETE", f"{PULL_REQUEST}/tasks/{{task_id}}", **PULL_SCOPES)
+@routes.add("DELETE", f"{PULL_REQUEST.template}/tasks/{{task_id}}", **PULL_SCOPES)
 def delete_task(call: Call) -> Reply:
     """Delete a task; nothing of it stays."""
     pull = pull_request_of(call)
@@ -318,7 +321,7 @@ def delete_commit_comment(call: Call) -> Reply:
     return Reply(204)
 
 
-@routes.add("POST", f"{ISSUE}/comments", **ISSUE_WRITE)
+@routes.add("POST", f"{ISSUE.template}/comments", **ISSUE_WRITE)
 def create_issue_comment(call: Call) -> Reply:
     """Comment on an issue."""
     issue, user = issue_of(call), acting_user(call)
@@ -339,13 +342,13 @@ def create_issue_comment(call: Call) -> Reply:
     return _created(comment)
 
 
-@routes.add("PUT", f"{ISSUE}/comments/{{comment_id}}", **ISSUE_WRITE)
+@routes.add("PUT", f"{ISSUE.template}/comments/{{comment_id}}", **ISSUE_WRITE)
 def update_issue_comment(call: Call) -> Json:
     """Change the text of a comment on an issue."""
     return _change_text(call, _comment_in(call, issue_of(call).comments))
 
 
-@routes.add("DELETE", f"{ISSUE}/comments/{{comment_id}}", **ISSUE_DELETE_COMMENT)
+@routes.add("DELETE", f"{ISSUE.template}/comments/{{comment_id}}", **ISSUE_DELETE_COMMENT)
 def delete_issue_comment(call: Call) -> Reply:
     """Delete a comment on an issue."""
     issue = issue_of(call)

@@ -13,7 +13,7 @@ from typing import Any
 
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
-from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
+from bitbucket_fdw.emulator.levels import COMMIT, REPOSITORY
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Commit, Repository
 from bitbucket_fdw.emulator.writes import graph
@@ -47,7 +47,7 @@ _REF_NAME = r"(?!/)(?!.*(//|\.\.|@\{|\.lock$|/$|\.$))[^\x00-\x20~^:?*\[\\\x7f]+"
 _REF_FIELDS = {"name": Rule(required=True, pattern=_REF_NAME), "target.hash": Rule(required=True)}
 
 
-@routes.add("POST", f"{REPOSITORY}/commit/{{commit}}/statuses/build", **STATUS_SCOPES)
+@routes.add("POST", f"{COMMIT.template}/statuses/build", **STATUS_SCOPES)
 def create_status(call: Call) -> Reply:
     """Set a build status; one with the same key is replaced."""
     repository = call.repository("write")
@@ -70,7 +70,7 @@ def create_status(call: Call) -> Reply:
     return Reply(201, status, {"Location": status["links"]["self"]["href"]})
 
 
-@routes.add("PUT", f"{REPOSITORY}/commit/{{commit}}/statuses/build/{{key}}", **STATUS_SCOPES)
+@routes.add("PUT", f"{COMMIT.template}/statuses/build/{{key}}", **STATUS_SCOPES)
 def update_status(call: Call) -> Json:
     """Change a build status; its key stays."""
     commit = call.commit(call.repository("write"), call.path["commit"])
@@ -101,7 +101,7 @@ def _fresh_name(given: Json, refs: dict[str, Json], what: str) -> str:
     return name
 
 
-@routes.add("POST", f"{REPOSITORY}/refs/branches", **REF_WRITE)
+@routes.add("POST", f"{REPOSITORY.template}/refs/branches", **REF_WRITE)
 def create_branch(call: Call) -> Reply:
     """Create a branch."""
     repository = call.repository("write")
@@ -113,7 +113,7 @@ def create_branch(call: Call) -> Reply:
     return Reply(201, branch, {"Location": branch["links"]["self"]["href"]})
 
 
-@routes.add("DELETE", f"{REPOSITORY}/refs/branches/{{name:path}}", **REF_DELETE)
+@routes.add("DELETE", f"{REPOSITORY.template}/refs/branches/{{name:path}}", **REF_DELETE)
 def delete_branch(call: Call) -> Reply:
     """Delete a branch; its commits stay."""
     repository, name = call.repository("write"), call.path["name"]
@@ -125,7 +125,7 @@ def delete_branch(call: Call) -> Reply:
     return Reply(204)
 
 
-@routes.add("POST", f"{REPOSITORY}/refs/tags", **REF_WRITE)
+@routes.add("POST", f"{REPOSITORY.template}/refs/tags", **REF_WRITE)
 def create_tag(call: Call) -> Reply:
     """Create an annotated tag."""
     repository, tagger = call.repository("write"), acting_user(call)
@@ -146,7 +146,7 @@ def create_tag(call: Call) -> Reply:
     return Reply(201, tag, {"Location": tag["links"]["self"]["href"]})
 
 
-@routes.add("DELETE", f"{REPOSITORY}/refs/tags/{{name:path}}", **REF_DELETE)
+@routes.add("DELETE", f"{REPOSITORY.template}/refs/tags/{{name:path}}", **REF_DELETE)
 def delete_tag(call: Call) -> Reply:
     """Delete a tag."""
     repository, name = call.repository("write"), call.path["name"]

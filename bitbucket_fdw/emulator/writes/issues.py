@@ -12,8 +12,8 @@ from typing import Any
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, error
-from bitbucket_fdw.emulator.filters import KINDS, PRIORITIES, STATES
-from bitbucket_fdw.emulator.reads.issues import ISSUE, ISSUES, issue_of, tracker
+from bitbucket_fdw.emulator.levels import ISSUE, REPOSITORY, issue_of, tracker
+from bitbucket_fdw.emulator.resources.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Issue, Repository
 from bitbucket_fdw.emulator.writes.accounts import acting_user, member
@@ -21,6 +21,8 @@ from bitbucket_fdw.emulator.writes.bodies import Rule, read
 from bitbucket_fdw.emulator.writes.comments import ISSUE_WRITE
 
 routes = Routes()
+
+ISSUES = f"{REPOSITORY.template}/issues"
 
 DELETE: dict[str, Any] = {**ISSUE_WRITE, "new": "delete:issue"}
 
@@ -98,7 +100,7 @@ def create(call: Call) -> Reply:
     return Reply(201, document, {"Location": document["links"]["self"]["href"]})
 
 
-@routes.add("PUT", ISSUE, **ISSUE_WRITE)
+@routes.add("PUT", ISSUE.template, **ISSUE_WRITE)
 def update(call: Call) -> Json:
     """Change an issue; fields that are not there stay as they are."""
     issue = issue_of(call)
@@ -111,7 +113,7 @@ def update(call: Call) -> Json:
     return issue.document
 
 
-@routes.add("DELETE", ISSUE, **DELETE)
+@routes.add("DELETE", ISSUE.template, **DELETE)
 def delete(call: Call) -> Reply:
     """Delete an issue with its comments."""
     issue = issue_of(call)

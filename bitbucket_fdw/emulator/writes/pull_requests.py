@@ -19,12 +19,8 @@ from typing import Any
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.documents import MERGE_STRATEGIES, pull_request_update, rendered
 from bitbucket_fdw.emulator.errors import ApiError, Json, Reply, bad_request, error, not_found
-from bitbucket_fdw.emulator.levels import pull_request_of
-from bitbucket_fdw.emulator.reads.pull_requests import (
-    PULL_REQUEST,
-    PULL_REQUESTS,
-)
-from bitbucket_fdw.emulator.reads.pull_requests import READ as READ_SCOPES
+from bitbucket_fdw.emulator.levels import PULL_REQUEST, REPOSITORY, pull_request_of
+from bitbucket_fdw.emulator.resources.pull_requests import READ as READ_SCOPES
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Commit, PullRequest, Repository
 from bitbucket_fdw.emulator.writes import graph
@@ -100,7 +96,7 @@ def _destination(repository: Repository, given: Json) -> tuple[str, Commit]:
     return name, repository.commits[branch["target"]["hash"]]
 
 
-@routes.add("POST", PULL_REQUESTS, **WRITE)
+@routes.add("POST", f"{REPOSITORY.template}/pullrequests", **WRITE)
 def create(call: Call) -> Reply:
     """Open a pull request, or overwrite the open one between the same two branches."""
     repository = call.repository("write")
@@ -214,7 +210,7 @@ def _record(call: Call, pull: PullRequest, author: Json, before: Json) -> None:
     pull.activity.insert(0, {"pull_request": about, "update": update})
 
 
-@routes.add("PUT", PULL_REQUEST, **WRITE)
+@routes.add("PUT", PULL_REQUEST.template, **WRITE)
 def update(call: Call) -> Json:
     """Change an open pull request; fields that are not there stay as they are."""
     pull, repository = _open_one(call), call.repository()
@@ -251,7 +247,7 @@ def update(call: Call) -> Json:
     return pull.document
 
 
-@routes.add("POST", f"{PULL_REQUEST}/merge", **WRITE, parameters=("async",))
+@routes.add("POST", f"{PULL_REQUEST.template}/merge", **WRITE, parameters=("async",))
 def merge(call: Call) -> Reply:
     """Merge. With ``async=true``, or when a fault makes it slow, 202 and an address to poll."""
     pull, repository = _open_one(call), call.repository()
@@ -310,7 +306,7 @@ def _close(call: Call, pull: PullRequest, state: str, actor: Json) -> None:
     _record(call, pull, actor, before)
 
 
-@routes.add("GET", f"{PULL_REQUEST}/merge/task-status/{{task_id}}", **READ_SCOPES)
+@routes.add("GET", f"{PULL_REQUEST.template}/merge/task-status/{{task_id}}", **READ_SCOPES)
 def merge_status(call: Call) -> Json:
     """How far a merge is: pending at the first look, done at the second."""
     pull, task = pull_request_of(call), call.path["task_id"]
@@ -327,7 +323,7 @@ def merge_status(call: Call) -> Json:
     return {"task_status": "SUCCESS", "links": links, "merge_result": pull.document}
 
 
-@routes.add("POST", f"{PULL_REQUEST}/decline", **WRITE)
+@routes.add("POST", f"{PULL_REQUEST.template}/decline", **WRITE)
 def decline(call: Call) -> Json:
     """Decline; a message becomes the reason."""
     pull = _open_one(call)
@@ -371,25 +367,25 @@ def _withdraw(call: Call, state: str) -> Reply:
     raise not_found("You have not given this verdict on this pull request.")
 
 
-@routes.add("POST", f"{PULL_REQUEST}/approve", **WRITE)
+@routes.add("POST", f"{PULL_REQUEST.template}/approve", **WRITE)
 def approve(call: Call) -> Json:
     """Approve as the caller."""
     return _set_state(call, "approved")
 
 
-@routes.add("DELETE", f"{PULL_REQUEST}/approve", **WITHDRAW)
+@routes.add("DELETE", f"{PULL_REQUEST.template}/approve", **WITHDRAW)
 def unapprove(call: Call) -> Reply:
     """Withdraw the caller's approval."""
     return _withdraw(call, "approved")
 
 
-@routes.add("POST", f"{PULL_REQUEST}/request-changes", **WRITE)
+@routes.add("POST", f"{PULL_REQUEST.template}/request-changes", **WRITE)
 def request_changes(call: Call) -> Json:
     """Request changes as the caller."""
     return _set_state(call, "changes_requested")
 
 
-@routes.add("DELETE", f"{PULL_REQUEST}/request-changes", **WITHDRAW)
+@routes.add("DELETE", f"{PULL_REQUEST.template}/request-changes", **WITHDRAW)
 def unrequest_changes(call: Call) -> Reply:
     """Withdraw the caller's request for changes."""
     return _withdraw(call, "changes_requested")

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.errors import Json, Reply, error, not_found, repository_not_found
-from bitbucket_fdw.emulator.reads.repositories import REPOSITORY
+from bitbucket_fdw.emulator.levels import REPOSITORY
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Repository, Workspace
 from bitbucket_fdw.emulator.writes.bodies import Rule, read
@@ -170,7 +170,7 @@ def _project_of(call: Call, workspace: Workspace, key: str | None) -> Json:
     return call.store.documents.project_reference(found)
 
 
-@routes.add("POST", REPOSITORY, **REPOSITORY_WRITE)
+@routes.add("POST", REPOSITORY.template, **REPOSITORY_WRITE)
 def create_repository(call: Call) -> Reply:
     """Create a repository, empty; answers 200 (stated)."""
     workspace, slug = _administered(call), call.path["repo_slug"]
@@ -205,7 +205,7 @@ def create_repository(call: Call) -> Reply:
     return Reply(200, document)
 
 
-@routes.add("PUT", REPOSITORY, **REPOSITORY_WRITE)
+@routes.add("PUT", REPOSITORY.template, **REPOSITORY_WRITE)
 def update_repository(call: Call) -> Json:
     """Change a repository."""
     repository = call.repository("admin")
@@ -227,7 +227,7 @@ def update_repository(call: Call) -> Json:
     return document
 
 
-@routes.add("DELETE", REPOSITORY, **REPOSITORY_DELETE, parameters=("redirect_to",))
+@routes.add("DELETE", REPOSITORY.template, **REPOSITORY_DELETE, parameters=("redirect_to",))
 def delete_repository(call: Call) -> Reply:
     """Delete a repository; its forks stay, without a parent."""
     repository = call.repository("admin")

@@ -1,0 +1,95 @@
+"""Workspaces, their members and their projects."""
+
+from __future__ import annotations
+
+from bitbucket_fdw.emulator import bbql
+from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.endpoints import Listing
+from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found
+from bitbucket_fdw.emulator.filters import account, fields
+from bitbucket_fdw.emulator.levels import OWN_WORKSPACE, STORE, WORKSPACE
+from bitbucket_fdw.emulator.resource import Item, Resource
+from bitbucket_fdw.emulator.store import Workspace
+
+_MOST_EMAILS = 90
+
+# Their listing was removed on 2026-04-14.
+WORKSPACES = Resource(
+    "workspaces",
+    STORE,
+    "/workspaces",
+    new="read:workspace",
+    listing=None,
+    item=WORKSPACE,
+    kept=lambda store: store.workspaces,
+    noted=lambda workspace: {"workspace": workspace.slug},
+)
+
+
+def _members(call: Call, workspace: Workspace) -> list[Json]:
+    """The members. E-mail addresses show only when asked for by ``user.email IN (...)``, at most
+    90 of them, and to administrators and workspace tokens only (stated)."""
+    if "user.email" not in (call.one("q") or ""):
+        return list(workspace.members.values())
+    query = bbql.parse(call.one("q") or "")
+    if not isinstance(query, bbql.Condition) or query.operator != "in":
+        raise bad_request("user.email can only be used on its own and with IN")
+    if len(query.literals) > _MOST_EMAILS:
+        raise bad_request(f"At most {_MOST_EMAILS} e-mail addresses can be given")
+    token = call.credential.kind == "workspace_access_token"
+    if not token and call.credential.user not in workspace.administrators:
+        raise error(403, "Only administrators may filter on user.email")
+    return [
+        {**membership, "user": {**membership["user"], "email": workspace.emails[nickname]}}
+        for nickname, membership in workspace.members.items()
+    ]
+
+
+def _member(workspace: Workspace, key: str) -> Json:
+    name = "uuid" if key.startswith("{") else "account_id"
+    for membership in workspace.members.values():
+        if membership["user"][name] == key:
+            return membership
+    raise not_found(f"{key} is not a member of workspace {workspace.slug}")
+
+
+MEMBERS = Resource(
+    "workspace_members",
+    OWN_WORKSPACE,
+    "/members",
+    classic="account",
+    new="read:workspace",
+    public=False,
+    listing=Listing(
+        filters={**account("user"), **fields("text", "user.email", sortable=False)},
+    ),
+    item=Item("user.account_id", not_found, variable="member", find=_member),
+    kept=lambda workspace: workspace.members,
+    rows=_members,
+)
+
+
+def _sees(call: Call, project: Json) -> bool:
+    """Whether a project is public, or of a workspace that the caller belongs to."""
+    workspace = call.workspace()
+    inside = workspace.slug == call.credential.workspace
+    return inside or call.credential.user in workspace.members or not project["is_private"]
+
+
+_PROJECT = {**fields("text", "name"), **fields("datetime", "created_on updated_on")}
+
+PROJECTS = Resource(
+    "projects",
+    WORKSPACE,
+    "/projects",
+    classic="project",
+    new="read:project",
+    listing=Listing(filters=_PROJECT, sorts=_PROJECT),
+    item=Item(
+        "key", lambda key: not_found(f"Project {key} does not exist"), variable="project_key"
+    ),
+    kept=lambda workspace: workspace.projects,
+    visible=_sees,
+)
+
+RESOURCES = (WORKSPACES, MEMBERS, PROJECTS)
