@@ -25,8 +25,8 @@ from ..tables.addresses import path_text
 from ..tables.endpoints import SLUGS
 from ..tables.repositories import Repositories
 from .counting import CountStream
-from .left_out import LeftOut
 from .observations import Observed
+from .omissions import Omissions
 from .reachability import Reachability
 from .streams import CollectionStream, ItemStream, Place, Requests, Row, Stream, carried_value
 
@@ -50,7 +50,7 @@ class Execution:
         client: Client,
         scan: ScanContext,
         observed: Observed,
-        left_out: LeftOut | None = None,
+        omissions: Omissions | None = None,
         strict: bool = False,
         may_stop: bool = False,
         doubt: Callable[[str], None] = lambda _: None,
@@ -58,7 +58,7 @@ class Execution:
         """Take where to go on, and what to tell of rows that are left out.
 
         :param observed: what earlier reads have shown, which is added to.
-        :param left_out: told what there are no rows of.
+        :param omissions: told what there are no rows of.
         :param strict: whether a spanning table fails with a repository that refuses; it always
             does where nobody is told.
         :param may_stop: whether rows may be left unread, though no limit is given.
@@ -66,10 +66,10 @@ class Execution:
         """
         self._may_stop = may_stop
         self._requests = Requests(
-            client, scan, observed, left_out or LeftOut(), strict or left_out is None, doubt
+            client, scan, observed, omissions or Omissions(), strict or omissions is None, doubt
         )
         # What a change has to know of is not left out, listed or not.
-        self._proves = left_out is not None
+        self._proves = omissions is not None
         self._reach = Reachability(self._requests)
 
     def rows(self, planned: Plan) -> Iterator[Row]:

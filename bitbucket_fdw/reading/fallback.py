@@ -17,8 +17,8 @@ from ..pushdown import Refusals, Request, plan
 from ..pushdown.plan import Plan
 from ..tables.columns import Filter
 from .execution import Execution
-from .left_out import LeftOut
 from .observations import Observed
+from .omissions import Omissions
 from .streams import ListingRefused, Row
 
 # "does not support filtering" is Bitbucket's own wording; of the others not much is known.
@@ -30,7 +30,7 @@ class Reader:
     """Plans a request and runs the plan, without what Bitbucket refuses in its course.
 
     :param warn: told what was refused.
-    :param left_out: told what there are no rows of.
+    :param omissions: told what there are no rows of.
     :param strict: whether a spanning table fails with a repository that refuses.
     :param may_stop: whether rows may be left unread, though no limit is given.
     :param doubt: told of answers that may not be all there is.
@@ -42,13 +42,13 @@ class Reader:
         scan: ScanContext,
         observed: Observed,
         warn: Callable[[str], None],
-        left_out: LeftOut,
+        omissions: Omissions,
         strict: bool,
         may_stop: bool,
         doubt: Callable[[str], None],
     ) -> None:
         self._refusals = observed.refusals
-        self._execution = Execution(client, scan, observed, left_out, strict, may_stop, doubt)
+        self._execution = Execution(client, scan, observed, omissions, strict, may_stop, doubt)
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:

@@ -21,7 +21,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..api import Clock
 from ..errors import Forbidden, Gone, NotFound, RequestError
 from ..pushdown.plan import Query
 from ..tables.addresses import fill
@@ -30,7 +29,8 @@ from ..tables.endpoints import SLUGS, Item, path_parameters
 from ..tables.json_readers import BadValue
 from ..tables.json_values import extractor
 from ..tables.table import Table
-from .left_out import Fact, LeftOut
+from .omissions import Omission, Omissions
+from .presence import Presence
 
 Parameters = dict[str, str]
 
@@ -40,59 +40,6 @@ REFUSALS = (Forbidden, NotFound, Gone)
 _UUID = re.compile(r"\{.*\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class Known:
-    """What a session has seen to be there: of one client, since others may see other things."""
-
-    MOST = 10_000
-    MOST_COMMITS = 50_000
-    MINUTE = 60.0
-    SECONDS = 600.0
-    """How long an answer is believed: a session may last for days."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._answering: dict[str, float] = {}
-        self._spelled: dict[str, tuple[float, str]] = {}
-        self._reached: set[tuple[str, str]] = set()
-        self._reached_since = 0.0
-
-    def answers(self, path: str) -> bool:
-        """Whether a listing is known to be there."""
-        return self._clock.now() - self._answering.get(path, -self.SECONDS) < self.SECONDS
-
-    def note(self, path: str) -> None:
-        """A listing, or an item of it, has answered."""
-        if len(self._answering) >= self.MOST:
-            self._answering.clear()
-        self._answering[path] = self._clock.now()
-
-    def forget(self, path: str) -> None:
-        """A listing has refused."""
-        self._answering.pop(path, None)
-
-    def spelling(self, path: str) -> str | None:
-        """How Bitbucket spells the key of an item, if it was asked."""
-        since, spelled = self._spelled.get(path, (-self.SECONDS, None))
-        return spelled if self._clock.now() - since < self.SECONDS else None
-
-    def note_spelling(self, path: str, spelled: str) -> None:
-        if len(self._spelled) >= self.MOST:
-            self._spelled.clear()
-        self._spelled[path] = (self._clock.now(), spelled)
-
-    def is_reached(self, log: str, digest: str) -> bool:
-        """Whether a commit was in a listing a short while ago."""
-        if self._clock.now() - self._reached_since > self.MINUTE:
-            self._reached.clear()
-        return (log, digest) in self._reached
-
-    def note_reached(self, log: str, digest: str) -> None:
-        if not self._reached or len(self._reached) >= self.MOST_COMMITS:
-            self._reached.clear()
-            self._reached_since = self._clock.now()
-        self._reached.add((log, digest))
-
-
 class Absence:
     """Judges refusals for one table's scan.
 
@@ -100,7 +47,7 @@ class Absence:
     :param bound: path parameters that the table's options fix.
     :param ask: gets a path, after its template, with a query; the answer's JSON.
     :param known: what the session has seen to be there.
-    :param left_out: is told what rows are left out for.
+    :param omissions: is told what rows are left out for.
     :param strict: whether a repository that refuses is an error in a spanning table as well.
 
     The methods return where there are no rows, and raise the error otherwise. ``parameters`` are
@@ -110,13 +57,13 @@ class Absence:
     def __init__(
         self,
         ask: Callable[[str, str, Query], Any],
-        known: Known,
-        left_out: LeftOut,
+        known: Presence,
+        omissions: Omissions,
         strict: bool,
     ) -> None:
         self._ask = ask
         self.known = known
-        self._left_out = left_out
+        self._omissions = omissions
         self._strict = strict
         self.reader = ""
         self.bound: frozenset[str] = frozenset()
@@ -147,7 +94,7 @@ class Absence:
         if table.feature is not None:
             slug = _slug(path, parameters)
             why = table.removed or error.detail or f"{error.message}."
-            self._left_out.add(self.reader, Fact("off", table.feature, slug, why))
+            self._omissions.add(self.reader, Omission("off", table.feature, slug, why))
             return None
         return self._denied(error, path, parameters)
 
@@ -174,7 +121,7 @@ class Absence:
             return self.listing(refused, table, parameters)
         if leads and item.parameter in SLUGS:
             slug = _slug(item.path, parameters)
-            self._left_out.add(self.reader, Fact("missing", item.parameter, slug))
+            self._omissions.add(self.reader, Omission("missing", item.parameter, slug))
         return None
 
     def spelling(self, table: type[Table], parameter: str, parameters: Parameters) -> str | None:
@@ -202,11 +149,11 @@ class Absence:
 
     def respelled(self, what: str, given: str, spelled: str) -> None:
         """Let it be known that a query spells a name otherwise than Bitbucket does."""
-        self._left_out.add(self.reader, Fact("respelled", what, given, spelled))
+        self._omissions.add(self.reader, Omission("respelled", what, given, spelled))
 
     def unlisted(self, digest: str) -> None:
         """Let it be known that a commit is there, and in no listing."""
-        self._left_out.add(self.reader, Fact("unlisted", "commit", digest))
+        self._omissions.add(self.reader, Omission("unlisted", "commit", digest))
 
     def _look_up(
         self,
@@ -242,7 +189,9 @@ class Absence:
         if self._strict or of_credential or not slugs or slugs[-1] in self.bound:
             raise error
         why = f"{error.message}. {error.detail or ''}".strip()
-        self._left_out.add(self.reader, Fact("denied", slugs[-1], _slug(template, parameters), why))
+        self._omissions.add(
+            self.reader, Omission("denied", slugs[-1], _slug(template, parameters), why)
+        )
 
 
 def _value(column: Column, item: Any) -> Any:

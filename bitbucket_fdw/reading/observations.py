@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..api import Client, Clock
 from ..pushdown.request import Refusals
-from .not_found import Known
+from .presence import Presence
 from .sizes import Sizes
 
 
@@ -35,7 +35,7 @@ class Observed:
     def __init__(self, refusals: ApiRefusals, clock: Clock) -> None:
         self.refusals = refusals
         self.sizes = Sizes()
-        self.known = Known(clock)
+        self.known = Presence(clock)
 
     @property
     def refused(self) -> Refusals:

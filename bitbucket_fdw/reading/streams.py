@@ -29,9 +29,9 @@ from ..tables.addresses import fill
 from ..tables.endpoints import Paging
 from ..tables.table import Table
 from .items import Items
-from .left_out import LeftOut
 from .not_found import REFUSALS, Absence
 from .observations import Observed
+from .omissions import Omissions
 
 Row = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Requests:
     """The requests of one scan, made on worker threads.
 
     :param observed: what earlier reads have shown, which is added to.
-    :param left_out: told of what there are no rows of.
+    :param omissions: told of what there are no rows of.
     :param strict: whether a spanning table fails with a repository that refuses.
     :param doubt: told of answers that may not be all there is.
     """
@@ -58,7 +58,7 @@ class Requests:
         client: Client,
         scan: ScanContext,
         observed: Observed,
-        left_out: LeftOut,
+        omissions: Omissions,
         strict: bool,
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -66,7 +66,7 @@ class Requests:
         self._scan = scan
         self._sizes = observed.sizes
         self.doubt = doubt
-        self.absence = Absence(self.ask, observed.known, left_out, strict)
+        self.absence = Absence(self.ask, observed.known, omissions, strict)
 
     @property
     def concurrency(self) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from ..api import Clients, KeptAnswers
 from ..postgres.statement_text import PerStatement
-from ..reading.left_out import Fact, LeftOut
 from ..reading.observations import Observations
+from ..reading.omissions import Omission, Omissions
 from ..writing.journal import Journal
 from ..writing.open_scans import OpenScans
 
@@ -29,7 +29,7 @@ class BackendState:
         wait to be told, and whatever is shared with other backends.
 
     ``observations`` is what reads have shown. ``journal`` has the writes of the transaction,
-    ``open_scans`` the scans that have not ended. ``left_out`` is what rows were left out for since
+    ``open_scans`` the scans that have not ended. ``omissions`` is what rows were left out for since
     it was last told, ``told`` what the present statement has told of it. ``kept_answers`` are those
     of the present statement.
     """
@@ -39,8 +39,8 @@ class BackendState:
         self.observations = Observations()
         self.journal = Journal()
         self.open_scans = OpenScans()
-        self.left_out = LeftOut()
-        self.told: PerStatement[set[Fact]] = PerStatement(set)
+        self.omissions = Omissions()
+        self.told: PerStatement[set[Omission]] = PerStatement(set)
         self.kept_answers = PerStatement(
             lambda: KeptAnswers(self.clients.shared.writes, _STALE_AFTER)
         )

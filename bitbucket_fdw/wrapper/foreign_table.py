@@ -185,7 +185,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 scan,
                 self.observed,
                 warn,
-                STATE.left_out,
+                STATE.omissions,
                 self._strict,
                 HOST.may_stop_early(may_stop, quals, columns),
                 self._warn_of_doubt,
@@ -373,7 +373,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     def rollback(self) -> None:
         self._rolling_back = False
-        STATE.left_out.forget()
+        STATE.omissions.forget()
         enter_transaction()
         tell(STATE.journal.rollback(1))
         self._modifier.statements.rolled_back(1)

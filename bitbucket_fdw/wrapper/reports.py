@@ -15,7 +15,7 @@ from ..errors import BitbucketError
 from ..plain_text import visible
 from ..postgres import statement_text
 from ..postgres.encoding import sayable
-from ..writing.journal import Aftermath
+from ..writing.journal import RollbackOutcome
 from .backend_state import STATE
 from .hints import advised
 
@@ -105,11 +105,11 @@ def enter_transaction() -> None:
 
 def tell_left_out() -> None:
     """Tell what rows were left out for: each thing once in a statement, and all at once."""
-    for told in STATE.left_out.take(STATE.told.current()):
+    for told in STATE.omissions.take(STATE.told.current()):
         _say(INFO if told.mild else WARNING, told.message, told.detail, told.hint)
 
 
-def tell(aftermath: Aftermath) -> None:
+def tell(aftermath: RollbackOutcome) -> None:
     """Warn of changes that a rollback could not take back."""
     if aftermath.message:
         warn(aftermath.message, aftermath.detail)

@@ -35,7 +35,7 @@ class Interrupts(Protocol):
         """By a cancel alone: changes are still taken back when a session ends."""
 
 
-class Lookups:
+class CurrentRows:
     """Reads rows of one foreign table, and sends what changes them.
 
     Nothing comes from the cache. What is read or sent to take something back can be cancelled, but

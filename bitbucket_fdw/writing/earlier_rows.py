@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Key = tuple[str, ...]
 
 
-class Earlier:
+class EarlierRows:
     """What one statement has changed at Bitbucket so far, of one foreign table.
 
     :param key: a row's primary key as text.

@@ -24,7 +24,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Sent:
+class SendOutcome:
     """What became of a request.
 
     :param row: the row, or the part of it, that Bitbucket shows now.
@@ -49,7 +49,7 @@ class Sender(Protocol):
         Rows of two places are different ones, whatever their keys.
         """
 
-    def send(self, request: WriteRequest, waited: bool) -> Sent:
+    def send(self, request: WriteRequest, waited: bool) -> SendOutcome:
         """Send it; raises a :class:`BitbucketError`, ``unsettled`` if it may have been applied.
 
         :param waited: it waited for COMMIT.
@@ -60,7 +60,7 @@ class Sender(Protocol):
 
 
 @dataclass
-class Entry:
+class SentRequest:
     """A request that was sent.
 
     ``known`` is whether its outcome is; ``label`` says what it did, for messages.
@@ -82,7 +82,7 @@ class Entry:
 
 
 @dataclass
-class Pending:
+class WaitingRequest:
     """A request that waits for COMMIT; ``number`` counts all that ever did."""
 
     request: WriteRequest
@@ -92,7 +92,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Aftermath:
+class RollbackOutcome:
     """What is to be said after a rollback: entries taken back, and those that stay, in order."""
 
     undone: tuple[str, ...]
@@ -118,11 +118,11 @@ class Journal:
     """The backend's writes of the current transaction."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self._queue: list[Pending] = []
-        self._queued_by_key: dict[Key, list[Pending]] = {}
+        self._entries: list[SentRequest] = []
+        self._queue: list[WaitingRequest] = []
+        self._queued_by_key: dict[Key, list[WaitingRequest]] = {}
         self.position = 0  # how many requests have ever waited
-        self._failing: Entry | None = None
+        self._failing: SentRequest | None = None
         self._transaction = 0
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ class Journal:
 
         The entry is made first, so that a cancelled request is not forgotten.
         """
-        entry = Entry(request, sender, level, undo_wanted, label=str(request))
+        entry = SentRequest(request, sender, level, undo_wanted, label=str(request))
         self._entries.append(entry)
         self._failing = entry
         try:
@@ -177,7 +177,7 @@ class Journal:
     def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
         """Keep for COMMIT."""
         self.position += 1
-        self._keep(Pending(request, sender, level, self.position))
+        self._keep(WaitingRequest(request, sender, level, self.position))
 
     def waits(self, place: Place) -> bool:
         """Whether anything waits for COMMIT there."""
@@ -207,12 +207,12 @@ class Journal:
             if until is None or pending.number <= until:
                 yield pending.request
 
-    def _keep(self, pending: Pending) -> None:
+    def _keep(self, pending: WaitingRequest) -> None:
         self._queue.append(pending)
         key = _key(pending.sender.place, pending.request)
         self._queued_by_key.setdefault(key, []).append(pending)
 
-    def _keep_queued(self, queue: list[Pending]) -> None:
+    def _keep_queued(self, queue: list[WaitingRequest]) -> None:
         self._queue, self._queued_by_key = [], {}
         for pending in queue:
             self._keep(pending)
@@ -257,7 +257,7 @@ class Journal:
         for pending in self._queue:
             pending.level = min(pending.level, level - 1)
 
-    def rollback(self, level: int) -> Aftermath:
+    def rollback(self, level: int) -> RollbackOutcome:
         """Forget what waits and take back what can be, from ``level`` inwards."""
         self._keep_queued([pending for pending in self._queue if pending.level < level])
         lost = [entry for entry in self._entries if entry.level >= level]
@@ -266,7 +266,7 @@ class Journal:
         return _taken_back(lost)
 
 
-def _taken_back(lost: list[Entry]) -> Aftermath:
+def _taken_back(lost: list[SentRequest]) -> RollbackOutcome:
     """Undo from the last to the first what is to be undone."""
     outcomes: dict[int, str | None] = {}  # why each stays; None: it does not
     deleted: dict[Key, list[int]] = {}  # rows that stay deleted, and what led there
@@ -292,13 +292,13 @@ def _taken_back(lost: list[Entry]) -> Aftermath:
         if entry.request.verb == "DELETE" and not back:
             deleted[entry.key] = [n]
     labels = [(entry.label, outcomes[n]) for n, entry in enumerate(lost)]
-    return Aftermath(
+    return RollbackOutcome(
         tuple(label for label, why in labels if why is None),
         tuple(f"{label} ({why})" if why else label for label, why in labels if why is not None),
     )
 
 
-def _short_lived(lost: list[Entry]) -> set[int]:
+def _short_lived(lost: list[SentRequest]) -> set[int]:
     """Which entries delete a row that an earlier one inserted: it need not be made again."""
     inserted: set[Key] = set()
     found = set()
@@ -313,7 +313,7 @@ def _short_lived(lost: list[Entry]) -> set[int]:
     return found
 
 
-def _why_it_stays(entry: Entry) -> str | None:
+def _why_it_stays(entry: SentRequest) -> str | None:
     """Why nothing can be done about it; ``None`` if it is to be taken back."""
     if not entry.known:
         return _UNKNOWN
@@ -325,7 +325,7 @@ def _why_it_stays(entry: Entry) -> str | None:
 _UNKNOWN = "it is not known whether it was applied"
 
 
-def _take_back(entry: Entry, given_up: str | None) -> tuple[bool, str | None, str | None]:
+def _take_back(entry: SentRequest, given_up: str | None) -> tuple[bool, str | None, str | None]:
     """Undo one request.
 
     :param given_up: why it is not even tried.
@@ -363,12 +363,12 @@ def _label(request: WriteRequest, row: dict[str, Any]) -> str:
     return f"{request} ({made})" if request.verb == "INSERT" and made else str(request)
 
 
-def _numbered(entries: Iterable[Entry], separator: str) -> str:
+def _numbered(entries: Iterable[SentRequest], separator: str) -> str:
     doubts = (f"{e.label} ({_UNKNOWN})" if not e.known else e.label for e in entries)
     return separator.join(f"{n}. {text}" for n, text in enumerate(doubts, 1))
 
 
-def _progress(number: int, count: int, aftermath: Aftermath) -> str:
+def _progress(number: int, count: int, aftermath: RollbackOutcome) -> str:
     said = f"It was change {number} of {count} sent at COMMIT"
     if number == 1 and not aftermath.stays:
         return f"{said}."

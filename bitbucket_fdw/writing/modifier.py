@@ -20,17 +20,17 @@ from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..reading.observations import Observed
 from ..tables.columns import Column
 from ..tables.table import Table
+from .change_sender import ChangeSender, Warn
 from .changed_columns import changed as changes
-from .current_rows import Interrupts, Lookups
-from .earlier_rows import Earlier
-from .journal import Journal, Sent
+from .current_rows import CurrentRows, Interrupts
+from .earlier_rows import EarlierRows
+from .journal import Journal, SendOutcome
 from .open_scans import OpenScans
-from .own_rows import Verdicts
+from .own_rows import OwnRows
 from .requests import WriteRequest, delete, insert, require, update, verbs
-from .sending import Sending, Warn
-from .statement_rows import SeenRow, Statement, Statements
+from .statement_rows import Statement, StatementRow, Statements
 from .uniqueness import not_overwriting
-from .waiting_rows import Waiting
+from .waiting_rows import WaitingRows
 
 Row = dict[str, Any]
 Rows = Callable[[Iterator[Row]], Iterator[Row]]
@@ -98,13 +98,15 @@ class Modifier:
         self._open_scans = open_scans
         self._mode = mode
         self._undo_wanted = undo_wanted
-        self._lookups = Lookups(binding, client, observed, interrupts)
-        self._verdicts: Verdicts | None = None
+        self._current_rows = CurrentRows(binding, client, observed, interrupts)
+        self._own_rows: OwnRows | None = None
         if self._table.writes.own:
-            self._verdicts = Verdicts(self._lookups)
-        self._sending = Sending(self._lookups, self._verdicts, patience, warn)
+            self._own_rows = OwnRows(self._current_rows)
+        self._change_sender = ChangeSender(self._current_rows, self._own_rows, patience, warn)
         self.statements = Statements(self._table)
-        self.waiting = Waiting(self._table, journal, self.place, self._lookups.bound_values())
+        self.waiting_rows = WaitingRows(
+            self._table, journal, self.place, self._current_rows.bound_values()
+        )
         self.level = 1
 
     @property
@@ -118,8 +120,9 @@ class Modifier:
         return self._undo_wanted() or self.waits
 
     @property
-    def _keeps_earlier(self) -> bool:
-        return self._statement.earlier is not None and not self.waits
+    def _earlier_rows(self) -> EarlierRows | None:
+        """Where rows are noted as they were before the statement, if it may read them again."""
+        return None if self.waits else self._statement.earlier_rows
 
     @property
     def place(self) -> tuple[str, str]:
@@ -173,7 +176,7 @@ class Modifier:
         """Be told what the present statement's scans have in common, as it begins."""
         statement = self._statement
         statement.execution = execution
-        statement.earlier = Earlier(self._table, self.waiting.key)
+        statement.earlier_rows = EarlierRows(self._table, self.waiting_rows.key)
 
     def watch(self, request: Request, execution: Any = None) -> tuple[Request, Watched]:
         """What to read for a scan, and what its rows become on their way to the host.
@@ -184,16 +187,16 @@ class Modifier:
         that it does not change, and new values may be made from old.
         """
         statement, seen_by = self.statements.current, _as_they_are
-        if self.waiting:
+        if self.waiting_rows:
             since = self._journal.position if statement is None else statement.since
-            request, seen_by = self.waiting.seen_by(request, since)
+            request, seen_by = self.waiting_rows.seen_by(request, since)
         elif (
             statement is not None
-            and statement.earlier
+            and statement.earlier_rows
             and execution is not None
             and statement.execution is execution
         ):
-            request, seen_by = statement.earlier.seen_by(request)
+            request, seen_by = statement.earlier_rows.seen_by(request)
         rowid = self._rowid_read(request)
         if statement is None or rowid is None:
             return request, Watched(seen_by, False, self._open_scans)
@@ -225,9 +228,9 @@ class Modifier:
         with self._row_of_statement():
             requests = insert(self._table, self._binding.bound, self._typed(values))
             requests = [self._not_overwriting(request) for request in requests]
-            written = self._write(requests, {**values, **self._lookups.bound_values()})
-            if self._keeps_earlier and self._table.writes.insert is not None:
-                self._statement.earlier.made(written)
+            written = self._write(requests, {**values, **self._current_rows.bound_values()})
+            if self._table.writes.insert is not None and self._earlier_rows is not None:
+                self._earlier_rows.made(written)
             return written
 
     def update(self, rowid: Any, values: Row) -> Row:
@@ -243,15 +246,15 @@ class Modifier:
             if again is not None:
                 return {**values, **row_shown(again)}
             old, changed = self._old_row(key, new)
-            now = self.waiting.as_queued(old)
+            now = self.waiting_rows.as_queued(old)
             if now is None:
                 return values  # scans show no row that an earlier statement has deleted
             requests = update(self._table, self._binding.bound, now, changed)
-            if requests and self._verdicts:
-                self._verdicts.require_own(now)
+            if requests and self._own_rows:
+                self._own_rows.require_own(now)
             written = self._write(requests, values)
-            if requests and self._keeps_earlier:
-                self._statement.earlier.changed(old)
+            if requests and self._earlier_rows is not None:
+                self._earlier_rows.changed(old)
             now_known = {**old, **changed}
             if changed:
                 self._statement.seen.replace(key, now_known)
@@ -276,16 +279,16 @@ class Modifier:
             named = {name: found[name] for name in self._table.primary_key if name in found}
             if any(self._is(row, named) for row in self._statement.seen.updated(key)):
                 return
-            old = self.waiting.as_queued(found)
+            old = self.waiting_rows.as_queued(found)
             if old is not None:
                 requests = delete(self._table, self._binding.bound, old)
                 if self._takes_back and self._table.writes.recreate:
-                    full = self._settable(self._lookups.read(old))
+                    full = self._settable(self._current_rows.read(old))
                     [again] = insert(self._table, self._binding.bound, full)
                     requests = [replace(request, undo=again) for request in requests]
                 self._write(requests, {})
-                if self._keeps_earlier:
-                    self._statement.earlier.changed(found)
+                if self._earlier_rows is not None:
+                    self._earlier_rows.changed(found)
             self._statement.seen.delete(key)
 
     @contextlib.contextmanager
@@ -306,7 +309,7 @@ class Modifier:
 
     def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
         waiting = self._journal.queued(self.place, self._table)
-        return not_overwriting(request, self._lookups, waiting, self.waiting.as_queued)
+        return not_overwriting(request, self._current_rows, waiting, self.waiting_rows.as_queued)
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
@@ -318,13 +321,13 @@ class Modifier:
 
     # --- sending, for the journal ---
 
-    def send(self, request: WriteRequest, waited: bool) -> Sent:
+    def send(self, request: WriteRequest, waited: bool) -> SendOutcome:
         if waited:
             request = self._not_overwriting(request)  # looked for again: time has passed
-        return self._sending.send(request, waited or self._takes_back)
+        return self._change_sender.send(request, waited or self._takes_back)
 
     def take_back(self, request: WriteRequest) -> None:
-        self._sending.take_back(request)
+        self._change_sender.take_back(request)
 
     # --- reading what a change needs ---
 
@@ -348,7 +351,7 @@ class Modifier:
             if changed is not None and not self._takes_back:
                 same = {name: value for name, value in new.items() if name not in changed}
                 return {**same, **known}, changed
-            row = self._lookups.read({**self._lookups.bound_values(), **known, **named})
+            row = self._current_rows.read({**self._current_rows.bound_values(), **known, **named})
             if row[self.rowid.name] == rowid:
                 return row, changes(self._table, row, new) if changed is None else changed
         raise RowUnknown(
@@ -356,7 +359,7 @@ class Modifier:
             hint="Insert a new row and delete the old one instead.",
         )
 
-    def _is(self, row: SeenRow, named: Row) -> bool:
+    def _is(self, row: StatementRow, named: Row) -> bool:
         known = row.known(self._table)
         return all(known[name] == value for name, value in named.items())
 
@@ -370,15 +373,15 @@ class Modifier:
         if candidates:
             row = candidates[0].known(self._table)
         elif self._key_is_enough():
-            row = {**self._lookups.bound_values(), self.rowid.name: rowid}
+            row = {**self._current_rows.bound_values(), self.rowid.name: rowid}
         else:
             raise RowUnknown(
                 f"which row {self.rowid.name} {rowid} is cannot be told",
                 hint=f"Delete them one by one: … WHERE {self._places()}.",
             )
-        if self._verdicts:
-            row = self._lookups.read(row)
-            self._verdicts.require_own(row)
+        if self._own_rows:
+            row = self._current_rows.read(row)
+            self._own_rows.require_own(row)
         return row
 
     def _places(self) -> str:

@@ -22,7 +22,7 @@ from ..errors import (
     Unauthorized,
 )
 from ..pushdown.typed_values import typed
-from .current_rows import Lookups
+from .current_rows import CurrentRows
 from .requests import WriteRequest, verdict
 
 Row = dict[str, Any]
@@ -30,12 +30,12 @@ Given = dict[uuid.UUID, Any]  # each account's verdict on one pull request, wher
 Send = Callable[[WriteRequest], Any]
 
 
-class Verdicts:
+class OwnRows:
     """For a table whose declaration names its rows' ``own`` account, and one account each."""
 
-    def __init__(self, lookups: Lookups) -> None:
-        self._lookups = lookups
-        self._table = lookups.table
+    def __init__(self, current_rows: CurrentRows) -> None:
+        self._current_rows = current_rows
+        self._table = current_rows.table
         self._own = self._table.writes.own or ""
         self._state = next((t.column for t in self._table.writes.withdrawals), "")
         self._account_known = True
@@ -122,7 +122,7 @@ class Verdicts:
             ) from None
 
     def _verdict(self, row: Row, present: Any, wanted: Any) -> WriteRequest | None:
-        return verdict(self._table, self._lookups.binding.bound, row, present, wanted)
+        return verdict(self._table, self._current_rows.binding.bound, row, present, wanted)
 
     # --- reading ---
 
@@ -135,7 +135,7 @@ class Verdicts:
 
     def _account(self) -> uuid.UUID | None:
         """The account that the credential acts for; ``None`` if it may not know."""
-        client, scan = self._lookups.client, self._lookups.scan()
+        client, scan = self._current_rows.client, self._current_rows.scan()
         url = client.url("/user", (("fields", "uuid"),))
         try:
             user = scan.wait(scan.submit(client.get, url, scan)).json
@@ -145,10 +145,10 @@ class Verdicts:
 
     def _given(self, request: WriteRequest) -> Given:
         *place, account = self._table.primary_key
-        known = {**request.identity, **self._lookups.bound_values()}
+        known = {**request.identity, **self._current_rows.bound_values()}
         tests = {name: typed(self._table.column(name), known[name]) for name in place}
         columns = frozenset({*self._table.primary_key, self._state})
-        rows = self._lookups.found(tests, columns)
+        rows = self._current_rows.found(tests, columns)
         return {row[account]: row[self._state] for row in rows if row[self._state] is not None}
 
     def _answered(self, answer: Any) -> uuid.UUID | None:

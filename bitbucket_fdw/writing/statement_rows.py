@@ -12,6 +12,7 @@ from typing import Any
 
 from ..tables.table import Table
 from .changed_columns import Marks, changed
+from .earlier_rows import EarlierRows
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -25,7 +26,7 @@ than ``max_requests`` pages hold, 100,000 by default, so that this comes to 80 M
 """
 
 
-class SeenRow:
+class StatementRow:
     """A row as the statement found it, typed; or its key and marks of its columns."""
 
     __slots__ = ("_kept", "_marks", "_row")
@@ -72,7 +73,7 @@ def _kept(table: type[Table]) -> tuple[str, ...]:
     return (*table.primary_key, *table.writes.kept)
 
 
-class SeenRows:
+class StatementRows:
     """Candidates for a row that is to change, by the value the host tells it by.
 
     One value may stand for several rows, where it is not unique (the id of an issue, in a table
@@ -81,8 +82,8 @@ class SeenRows:
 
     def __init__(self, table: type[Table]) -> None:
         self._table = table
-        self._rows: dict[Any, tuple[SeenRow, ...]] = {}
-        self._whole: OrderedDict[tuple[Any, Key], SeenRow] = OrderedDict()
+        self._rows: dict[Any, tuple[StatementRow, ...]] = {}
+        self._whole: OrderedDict[tuple[Any, Key], StatementRow] = OrderedDict()
         self._gone: set[Any] = set()
         self._updated: set[tuple[Any, Key]] = set()
         self._names: tuple[str, ...] = ()
@@ -92,7 +93,7 @@ class SeenRows:
 
     def add(self, rowid: Any, row: Row) -> None:
         """Remember a typed row, in place of what was known of it."""
-        seen = SeenRow(row)
+        seen = StatementRow(row)
         key = self._put(rowid, seen)
         self._whole.pop((rowid, key), None)
         self._whole[rowid, key] = seen
@@ -102,14 +103,14 @@ class SeenRows:
 
     def replace(self, rowid: Any, row: Row) -> None:
         """Remember what became of a row: no more of it than is known now, and no longer."""
-        seen = SeenRow(row)
+        seen = StatementRow(row)
         key = self._put(rowid, seen)
         if (rowid, key) in self._whole:
             self._whole[rowid, key] = seen
         else:
             seen.reduce(self._table, self._shared_names(seen))
 
-    def _put(self, rowid: Any, seen: SeenRow) -> Key:
+    def _put(self, rowid: Any, seen: StatementRow) -> Key:
         """Have a row in place of what was known of it; its key."""
         self._gone.discard(rowid)
         key = seen.key(self._table)
@@ -117,21 +118,21 @@ class SeenRows:
         self._rows[rowid] = (*others, seen)
         return key
 
-    def _shared_names(self, seen: SeenRow) -> tuple[str, ...]:
+    def _shared_names(self, seen: StatementRow) -> tuple[str, ...]:
         names = tuple(seen.known(self._table))
         if names != self._names:
             self._names = names
         return self._names
 
-    def candidates(self, rowid: Any) -> tuple[SeenRow, ...]:
+    def candidates(self, rowid: Any) -> tuple[StatementRow, ...]:
         """What is known of the rows that the value may stand for."""
         return self._rows.get(rowid, ())
 
     def mark_updated(self, rowid: Any, row: Row) -> None:
         """Note that the row was updated, whether or not that changed it."""
-        self._updated.add((rowid, SeenRow(row).key(self._table)))
+        self._updated.add((rowid, StatementRow(row).key(self._table)))
 
-    def updated(self, rowid: Any) -> list[SeenRow]:
+    def updated(self, rowid: Any) -> list[StatementRow]:
         """Those of the candidates that the statement has updated."""
         return [
             seen
@@ -160,17 +161,17 @@ class Statement:
     :param rows: that it has changed, the present one among them.
     :param admitted: whether its clauses have been looked at.
     :param execution: what its scans have in common, on a host that says so.
-    :param earlier: what it has changed, as it was (``earlier.Earlier``).
+    :param earlier_rows: what it has changed, as it was.
     """
 
-    seen: SeenRows
+    seen: StatementRows
     depth: int
     level: int
     since: int
     rows: int = 0
     admitted: bool = False
     execution: Any = None
-    earlier: Any = None
+    earlier_rows: EarlierRows | None = None
 
     @property
     def used(self) -> bool:
@@ -209,7 +210,7 @@ class Statements:
         current = self.current
         if current is not None and current.depth == depth and not current.used:
             self._stack.pop()
-        self._stack.append(Statement(SeenRows(self.table), depth, level, since))
+        self._stack.append(Statement(StatementRows(self.table), depth, level, since))
 
     def end(self, depth: int) -> None:
         """The innermost one of that depth has ended, and those that were only planned within."""
@@ -223,7 +224,7 @@ class Statements:
         """Those of that level of subtransactions, or deeper, are over."""
         self._stack = [statement for statement in self._stack if statement.level < level]
 
-    def candidates(self, rowid: Any) -> tuple[SeenRow, ...]:
+    def candidates(self, rowid: Any) -> tuple[StatementRow, ...]:
         """What the innermost statement that has read such a row knows of it."""
         found = (statement.seen.candidates(rowid) for statement in reversed(self._stack))
         return next(filter(None, found), ())

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import AlreadyExists
 from ..tables.writing import Unique
-from .current_rows import Lookups
+from .current_rows import CurrentRows
 from .requests import WriteRequest
 
 Row = dict[str, Any]
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 def not_overwriting(
     request: WriteRequest,
-    lookups: Lookups,
+    current_rows: CurrentRows,
     waiting: Iterable[WriteRequest],
     as_queued: Callable[[Row], Row | None],
 ) -> WriteRequest:
@@ -30,9 +30,9 @@ def not_overwriting(
     table, unique = request.table, request.table.writes.unique
     if unique is None or request.verb != "INSERT":
         return request
-    new = {**request.identity, **lookups.bound_values()}
+    new = {**request.identity, **current_rows.bound_values()}
     if unique.default and new.get(unique.default[0]) is None:
-        new[unique.default[0]] = lookups.of_repository(new, unique.default[1])
+        new[unique.default[0]] = current_rows.of_repository(new, unique.default[1])
     place = {name: new[name] for name in table.primary_key[:-1]}
     for other in waiting:
         if other.verb == "INSERT" and _collides(unique, place, new, other.identity):
@@ -41,7 +41,7 @@ def not_overwriting(
     if unique.where:
         tests[unique.where[0]] = unique.where[1]
     columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
-    for row in filter(None, map(as_queued, lookups.found(tests, columns))):
+    for row in filter(None, map(as_queued, current_rows.found(tests, columns))):
         if _counts(unique, row) and _collides(unique, place, new, row):
             raise _already_exists(unique, table.primary_key[-1], new, row)
     return replace(request, identity=new)

@@ -22,7 +22,7 @@ from .journal import Journal, Place
 Row = dict[str, Any]
 
 
-class Waiting:
+class WaitingRows:
     """What waits for the rows of one foreign table.
 
     :param journal: of the backend: it has what waits.

@@ -11,8 +11,8 @@ from bitbucket_fdw.api.scan import Budget
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of
 from bitbucket_fdw.pushdown.plan import Sort
 from bitbucket_fdw.reading.fallback import Reader
-from bitbucket_fdw.reading.left_out import LeftOut, Notice
 from bitbucket_fdw.reading.observations import Observations
+from bitbucket_fdw.reading.omissions import Notice, Omissions
 from bitbucket_fdw.tables import BY_NAME
 from tests.support.fake_api import FakeApi
 
@@ -28,7 +28,7 @@ class Session:
     api: FakeApi
     client: Client
     observations: Observations = field(default_factory=Observations)
-    left_out: LeftOut = field(default_factory=LeftOut)
+    omissions: Omissions = field(default_factory=Omissions)
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class Session:
             self.client.scan(budget=budget),
             self.observations.of(self.client),
             self.warnings.append,
-            self.left_out,
+            self.omissions,
             strict,
             may_stop,
             self.doubts.append,
@@ -101,4 +101,4 @@ class Session:
 
     def notices(self) -> list[Notice]:
         """What the statement has left out, told once."""
-        return self.left_out.take(set())
+        return self.omissions.take(set())

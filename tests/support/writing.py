@@ -9,9 +9,9 @@ from typing import Any
 from bitbucket_fdw.foreign_tables.binding import TableBinding
 from bitbucket_fdw.pushdown.local_filter import meets
 from bitbucket_fdw.reading.fallback import Reader
-from bitbucket_fdw.reading.left_out import LeftOut
+from bitbucket_fdw.reading.omissions import Omissions
 from bitbucket_fdw.tables import BY_NAME
-from bitbucket_fdw.writing.journal import Aftermath, Journal
+from bitbucket_fdw.writing.journal import Journal, RollbackOutcome
 from bitbucket_fdw.writing.modifier import Modifier
 from bitbucket_fdw.writing.open_scans import OpenScans
 from tests.support.fake_api import FakeApi
@@ -79,7 +79,7 @@ class ForeignTable:
         observed = reads.observations.of(reads.client)
         warn = self._backend.warnings.append
         scan = reads.client.scan(fresh=self.modifier.changing)
-        reader = Reader(reads.client, scan, observed, warn, LeftOut(), False, False, warn)
+        reader = Reader(reads.client, scan, observed, warn, Omissions(), False, False, warn)
         return watched.track(BY_NAME[self.name], reader.rows(request))
 
     # One statement each, of one row.
@@ -133,5 +133,5 @@ class Backend:
         self.journal.pre_commit()
         self.journal.commit()
 
-    def rollback(self, level: int = 1) -> Aftermath:
+    def rollback(self, level: int = 1) -> RollbackOutcome:
         return self.journal.rollback(level)

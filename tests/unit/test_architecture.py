@@ -52,7 +52,7 @@ IMPURE = {
 # Rooms and modules, without the package's name.
 PURE = (
     *("errors", "options", "plain_text", "tables", "pushdown", "foreign_tables"),
-    *("reading.costs", "reading.explain", "reading.items", "reading.left_out"),
+    *("reading.costs", "reading.explain", "reading.items", "reading.omissions"),
     *("writing.changed_columns", "writing.clauses", "writing.requests", "writing.statement_rows"),
 )
 

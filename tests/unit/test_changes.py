@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bitbucket_fdw.pushdown.typed_values import typed_row
 from bitbucket_fdw.tables import BY_NAME, TABLES
 from bitbucket_fdw.writing.changed_columns import Marks, changed
-from bitbucket_fdw.writing.statement_rows import WHOLE, SeenRows, Statements
+from bitbucket_fdw.writing.statement_rows import WHOLE, StatementRows, Statements
 
 PULLS = BY_NAME["pull_requests"]
 STATUSES = BY_NAME["commit_statuses"]
@@ -74,7 +74,7 @@ def pull(number, **more):
 
 
 def test_of_the_rows_before_the_latest_what_tells_changes_is_kept():
-    seen = SeenRows(PULLS)
+    seen = StatementRows(PULLS)
     count = WHOLE + 10
     for number in range(count):
         seen.add(number, pull(number))
@@ -90,7 +90,7 @@ def test_of_the_rows_before_the_latest_what_tells_changes_is_kept():
 
 
 def test_what_any_update_needs_is_kept_too():
-    seen = SeenRows(STATUSES)
+    seen = StatementRows(STATUSES)
     # What tells rows of one key apart; the state is read again before it is sent along.
     row = {"workspace": "w", "repository": "r", "commit_hash": "c", "created_on": None, "url": "u"}
     for number in range(WHOLE + 1):
@@ -101,7 +101,7 @@ def test_what_any_update_needs_is_kept_too():
 
 
 def test_one_value_for_several_rows_and_one_row_read_again():
-    seen = SeenRows(PULLS)
+    seen = StatementRows(PULLS)
     seen.add(1, pull(1))
     seen.add(1, pull(1, repository="other"))
     seen.add(1, pull(1, title="read again"))
@@ -113,7 +113,7 @@ def test_one_value_for_several_rows_and_one_row_read_again():
 
 
 def test_a_row_is_replaced_where_it_stands():
-    seen = SeenRows(PULLS)
+    seen = StatementRows(PULLS)
     for number in range(WHOLE + 1):
         seen.add(number, pull(number))
     for number in (0, 1):
@@ -126,7 +126,7 @@ def test_a_row_is_replaced_where_it_stands():
 
 
 def test_memory_of_a_row_has_a_bound_whatever_its_size():
-    seen = SeenRows(PULLS)
+    seen = StatementRows(PULLS)
     for number in range(WHOLE):
         seen.add(f"https://bitbucket.org/acme/website/pull-requests/{number}", pull(number))
     tracemalloc.start()

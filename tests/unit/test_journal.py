@@ -12,7 +12,7 @@ from bitbucket_fdw.errors import (
     Rejected,
 )
 from bitbucket_fdw.tables import BY_NAME
-from bitbucket_fdw.writing.journal import Journal, Sent
+from bitbucket_fdw.writing.journal import Journal, SendOutcome
 from bitbucket_fdw.writing.requests import WriteRequest, delete, insert, undo, update
 
 BOUND = {"workspace": "acme", "repository": "website"}
@@ -51,10 +51,10 @@ class Sender:
         if label in self.failing:
             raise self.failing[label]
 
-    def send(self, request: WriteRequest, waited: bool) -> Sent:
+    def send(self, request: WriteRequest, waited: bool) -> SendOutcome:
         self._note(request)
         row = {**request.identity, **request.values}
-        return Sent(row, None if self.not_undoable else undo(request, row, BOUND))
+        return SendOutcome(row, None if self.not_undoable else undo(request, row, BOUND))
 
     def take_back(self, request: WriteRequest) -> None:
         self._note(request)
@@ -143,13 +143,13 @@ def test_a_change_whose_outcome_is_not_known_stays_and_is_told(journal, sender):
 
 
 def test_what_changed_nothing_is_not_on_record(journal, sender):
-    sender.send = lambda request, waited: Sent({}, nothing=True)
+    sender.send = lambda request, waited: SendOutcome({}, nothing=True)
     journal.send(made(), sender, 1, True)
     assert len(journal) == 0
 
 
 def test_an_error_after_a_change_leaves_it_on_record(journal, sender):
-    sender.send = lambda request, waited: Sent({}, gone(), error=rejected("kept"))
+    sender.send = lambda request, waited: SendOutcome({}, gone(), error=rejected("kept"))
     with pytest.raises(Rejected, match="kept"):
         journal.send(made(), sender, 1, True)
     assert len(journal) == 1
@@ -359,11 +359,11 @@ def test_one_that_fails_does_not_keep_the_others_unless_nothing_works(journal, s
 def test_what_is_made_anew_or_withdrawn_is_said_to_be(journal, sender):
     [tag] = delete(TAGS, BOUND, {**BOUND, "name": "v1"})
     [again] = insert(TAGS, BOUND, {"name": "v1", "target_commit_hash": HASH})
-    sender.send = lambda request, waited: Sent({}, again)
+    sender.send = lambda request, waited: SendOutcome({}, again)
     journal.send(tag, sender, 1, True)
     pull = insert(PULLS, BOUND, {"title": "t", "source_branch_name": "s"})[0]
     row = {**BOUND, "id": 5, "title": "t", "state": "OPEN"}
-    sender.send = lambda request, waited: Sent(row, undo(request, row, BOUND))
+    sender.send = lambda request, waited: SendOutcome(row, undo(request, row, BOUND))
     journal.send(pull, sender, 1, True)
     aftermath = journal.rollback(1)
     assert sender.sent[0] == "POST pullrequests/5/decline"

@@ -315,7 +315,7 @@ def test_what_was_read_can_be_sent(name, value, expected):
 OTHERWISE_MEANT = {
     ("writing/own_rows.py", "uuid"): "a member of the API's accounts",
     ("writing/requests.py", "uuid"): "a member of the API's accounts",
-    ("writing/sending.py", "uuid"): "a member of the API's accounts",
+    ("writing/change_sender.py", "uuid"): "a member of the API's accounts",
     ("reference/pages.py", "text"): "what an option takes",
 }
 

@@ -30,9 +30,9 @@ from ..tables.endpoints import path_parameters
 from ..tables.host_values import shown
 from ..tables.json_values import column_value, extractor
 from ..tables.writing import Asked
-from .current_rows import Lookups
-from .journal import Sent
-from .own_rows import Verdicts
+from .current_rows import CurrentRows
+from .journal import SendOutcome
+from .own_rows import OwnRows
 from .requests import WriteRequest, asked_before, completed, putting_back, read_before, undo
 
 _POLL = 1.0  # seconds between two looks at an answer that comes later
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 Warn = Callable[[str], None]
 
 
-class Sending:
+class ChangeSender:
     """Sends requests for one foreign table.
 
     :param patience: seconds to wait for what Bitbucket finishes later.
@@ -49,16 +49,16 @@ class Sending:
     """
 
     def __init__(
-        self, lookups: Lookups, verdicts: Verdicts | None, patience: float, warn: Warn
+        self, current_rows: CurrentRows, own_rows: OwnRows | None, patience: float, warn: Warn
     ) -> None:
-        self._lookups = lookups
-        self._table = lookups.table
-        self._bound = lookups.binding.bound
-        self._verdicts = verdicts
+        self._current_rows = current_rows
+        self._table = current_rows.table
+        self._bound = current_rows.binding.bound
+        self._own_rows = own_rows
         self._patience = patience
         self._warn = warn
 
-    def send(self, request: WriteRequest, to_take_back: bool) -> Sent:
+    def send(self, request: WriteRequest, to_take_back: bool) -> SendOutcome:
         """Send a change, and see to what became of it.
 
         :param to_take_back: whether it may have to be taken back.
@@ -66,13 +66,13 @@ class Sending:
         request, present = self._completed(request)
         back = request.undo
         try:
-            if self._verdicts:
-                answer, back = self._verdicts.send(request, self.transmit, to_take_back)
+            if self._own_rows:
+                answer, back = self._own_rows.send(request, self.transmit, to_take_back)
             else:
                 answer = self.transmit(request)
         except RequestError as error:
             row = self._settled(request, error)
-            return Sent(row_shown(row), nothing=True)
+            return SendOutcome(row_shown(row), nothing=True)
         row = self._row(request, answer)
         _require_row(request, row)
         try:
@@ -89,9 +89,9 @@ class Sending:
     def transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
         """Send a request; the answer's JSON, of a task's end where it is finished later."""
         if request.method == "PUT" and self._table.writes.upserts:
-            self._lookups.read(request.identity, undoing)  # it must not be made again
-        scan = self._lookups.scan(undoing)
-        answer = self._lookups.send(request, scan)
+            self._current_rows.read(request.identity, undoing)  # it must not be made again
+        scan = self._current_rows.scan(undoing)
+        answer = self._current_rows.send(request, scan)
         if answer.status == 202 and answer.location:
             return self._outcome(request, answer.location, scan)
         return answer.json
@@ -105,14 +105,14 @@ class Sending:
             return request, {}
         columns = (*columns, *(name for ask in asked for name in self._row_columns(ask)))
         paths = [ask.path for ask in asked]
-        document = self._lookups.document(request.identity, columns, paths, undoing)
+        document = self._current_rows.document(request.identity, columns, paths, undoing)
         present = self._present(document, columns)
         found = {}
         for ask in asked:
             found[ask.column] = column_value(document, tuple(ask.path.split(".")))
             if found[ask.column] is None:
                 row = {**request.identity, **present}
-                found[ask.column] = self._lookups.elsewhere(ask, row)
+                found[ask.column] = self._current_rows.elsewhere(ask, row)
             if found[ask.column] is None:
                 raise MissingValue(
                     f"Bitbucket does not tell which {ask.column} is the default",
@@ -145,9 +145,9 @@ class Sending:
             raise error
         identity = request.identity
         try:
-            if self._verdicts and request.verb == "INSERT":
-                identity = self._verdicts.callers(identity)
-            row = self._lookups.read(identity)
+            if self._own_rows and request.verb == "INSERT":
+                identity = self._own_rows.callers(identity)
+            row = self._current_rows.read(identity)
         except Cancelled:
             raise
         except BitbucketError:
@@ -158,17 +158,17 @@ class Sending:
 
     def _seen_to(
         self, request: WriteRequest, present: Row, row: Row, back: WriteRequest | None
-    ) -> Sent:
+    ) -> SendOutcome:
         """What is known of a change that was applied, once what it lost is back."""
         now = {**request.identity, **typed_row(self._table, row)}
         row = {**row, **self._kept(request, present, now)}
         taken_back_by = undo(request, now, self._bound) if back is None else back
-        sent = Sent(row, taken_back_by)
+        sent = SendOutcome(row, taken_back_by)
         echoed = {n: v for n, v in request.values.items() if n in request.write.echoed}
         if not echoed:
             return sent
         stored = self._present(
-            self._lookups.document(request.identity, tuple(echoed), ()), tuple(echoed)
+            self._current_rows.document(request.identity, tuple(echoed), ()), tuple(echoed)
         )
         kept = {name: value for name, value in stored.items() if value != echoed[name]}
         if not kept:
@@ -207,7 +207,7 @@ class Sending:
         before = {name: present[name] for name in names if present.get(name)}
         unseen = tuple(name for name in before if now.get(name) is None)
         if unseen:  # emptied, or just not shown
-            document = self._lookups.document(request.identity, unseen, ())
+            document = self._current_rows.document(request.identity, unseen, ())
             now = {**now, **self._present(document, unseen)}
         return {name: value for name, value in before.items() if _is_less(now.get(name), value)}
 
@@ -233,7 +233,7 @@ class Sending:
             raise
 
     def _awaited(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
-        client = self._lookups.client
+        client = self._current_rows.client
         url = client.absolute(location)
         until = scan.clock.now() + self._patience
         while True:

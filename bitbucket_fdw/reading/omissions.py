@@ -15,7 +15,7 @@ NAMED = 10  # how many are named in one message
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Omission:
     """Something that rows are left out for.
 
     :param kind: ``missing``: a workspace or repository that the query names is not there;
@@ -42,36 +42,41 @@ class Notice:
     mild: bool = False
 
 
-class LeftOut:
-    """The facts of a statement, each with the tables that were read for it."""
+class Omissions:
+    """The omissions of a statement, each with the tables that were read for it."""
 
     def __init__(self) -> None:
-        self._facts: dict[Fact, dict[str, None]] = {}
+        self._omitted: dict[Omission, dict[str, None]] = {}
 
-    def add(self, table: str, fact: Fact) -> None:
-        self._facts.setdefault(fact, {})[table] = None
+    def add(self, table: str, omission: Omission) -> None:
+        self._omitted.setdefault(omission, {})[table] = None
 
     def forget(self) -> None:
         """Leave it unsaid: the statement has failed."""
-        self._facts.clear()
+        self._omitted.clear()
 
-    def take(self, told: set[Fact]) -> list[Notice]:
+    def take(self, told: set[Omission]) -> list[Notice]:
         """What is to be said now, but for what was told; all of it counts as told afterwards."""
-        fresh = {fact: tables for fact, tables in self._facts.items() if fact not in told}
+        fresh = {
+            omission: tables for omission, tables in self._omitted.items() if omission not in told
+        }
         told.update(fresh)
-        self._facts.clear()
-        groups: dict[tuple[str, str], list[Fact]] = {}
-        for fact in fresh:
-            groups.setdefault((fact.kind, fact.what), []).append(fact)
-        return [_notice(facts, _joined(fresh[fact] for fact in facts)) for facts in groups.values()]
+        self._omitted.clear()
+        groups: dict[tuple[str, str], list[Omission]] = {}
+        for omission in fresh:
+            groups.setdefault((omission.kind, omission.what), []).append(omission)
+        return [
+            _notice(omissions, _joined(fresh[omission] for omission in omissions))
+            for omissions in groups.values()
+        ]
 
 
-def _notice(facts: list[Fact], tables: str) -> Notice:
-    kind, what = facts[0].kind, facts[0].what
-    names = list(dict.fromkeys(fact.name for fact in facts))
+def _notice(omissions: list[Omission], tables: str) -> Notice:
+    kind, what = omissions[0].kind, omissions[0].what
+    names = list(dict.fromkeys(omission.name for omission in omissions))
     if kind == "respelled":
         # A few are enough to see what is wrong.
-        said = (f'"{fact.name}" is spelled "{fact.why}"' for fact in facts[:NAMED])
+        said = (f'"{omission.name}" is spelled "{omission.why}"' for omission in omissions[:NAMED])
         return Notice(f"{tables}: no rows of a {what}: {', '.join(said)}", mild=True)
     if kind == "unlisted":
         reached = f"{_counted(what, names)}, which no branch or tag reaches"
@@ -82,7 +87,7 @@ def _notice(facts: list[Fact], tables: str) -> Notice:
             f"{tables}: {_counted(what, names)} {are} not there, or not visible to the "
             "credential: no rows"
         )
-    whys = dict.fromkeys(fact.why for fact in facts if fact.why)
+    whys = dict.fromkeys(omission.why for omission in omissions if omission.why)
     detail = "\n".join(list(whys)[:NAMED]) or None
     if kind == "off":
         return Notice(f"{tables}: no rows of repositories without {what}: {_quoted(names)}", detail)
