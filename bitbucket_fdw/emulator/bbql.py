@@ -30,11 +30,15 @@ Predicate = Callable[[Json], bool]
 
 @dataclass(frozen=True)
 class Field:
-    """A field that ``q`` can filter on: its type and where it is in the document.
+    """A field that ``q`` can filter on and ``sort`` can sort on.
 
-    ``rank`` is text with an order of its own (*ranks*, lowest first). ``named`` is a nested object
-    that equals the text of its ``name`` (stated by the example ``component = "UI"``); ``object`` is
-    one that can only be compared with null (stated by the example ``assignee = null``).
+    :param kind: how values compare. ``rank`` is text with an order of its own. ``named`` is a
+        nested object that equals the text of its ``name`` (stated by the example
+        ``component = "UI"``). ``object`` is one that can only be compared with null (stated by the
+        example ``assignee = null``).
+    :param path: the names that lead to the value in the document.
+    :param ranks: the values of a ``rank``, lowest first.
+    :param sortable: whether a listing can be sorted on it.
     """
 
     kind: Kind
@@ -138,10 +142,13 @@ def parse(text: str) -> Condition | Group:
 
 
 def compile_query(text: str, schema: Schema, dialect: Dialect) -> Predicate:
-    """The predicate that *text* states over documents whose fields *schema* lists.
+    """Make of a query a function that says whether a document meets it.
 
-    Raises a 400 ApiError for a syntax error, a field that cannot be filtered, or a literal or
-    operator that does not fit the field's type.
+    :param text: the value of ``q``.
+    :param schema: the fields that the listing filters on.
+    :param dialect: the settings for what is not established.
+    :raises ApiError: 400 for a syntax error, a field that cannot be filtered, or a literal or
+        operator that does not fit the field's type.
     """
     return _compile(parse(text), schema, dialect)
 

@@ -27,7 +27,13 @@ Parameters = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Settings for what is not established about Bitbucket, and for what was taken away."""
+    """Settings for what is not established about Bitbucket, and for what was taken away.
+
+    :param case_sensitive: whether ``=`` on text minds case.
+    :param issues_removed: whether the issue tracker answers 410.
+    :param page_numbers: whether plain page numbers work everywhere, not only the marks in ``next``.
+    :param committers: whether commits say who committed them.
+    """
 
     case_sensitive: bool = True
     issues_removed: bool = False
@@ -43,7 +49,7 @@ class Listings:
         self._size = size
 
     def get(self, key: tuple[Any, ...], make: Callable[[], list[Json]]) -> list[Json]:
-        """The list under *key*, made when it is not there."""
+        """The list under ``key``, made when it is not there."""
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = make()
@@ -54,7 +60,20 @@ class Listings:
 
 @dataclass
 class Call:
-    """A request after routing: who calls what, with which parameters and body."""
+    """A request after routing: who calls what, with which parameters and body.
+
+    :param store: the data.
+    :param endpoint: what is declared of the endpoint.
+    :param credential: who calls.
+    :param behaviour: the settings for what is not established.
+    :param marks: makes and reads the marks of pages.
+    :param listings: keeps lists from one page to the next.
+    :param url: the whole address without its query.
+    :param path: the values of the path variables.
+    :param parameters: the query parameters in their order.
+    :param body: the JSON that was sent; None where there is none.
+    :param flags: the kinds of the faults that strike this request.
+    """
 
     store: Store
     endpoint: Endpoint
@@ -113,7 +132,7 @@ class Call:
         return repository.role_of(self.credential.user)
 
     def repository(self, role: str = "read") -> Repository:
-        """The repository in the path; 404 when absent or hidden, 403 when *role* is not held."""
+        """The repository in the path; 404 when absent or hidden, 403 when ``role`` is not held."""
         workspace = self.store.find_workspace(self.path["workspace"])
         found = workspace and self.store.find_repository(workspace, self.path["repo_slug"])
         held = self.role_in(found) if found else None
@@ -124,11 +143,11 @@ class Call:
         return found
 
     def visible(self, repositories: Sequence[Repository]) -> list[Repository]:
-        """Those of *repositories* that the caller may see."""
+        """Those of ``repositories`` that the caller may see."""
         return [repository for repository in repositories if self.role_in(repository)]
 
     def commit(self, repository: Repository, revision: str) -> Commit:
-        """The commit that *revision* names; 404 when there is none."""
+        """The commit that ``revision`` names; 404 when there is none."""
         found = repository.commit_by(revision)
         if found is None:
             raise not_found("Commit not found", data={"shas": [revision]})

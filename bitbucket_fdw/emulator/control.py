@@ -19,7 +19,17 @@ _LONGEST_LOG = 200_000
 
 @dataclass
 class Entry:
-    """One request in the log; *in_flight* counts those under way when it came, itself included."""
+    """One request in the log.
+
+    :param sequence: its number since the start.
+    :param path: as it was sent, still encoded.
+    :param credential: the name of the sample credential.
+    :param in_flight: how many requests were under way when it came, itself included.
+    :param request_headers: the names of its headers.
+    :param status: the status of the answer; None until there is one.
+    :param fault: the kind of the fault that struck it.
+    :param body: the JSON of a write.
+    """
 
     sequence: int
     method: str
@@ -56,7 +66,7 @@ class RequestLog:
         self._in_flight -= 1
 
     def list(self, since: int = 0) -> list[Json]:
-        """The entries after sequence number *since*."""
+        """The entries after sequence number ``since``."""
         return [asdict(entry) for entry in self._entries if entry.sequence > since]
 
     def clear(self) -> None:
@@ -77,8 +87,10 @@ def credential_list() -> list[Json]:
 def state(store: Store, collection: str | None, full_name: str | None) -> Json:
     """All documents, as item requests would show them, by collection.
 
-    Each row is ``{"workspace": …, "repository": …, …parent ids…, "document": …}``; *collection*
-    and *full_name* narrow it down.
+    :param collection: only this one; all of them where it is None.
+    :param full_name: only what is below this repository (``workspace/slug``).
+    :returns: for each collection its rows, ``{"workspace": …, "repository": …, …parent ids…,
+        "document": …}``.
     """
     wanted: Json = {}
     for resource in RESOURCES:

@@ -65,10 +65,12 @@ CLASSIC_WRITE = CLASSIC_READ | {
 class Credential:
     """One way to sign in.
 
-    *user* is the nickname that the caller acts as (None: nobody), *workspace* the slug of the one
-    that it administers as a whole (None: it has its user's rights), *repository* the full name of
-    the only repository it reaches (None: no such bound), *state* whether it still works, and
-    *expires_at* when it stops to (``time.monotonic()``; None: never).
+    :param user: the nickname that the caller acts as; None for nobody.
+    :param workspace: the slug of the workspace that it administers as a whole; None where it has
+        its user's rights.
+    :param repository: the full name of the only repository that it reaches; None for no such bound.
+    :param state: whether it still works.
+    :param expires_at: when it stops working, by ``time.monotonic()``; None for never.
     """
 
     name: str
@@ -244,7 +246,11 @@ class Keyring:
 
 @dataclass(frozen=True)
 class Scopes:
-    """What an endpoint asks for: in each vocabulary all of the listed scopes."""
+    """What an endpoint asks for: all of the scopes of the caller's vocabulary.
+
+    :param classic: those of access tokens and OAuth 2.
+    :param new: those of API tokens, without ``:bitbucket``.
+    """
 
     classic: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
@@ -254,7 +260,7 @@ class Scopes:
         return [f"{s}:bitbucket" for s in self.new] if vocabulary == "new" else list(self.classic)
 
     def check(self, credential: Credential) -> None:
-        """Raise 403 when *credential* lacks one of the scopes."""
+        """Raise 403 when ``credential`` lacks one of the scopes."""
         required = self.required(credential.vocabulary)
         if not set(required) <= credential.granted():
             raise missing_scope(sorted(credential.scopes), required)

@@ -56,9 +56,12 @@ _SNAPSHOT = (
 
 
 def pull_request_update(before: Json, document: Json, date: str, author: Json | None) -> Json:
-    """An entry of a pull request's log: how it is from *date* on, and what *author* changed.
+    """An entry of a pull request's log.
 
-    :param before: the document until then; empty when it was opened
+    :param before: the document until then; empty when it was opened.
+    :param document: the document from then on.
+    :param date: when it changed.
+    :param author: who changed it.
     """
     snapshot = {name: copy(document[name]) for name in _SNAPSHOT}
     return {**snapshot, "author": author, "date": date, "changes": _changes(before, document)}
@@ -82,9 +85,10 @@ def _changes(before: Json, after: Json) -> Json:
 
 
 class Documents:
-    """Builds documents whose ``links`` start at *api*, the address of the API (with ``/2.0``).
+    """Builds documents.
 
-    *committers*: commits name their author as committer, too; else theirs is empty.
+    :param api: the address of the API, with ``/2.0``, at which their ``links`` start.
+    :param committers: whether commits name their author as committer; without it they name nobody.
     """
 
     def __init__(self, api: str, committers: bool = False) -> None:
@@ -173,7 +177,7 @@ class Documents:
         }
 
     def project(self, workspace: Json, key: str, name: str, uuid: str, **more: Any) -> Json:
-        """A project in full; *more*: description, is_private, created_on, updated_on,
+        """A project in full; ``more``: description, is_private, created_on, updated_on,
         has_publicly_visible_repos."""
         path = f"/workspaces/{workspace['slug']}/projects/{key}"
         return {
@@ -198,7 +202,7 @@ class Documents:
     # Repositories and refs
 
     def repository(self, workspace: Json, slug: str, **more: Any) -> Json:
-        """A repository in full; *more* are its other fields, in the order they are to have."""
+        """A repository in full; ``more`` are its other fields, in the order they are to have."""
         full_name = f"{workspace['slug']}/{slug}"
         path = f"/repositories/{full_name}"
         below = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
@@ -255,7 +259,7 @@ class Documents:
     def tag(
         self, repository: Json, name: str, target: Json, message: str | None, **more: Any
     ) -> Json:
-        """A tag; *more*: date and tagger, null for a lightweight one."""
+        """A tag; ``more``: date and tagger, null for a lightweight one."""
         return {**self._ref("tag", repository, name, target), "message": message, **more}
 
     def commit(
@@ -267,7 +271,7 @@ class Documents:
         message: str,
         parents: Sequence[str],
     ) -> Json:
-        """A commit in full; *repository* is already condensed."""
+        """A commit in full; ``repository`` is already condensed."""
         base, web = f"/repositories/{repository['full_name']}", f"/{repository['full_name']}"
         item = f"{base}/commit/{digest}"
         return {
@@ -294,7 +298,7 @@ class Documents:
         }
 
     def commit_reference(self, full_name: str, digest: str) -> Json:
-        """A commit, condensed; *digest* may be the 12 digits that pull requests show."""
+        """A commit, condensed; ``digest`` may be the 12 digits that pull requests show."""
         return {
             "type": "commit",
             "hash": digest,
@@ -305,7 +309,7 @@ class Documents:
         }
 
     def author(self, raw: str, user: Json | None) -> Json:
-        """Who wrote a commit: *raw* as git has it, and the account if there is one."""
+        """Who wrote a commit: ``raw`` as git has it, and the account if there is one."""
         known = {} if user is None else {"user": user}
         return {"type": "author", "raw": raw, **known}
 
@@ -344,7 +348,7 @@ class Documents:
         }
 
     def pull_request(self, full_name: str, number: int, title: str, **more: Any) -> Json:
-        """A pull request in full; *more* are its other fields."""
+        """A pull request in full; ``more`` are its other fields."""
         base = f"/repositories/{full_name}/pullrequests/{number}"
         below = (
             "commits",
@@ -381,7 +385,13 @@ class Documents:
         }
 
     def comment(self, kind: str, path: str, number: int, raw: str, **more: Any) -> Json:
-        """A comment below *path*; *kind* is pullrequest_comment, commit_comment, issue_comment."""
+        """A comment.
+
+        :param kind: ``pullrequest_comment``, ``commit_comment`` or ``issue_comment``.
+        :param path: the address of what it is on.
+        :param raw: its text.
+        :param more: its other members.
+        """
         return {
             "type": kind,
             "id": number,
@@ -403,7 +413,7 @@ class Documents:
         }
 
     def issue(self, repository: Json, number: int, title: str, **more: Any) -> Json:
-        """An issue in full; *repository* is already condensed."""
+        """An issue in full; ``repository`` is already condensed."""
         base = f"/repositories/{repository['full_name']}/issues/{number}"
         below = ("attachments", "comments", "watch", "vote")
         links = {name: self._href(f"{base}/{name}") for name in below}
@@ -431,7 +441,7 @@ class Documents:
     # Pipelines and deployments
 
     def pipeline(self, repository: Json, uuid: str, number: int, **more: Any) -> Json:
-        """A pipeline; *repository* is already condensed."""
+        """A pipeline; ``repository`` is already condensed."""
         path = f"/repositories/{repository['full_name']}/pipelines/{segment(uuid)}"
         return {
             "type": "pipeline",

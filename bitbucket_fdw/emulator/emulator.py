@@ -41,7 +41,13 @@ API = "/2.0"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line sets; *latency_ms* delays every answer under ``/2.0``."""
+    """What the command line sets.
+
+    :param seed: decides all data.
+    :param scale: how much data there is.
+    :param latency_ms: how long every answer under ``/2.0`` is delayed.
+    :param behaviour: the settings for what is not established about Bitbucket.
+    """
 
     seed: int = 1
     scale: Scale = "tiny"
@@ -53,7 +59,10 @@ Action = Callable[[Incoming], Any]
 
 
 class Emulator:
-    """State and behaviour of one emulator; *origin* is its address without a path."""
+    """State and behaviour of one emulator.
+
+    :param origin: its address without a path.
+    """
 
     def __init__(self, settings: Settings, origin: str) -> None:
         self.settings = settings

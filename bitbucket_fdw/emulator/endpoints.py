@@ -14,7 +14,17 @@ from bitbucket_fdw.emulator.paging import PageRules
 
 @dataclass(frozen=True)
 class Listing:
-    """What a list endpoint can do: page, filter (``q``), sort, and what it leaves out."""
+    """What a list endpoint can do, and what it leaves out.
+
+    :param pages: how it pages.
+    :param filters: the fields that ``q`` takes; without any, ``q`` is an unknown parameter.
+    :param sorts: the fields that ``sort`` takes; without any, ``sort`` is an unknown parameter, and
+        with an empty set every value of it is refused.
+    :param natural: the fields whose digits sort as numbers.
+    :param hidden: the members that only an item has, unless ``fields`` asks for them.
+    :param ignores_q: whether ``q`` is taken and does nothing.
+    :param ignores_sort: whether ``sort`` is taken and does nothing.
+    """
 
     pages: PageRules = field(default_factory=PageRules)
     filters: Schema | None = None
@@ -29,9 +39,16 @@ class Listing:
 class Endpoint:
     """One method of one address.
 
-    *public*: whether callers without a credential may ask (and see public data only).
-    *parameters* are the query parameters of its own, *repeatable* those that may come twice.
-    *gone* is the changelog number of an endpoint that was removed; it answers 410.
+    :param method: GET, POST, PUT or DELETE.
+    :param template: its address, with path variables in braces.
+    :param scopes: what it asks of a credential.
+    :param listing: how it lists; None where it answers one document.
+    :param parameters: the query parameters of its own.
+    :param repeatable: those that may come twice.
+    :param public: whether callers without a credential may ask; they see public data only.
+    :param access_tokens: whether access tokens may ask.
+    :param issue_tracker: whether it went away with the issue tracker.
+    :param gone: the changelog number of an endpoint that was removed; it answers 410.
     """
 
     method: str

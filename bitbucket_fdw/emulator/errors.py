@@ -126,7 +126,7 @@ def html(status: int, title: str) -> ApiError:
 
 
 def plain(status: int, text: str, headers: dict[str, str] | None = None) -> ApiError:
-    """A plain-text body; none at all when *text* is empty."""
+    """A plain-text body; none at all when ``text`` is empty."""
     body = text.encode() if text else None
     return ApiError(Reply(status, body, headers or {}, "text/plain; charset=utf-8"))
 

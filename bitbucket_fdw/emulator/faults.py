@@ -1,13 +1,13 @@
 """Faults on demand: what the network and Bitbucket do on their bad days.
 
-A fault applies to requests whose method and path match, after letting *after* of them through, and
-*count* times (for ever when null). Kinds:
+A fault applies to requests whose method and path match. It lets ``after`` of them through, and then
+strikes ``count`` times (for ever when null). Kinds:
 
 ``status``
-    Answer *status* (429, 502, 555, …) in the body form *form*: ``json`` (default), ``text``,
-    ``html`` or ``empty``; or with any JSON *body*. *retry_after* (seconds) adds the header.
+    Answer ``status`` (429, 502, 555, …) in the body form ``form``: ``json`` (default), ``text``,
+    ``html`` or ``empty``; or with any JSON ``body``. ``retry_after`` (seconds) adds the header.
 ``slow``
-    Wait *delay_ms* before answering (any other kind waits too when *delay_ms* is given).
+    Wait ``delay_ms`` before answering (any other kind waits too when ``delay_ms`` is given).
 ``reset``
     Break the connection without an answer.
 ``truncate``
@@ -26,10 +26,10 @@ A fault applies to requests whose method and path match, after letting *after* o
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
 
-To let a write time out after it was applied use ``slow`` with a long *delay_ms*; to let it time
+To let a write time out after it was applied use ``slow`` with a long ``delay_ms``; to let it time
 out before, ``reset`` with the same delay.
 
-*when* says whether the request is carried out: ``before`` (default: it is not) or ``after`` (it
+``when`` says whether the request is carried out: ``before`` (default: it is not) or ``after`` (it
 is, but the caller never learns). ``slow``, ``truncate``, ``cut_json``, ``no_next`` and the ways
 that are Bitbucket's own always carry it out.
 """
@@ -59,7 +59,24 @@ FORMS = ("json", "text", "html", "empty")
 
 @dataclass
 class Fault:
-    """One fault, as given to ``POST /_emulator/faults``; *hits* counts how often it has struck."""
+    """One fault, as given to ``POST /_emulator/faults``.
+
+    :param pattern: what the whole path has to match: with ``*`` and ``?``, or after ``re:`` a
+        regular expression.
+    :param kind: what happens; the kinds are listed at the top of this module.
+    :param method: only requests of this method.
+    :param status: the status of the answer of kind ``status``.
+    :param form: the form of its body: ``json``, ``text``, ``html`` or ``empty``.
+    :param count: how many requests it strikes; None for all.
+    :param after: how many matching requests it lets through first.
+    :param retry_after: the seconds in the header Retry-After.
+    :param delay_ms: how long it waits before it answers.
+    :param when: whether the request takes effect: ``before`` (it does not) or ``after`` (it does).
+    :param query: what the query has to match.
+    :param body: the JSON to answer with.
+    :param id: its number.
+    :param hits: how often it has struck.
+    """
 
     pattern: str
     kind: str
@@ -119,7 +136,7 @@ class Fault:
 
 
 def _checked(body: Any) -> Fault:
-    """The fault that *body* describes; raises 400 for one that makes no sense."""
+    """The fault that ``body`` describes; raises 400 for one that makes no sense."""
     names = {field.name for field in fields(Fault)} - {"id", "hits"}
     if not isinstance(body, dict) or not set(body) <= names:
         raise bad_request(f"A fault has the fields {', '.join(sorted(names))}")

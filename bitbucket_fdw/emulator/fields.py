@@ -19,10 +19,12 @@ Trie = dict[str, Any]
 
 
 def select(default: Json, full: Json, spec: str, expand: Expand) -> Json:
-    """*default* as *spec* wants it.
+    """A document as ``fields`` wants it.
 
-    *full* is the same document with the fields that the endpoint leaves out by default; *expand*
-    gives the full form of a nested object that is shown condensed.
+    :param default: the document without the members that the endpoint leaves out.
+    :param full: the document with them.
+    :param spec: the value of ``fields``.
+    :param expand: gives the full form of a nested object that is shown condensed.
     """
     bare, steps = _parse(spec)
     result: Any = _pick(default, full, bare, expand) if bare is not None else default

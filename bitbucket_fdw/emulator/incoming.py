@@ -1,4 +1,4 @@
-"""A request as it comes in, before anything is looked up."""
+"""A request as it comes in, before its endpoint is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from urllib.parse import parse_qsl
 
 @dataclass
 class Incoming:
-    """A request as the transport hands it over; *path* is raw (still encoded)."""
+    """A request as the transport hands it over.
+
+    :param path: the raw path, still encoded.
+    :param query: the raw query.
+    :param origin: the scheme, the host and the port that it was sent to.
+    :param content_length: whether it said how long its body is.
+    """
 
     method: str
     path: str

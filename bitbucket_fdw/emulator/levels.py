@@ -1,7 +1,7 @@
-"""The records that collections hang below, from a workspace down.
+"""The records that collections belong to: workspaces, repositories, and what is in repositories.
 
-A :class:`Level` knows how a request names such a record and how to visit them all. Reads, writes,
-sample data and ``/_emulator/state`` share it.
+A :class:`Level` knows the address of such a record, finds the one that a request names, and visits
+all of them. Endpoints, sample data and ``/_emulator/state`` use it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from bitbucket_fdw.emulator.store import (
 class Level:
     """One kind of record.
 
-    :param template: its address
-    :param find: gives the record that a request's path names; raises 404 where there is none
-    :param records: gives the records within one of the level above
-    :param member: the member of the record's document that tells it from the others beside it
-    :param variable: the path variable that holds it
-    :param place: what holds it in the rows of ``/_emulator/state``
-    :param above: the level above; None for the store, which is the top
+    :param template: its address.
+    :param find: gives the record that a request's path names; raises 404 where there is none.
+    :param records: gives the records within one of the level above.
+    :param member: the member of the record's document that tells it from the others beside it.
+    :param variable: the path variable that holds it.
+    :param place: what holds it in the rows of ``/_emulator/state``.
+    :param above: the level above; None for the store, which is the top.
     """
 
     template: str
@@ -55,7 +55,7 @@ class Level:
                 yield {**place, self.place: found.document[self.member]}, found
 
     def address(self, place: Json) -> str:
-        """The address of the record at *place*."""
+        """The address of the record at ``place``."""
         path = self.template
         level: Level | None = self
         while level is not None and level.above is not None:

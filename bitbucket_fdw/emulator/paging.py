@@ -21,9 +21,17 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class PageRules:
-    """How an endpoint pages: default and largest ``pagelen``; whether it tells its size; whether
-    it is iterator-like; whether plain page numbers are taken (its links have them, too); whether it
-    pages at all; which parameters its links do not repeat; which parameter carries the mark."""
+    """How an endpoint pages.
+
+    :param default: how many documents a page has unless ``pagelen`` is given.
+    :param largest: the largest ``pagelen`` that is taken.
+    :param has_size: whether it tells how many documents there are.
+    :param iterator: whether it goes forward only and tells neither size nor page.
+    :param numbered: whether plain page numbers are taken; its links have them, too.
+    :param unpaged: whether everything comes at once.
+    :param lost: the parameters that its links do not repeat.
+    :param mark: the parameter that says which page.
+    """
 
     default: int = 10
     largest: int = 100
@@ -49,13 +57,13 @@ class Marks:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
 
     def make(self, scope: str, offset: int) -> str:
-        """The mark of *offset* in the listing that *scope* names."""
+        """The mark of ``offset`` in the listing that ``scope`` names."""
         signature = self._digest(f"{scope}\n{offset}")[:8]
         pad = int.from_bytes(self._digest(signature.hex())[:4], "big")
         return signature.hex() + f"{offset ^ pad:08x}"
 
     def read(self, scope: str, mark: str) -> int:
-        """The offset in *mark*; raises a 400 ApiError for one that was not made for *scope*."""
+        """The offset in ``mark``; raises a 400 ApiError for one that was not made for ``scope``."""
         try:
             signature, hidden = bytes.fromhex(mark[:16]), int(mark[16:], 16)
         except ValueError:
@@ -117,7 +125,7 @@ class Pager:
         return f"{self._url}?{urlencode([*repeated, (self._rules.mark, page)], quote_via=quote)}"
 
     def envelope(self, total: int, values: list[Json]) -> Json:
-        """The page around *values*, which are those of the window out of *total*."""
+        """The page around ``values``, which are those of the window out of ``total``."""
         rules, offset = self._rules, self.window.offset
         if rules.unpaged:
             return {"size": total, "values": values}

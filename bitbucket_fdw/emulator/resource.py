@@ -1,8 +1,9 @@
-"""A resource of the API by declaration: where its documents are, and how they are listed.
+"""The language in which a resource of the API is declared.
 
-From one :class:`Resource` follow its endpoints for GET (the listing, the item, and the listing over
-all parents), its sample data, and its rows in ``/_emulator/state``. What has rules of its own is
-written by hand, in :mod:`reads` and :mod:`writes`.
+A :class:`Resource` says where documents are kept and how they are listed. Its endpoints for GET
+(the listing, the item, and the listing over all parents), its sample data and its rows in
+``/_emulator/state`` follow from that. Endpoints with rules of their own are functions in
+:mod:`reads` and :mod:`writes`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ NEEDS_SLASH = "needs_slash"
 class Item:
     """How one document of a collection is addressed.
 
-    :param member: the member of the document that stands in the address
-    :param missing: makes the error for a key that is not there
-    :param variable: the path variable; the member's name where none is given
-    :param path: what stands in the address between the collection and the key
+    :param member: the member of the document that stands in the address.
+    :param missing: makes the error for a key that is not there.
+    :param variable: the path variable; the member's name where none is given.
+    :param path: what stands in the address between the collection and the key.
     :param number: what the error calls a document whose key has to be a number and is none; empty
-        where keys are text
-    :param slashes: whether the key may have slashes in it
-    :param find: gives the document of a parent by its key, where that is not simply its key there
+        where keys are text.
+    :param slashes: whether the key may have slashes in it.
+    :param find: gives the document of a parent by its key, where that is not simply its key there.
     """
 
     member: str
@@ -61,9 +62,9 @@ class Item:
 class Choice:
     """A query parameter that keeps the documents with one of its values.
 
-    :param value: what a document has to compare with
-    :param read: reads the parameter; raises 400 for what is no such value
-    :param repeatable: whether it may be given more than once
+    :param value: what a document has to compare with.
+    :param read: reads the parameter; raises 400 for what is no such value.
+    :param repeatable: whether it may be given more than once.
     """
 
     value: Callable[[Json], Any]
@@ -75,8 +76,8 @@ class Choice:
 class Way:
     """Another form of a document, where it is not established which one is Bitbucket's.
 
-    :param meaning: what is otherwise then, as a sentence
-    :param change: makes the other form
+    :param meaning: what is otherwise then, as a sentence.
+    :param change: makes the other form.
     """
 
     meaning: str
@@ -87,31 +88,31 @@ class Way:
 class Resource:
     """One collection of documents below a record.
 
-    :param name: its name in ``/_emulator/state``
-    :param parent: what it hangs below
-    :param path: its address below the parent
-    :param over_all: an address one level higher that lists it over all parents
-    :param classic: the scopes it needs in the old vocabulary, separated by spaces
-    :param new: the scopes it needs in the new vocabulary
-    :param public: whether callers without a credential may ask
-    :param issue_tracker: whether it went away with the issue tracker
-    :param listing: how it pages, filters and sorts; None where it cannot be listed
+    :param name: its name in ``/_emulator/state``.
+    :param parent: what it hangs below.
+    :param path: its address below the parent.
+    :param over_all: an address one level higher that lists it over all parents.
+    :param classic: the scopes it needs in the old vocabulary, separated by spaces.
+    :param new: the scopes it needs in the new vocabulary.
+    :param public: whether callers without a credential may ask.
+    :param issue_tracker: whether it went away with the issue tracker.
+    :param listing: how it pages, filters and sorts; None where it cannot be listed.
     :param item: how one document is addressed, or the level whose records it describes; None where
-        there is no address for one
+        there is no address for one.
     :param kept: where a parent keeps the documents, or the records that they describe; by default
-        below the collection's name
-    :param order: puts documents in the order of the listing; as they were added by default
-    :param visible: whether the caller may see a document
-    :param rows: gives the documents of the listing by hand, in place of *kept* and *order*, where a
-        request's parameters have rules of their own
-    :param choices: the query parameters that select documents
-    :param parameters: the other query parameters, which *rows* reads
-    :param repeatable: those of them that may be given more than once
-    :param shown: makes an item's answer from its document where it is something else
-    :param noted: what a row of the state says of a record besides its place and its document
-    :param sample: makes the sample documents of one parent
-    :param ways: other forms of its documents, each by the kind of fault that chooses it
-    :param slash_disputed: whether some say that the collection's address has to end in a slash
+        below the collection's name.
+    :param order: puts documents in the order of the listing; as they were added by default.
+    :param visible: whether the caller may see a document.
+    :param rows: gives the documents of the listing by hand, in place of ``kept`` and ``order``,
+        where a request's parameters have rules of their own.
+    :param choices: the query parameters that select documents.
+    :param parameters: the other query parameters, which ``rows`` reads.
+    :param repeatable: those of them that may be given more than once.
+    :param shown: makes an item's answer from its document where it is something else.
+    :param noted: what a row of the state says of a record besides its place and its document.
+    :param sample: makes the sample documents of one parent.
+    :param ways: other forms of its documents, each by the kind of fault that chooses it.
+    :param slash_disputed: whether some say that the collection's address has to end in a slash.
     """
 
     name: str

@@ -44,8 +44,9 @@ class Routes:
     ) -> Callable[[Handler], Handler]:
         """Decorator: declare the function as the endpoint's handler.
 
-        *classic* and *new* are the scopes it needs, separated by spaces; *options* are fields of
-        :class:`Endpoint`.
+        :param classic: the scopes it needs in the old vocabulary, separated by spaces.
+        :param new: the scopes it needs in the new vocabulary, separated by spaces.
+        :param options: other fields of :class:`Endpoint`.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -61,7 +62,7 @@ class Routes:
         return declare
 
     def include(self, others: Iterable[Routes]) -> None:
-        """Take over the endpoints of *others*."""
+        """Take over the endpoints of ``others``."""
         for other in others:
             self._endpoints.extend(other._endpoints)
         self._sort()

@@ -1,4 +1,4 @@
-"""What a declaration makes its sample data with."""
+"""Random numbers, UUIDs and people for sample data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ def make_uuid(rng: Random) -> str:
 
 
 class Sample:
-    """Random numbers that only *seed* decides, so that one collection does not shuffle another.
+    """What a declaration makes its documents with.
 
-    :param store: everything that was made before
-    :param seed: names the run's seed, the place and the collection
+    Each collection of each parent has random numbers of its own, so that a change in one collection
+    does not change the others.
+
+    :param store: everything that was made before.
+    :param seed: decides the random numbers; names the run's seed, the place and the collection.
     """
 
     def __init__(self, store: Store, seed: str) -> None:

@@ -1,7 +1,7 @@
-"""The emulator's data: records around the JSON documents, held in memory.
+"""The emulator's data, held in memory: JSON documents, and records around some of them.
 
-A record holds what a document does not show (a commit's files, a repository's readers) and the
-collections below it. Handlers read and change records; only :mod:`documents` knows JSON shapes.
+A record holds what its document does not show, such as the files of a commit or the readers of a
+repository, and the collections below it. Handlers read and change records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ ROLES = ("read", "write", "admin")
 
 @dataclass
 class Record:
-    """What collections hang below; *below* keeps those that are declared, by their name."""
+    """What collections hang below.
+
+    :param below: the collections that are declared, by their name.
+    """
 
     below: defaultdict[str, dict[Any, Json]] = field(
         default_factory=lambda: defaultdict(dict), kw_only=True
@@ -54,9 +57,13 @@ class Commit(Record):
 class PullRequest(Record):
     """A pull request with the collections below it.
 
-    *conflicts* makes merging fail; *merge_tasks* are merges under way, by task id, each with what
-    finishes it, and *seen_tasks* those that were looked at once. *closes_branch* is what
-    ``close_source_branch`` was when it was opened.
+    :param document: its JSON, as an item.
+    :param commits: the hashes of its commits, oldest first.
+    :param activity: its log.
+    :param conflicts: whether merging fails.
+    :param merge_tasks: merges under way, by task id, each with what finishes it.
+    :param seen_tasks: those of them that were looked at once.
+    :param closes_branch: what ``close_source_branch`` was when it was opened.
     """
 
     document: Json
@@ -93,7 +100,10 @@ class Pipeline(Record):
 
 @dataclass
 class Repository(Record):
-    """A repository with everything below it; *roles* maps nicknames to read, write or admin."""
+    """A repository with everything below it.
+
+    :param roles: who may do what: nicknames to ``read``, ``write`` or ``admin``.
+    """
 
     workspace: str
     slug: str
@@ -163,7 +173,7 @@ class Workspace(Record):
 
 
 class Store:
-    """Everything. *version* counts the changes, so that listings can be kept until one happens."""
+    """All the data. ``version`` goes up with each change, so that lists can be kept until then."""
 
     def __init__(self, documents: Documents) -> None:
         self.documents = documents

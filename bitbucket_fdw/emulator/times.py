@@ -38,7 +38,7 @@ def bare_form(moment: datetime) -> str:
 def parse(text: str) -> datetime:
     """Read a time in any of these forms; UTC where no zone is given, digits past the sixth are cut.
 
-    Raises ValueError when *text* is not such a time.
+    Raises ValueError when ``text`` is not such a time.
     """
     match = _FORM.fullmatch(text)
     if match is None:

@@ -27,9 +27,12 @@ _ID_BLOCK = 100_000
 
 
 def build(api: str, seed: int, scale: Scale, committers: bool = False) -> Store:
-    """The store of a fresh emulator whose API is at *api* (an address that ends in ``/2.0``).
+    """Make the store of a fresh emulator.
 
-    *committers*: whether commits tell who committed them.
+    :param api: the address of its API, which ends in ``/2.0``.
+    :param seed: decides all data.
+    :param scale: how much data there is.
+    :param committers: whether commits say who committed them.
     """
     collecting = gc.isenabled()
     gc.disable()  # nothing made here is garbage; tracking it would double the time

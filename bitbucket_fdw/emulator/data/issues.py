@@ -37,7 +37,7 @@ _TRACKER: dict[str, tuple[str, ...]] = {
 def add_issues(
     store: Store, repository: Repository, rng: Random, total: int, first_id: int
 ) -> None:
-    """Add *total* issues; comment ids go on from *first_id*."""
+    """Add ``total`` issues; comment ids go on from ``first_id``."""
     documents = store.documents
     reference = documents.repository_reference(repository.document)
     tracker = _add_tracker(store, repository)

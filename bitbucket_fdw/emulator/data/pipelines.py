@@ -32,7 +32,7 @@ _DIGITS = (3, 6, 6, 9)
 
 
 def add_pipelines(store: Store, repository: Repository, rng: Random, total: int) -> None:
-    """Add *total* pipelines, oldest first."""
+    """Add ``total`` pipelines, oldest first."""
     branches = sorted(repository.branches)
     commits = list(repository.commits)
     span = (LAST_DAY - FIRST_DAY).total_seconds()

@@ -20,7 +20,10 @@ LONG_SLUG = "a-repository-whose-name-says-everything-there-is-to-say-about-its-p
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many of each a repository has; *open_share* is the part of pull requests still open."""
+    """How many documents of each kind a repository has.
+
+    :param open_share: the part of the pull requests that is still open.
+    """
 
     commits: int = 12
     pull_requests: int = 5

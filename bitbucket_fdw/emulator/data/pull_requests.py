@@ -17,7 +17,10 @@ KEYS = ("unit", "lint", "deploy/preview", "build #1")
 
 
 class PullRequests:
-    """Fills one repository's pull requests; comment and task ids go on from *first_id*."""
+    """Fills one repository's pull requests.
+
+    :param first_id: the number after which ids of comments and tasks go on.
+    """
 
     def __init__(self, store: Store, repository: Repository, rng: Random, first_id: int) -> None:
         self._store, self._repository, self._rng = store, repository, rng
@@ -29,7 +32,7 @@ class PullRequests:
         self._next = first_id
 
     def add(self, history: History) -> None:
-        """Add every course of *history* as a pull request."""
+        """Add every course of ``history`` as a pull request."""
         for course in history.courses:
             self._add(course)
 

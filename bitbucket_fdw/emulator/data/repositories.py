@@ -14,7 +14,7 @@ from bitbucket_fdw.emulator.times import offset_form
 def add_repository(
     store: Store, workspace: Workspace, plan: RepositoryPlan, rng: Random
 ) -> Repository:
-    """Add the repository that *plan* describes, still without history."""
+    """Add the repository that ``plan`` describes, still without history."""
     created = FIRST_DAY + timedelta(hours=rng.randrange(24 * 60), microseconds=rng.randrange(10**6))
     parent = workspace.repositories.get(plan.parent) if plan.parent else None
     documents = store.documents

@@ -1,4 +1,4 @@
-"""Handlers for GET that are written by hand, one module per family, beside the declared ones."""
+"""All endpoints for GET: the declared ones, and those whose functions are in these modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads of commits that are not kept as such: a revision's log, pull requests, and changes."""
+"""GET of what is computed from commits: the log of a revision, its pull requests, and diffs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads below pull requests that are not kept there: commits, build statuses, and changes."""
+"""GET of what is computed from pull requests: by author, their commits, statuses and diffs."""
 
 from __future__ import annotations
 

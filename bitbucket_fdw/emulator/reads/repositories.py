@@ -1,4 +1,4 @@
-"""Reads of what a repository has and does not keep: forks, watchers, and all refs in one."""
+"""GET of what is computed from repositories: forks, watchers, and branches with tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads of the caller, of accounts and of permissions."""
+"""GET of the caller, of accounts and of permissions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The resources of the API that are declared, one module per family.
+"""The declared resources, one module per family.
 
-Every module here is found by itself: it lists its declarations in ``RESOURCES``, each after those
-that its sample data are made from.
+Every module here is found by itself. It lists its declarations in ``RESOURCES``. A declaration
+stands after those that its sample data need.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ from bitbucket_fdw.emulator.errors import Json, bad_request
 class Consumer:
     """A client of the authorization server.
 
-    *callback* is what a redirect address has to start with. *owner* is the nickname that requests
-    signed without a token act as. Keys of OAuth 1 hold letters and digits only.
+    :param key: letters and digits only, as OAuth 1 wants it.
+    :param callback: what a redirect address has to start with.
+    :param owner: the nickname that requests signed without a token act as.
     """
 
     key: str
@@ -56,10 +57,12 @@ def find_consumer(key: str | None) -> Consumer | None:
 class Rules:
     """Settings of the authorization server, changed by ``POST /_emulator/oauth``.
 
-    *expires_in*: life of new OAuth 2 access tokens, seconds. *code_expires_in*: life of codes.
-    *refresh_grace*: for how long a refresh token that was used may be used again, seconds (stated
-    is only that it expires "shortly after"). *wrong_state*: hand back another ``state`` than the
-    one that came, as an attacker would.
+    :param expires_in: the life of new OAuth 2 access tokens, in seconds.
+    :param code_expires_in: the life of codes, in seconds.
+    :param refresh_grace: for how many seconds a refresh token that was used may be used again.
+        Stated is only that it expires "shortly after".
+    :param wrong_state: whether to hand back another ``state`` than the one that came, as an
+        attacker would.
     """
 
     expires_in: int = 7200
@@ -68,7 +71,7 @@ class Rules:
     wrong_state: bool = False
 
     def change(self, body: Any) -> None:
-        """Set the fields that *body* gives; raises 400 for others."""
+        """Set the fields that ``body`` gives; raises 400 for others."""
         names = {field.name for field in fields(self)}
         if not isinstance(body, dict) or not set(body) <= names:
             raise bad_request(f"Settings are {', '.join(sorted(names))}")

@@ -30,7 +30,11 @@ _OUT_OF_BAND = "oob"
 
 @dataclass
 class Token:
-    """Temporary credentials until *verifier* is used up, then token credentials of *user*."""
+    """A token of OAuth 1: temporary credentials first, token credentials later.
+
+    :param verifier: what shows that the person agreed; None once it is used up.
+    :param user: the nickname of the person; None until then.
+    """
 
     consumer: Consumer
     secret: str

@@ -40,7 +40,14 @@ def consent(
     scopes: Sequence[str],
     users: Sequence[tuple[str, str]],
 ) -> Reply:
-    """The question whether *consumer* may have *scopes*; *users* are nickname and shown name."""
+    """The page that asks a person whether a consumer may have what it wants.
+
+    :param action: where the form goes.
+    :param request: what the form hands on.
+    :param consumer: the consumer's name.
+    :param scopes: what it wants.
+    :param users: who the person can say to be: nickname and shown name.
+    """
     options = "".join(
         f'<option value="{escape(nickname)}">{escape(name)}</option>' for nickname, name in users
     )

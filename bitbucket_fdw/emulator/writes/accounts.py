@@ -17,7 +17,12 @@ def acting_user(call: Call) -> Json:
 
 
 def member(call: Call, repository: Repository, key: str, value: Any, field: str) -> Json:
-    """The workspace member whose ``uuid`` or ``account_id`` is *value*; 400 when there is none."""
+    """The workspace member with a ``uuid`` or an ``account_id``; 400 when there is none.
+
+    :param key: which of the two it is.
+    :param value: the UUID or the account id.
+    :param field: the field of the body that holds it, which the error names.
+    """
     workspace = call.store.workspaces[repository.workspace]
     for membership in workspace.members.values():
         user: Json = membership["user"]

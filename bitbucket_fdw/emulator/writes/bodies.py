@@ -17,9 +17,16 @@ from bitbucket_fdw.emulator.errors import Json, bad_request, error
 
 @dataclass(frozen=True)
 class Rule:
-    """What a field may hold; *nullable*: null clears it, *blank*: it may be empty.
+    """What a field of a body may hold.
 
-    A text has at most *longest* bytes and *most* characters, where these are not 0.
+    :param kind: the type of its value.
+    :param required: whether it has to be there.
+    :param nullable: whether null clears it.
+    :param blank: whether it may be empty.
+    :param choices: the values that it may have; any where there are none.
+    :param pattern: the regular expression that it has to match.
+    :param longest: how many bytes it may have; 0 for any number.
+    :param most: how many characters it may have; 0 for any number.
     """
 
     kind: Literal["text", "boolean", "number", "accounts", "texts"] = "text"
@@ -32,7 +39,7 @@ class Rule:
     most: int = 0
 
     def complaint(self, value: Any) -> str | None:
-        """What is wrong with *value*; None when it will do."""
+        """What is wrong with ``value``; None when it will do."""
         if value is None:
             return None if self.nullable else "This field may not be null."
         if self.kind == "boolean":
@@ -68,11 +75,14 @@ CONTENT: Rules = {"content.raw": Rule(required=True)}
 
 
 def read(body: Any, rules: Rules, *, partial: bool = False, typed: bool = True) -> Json:
-    """The fields of *body* by dotted name; raises a 400 that lists everything wrong with them.
+    """Read the fields of a body.
 
-    *partial*: required fields may be missing, as in a PUT. *typed*: a ``type`` is let through at
-    any level, as the schemas have it. A nullable object is cleared by null: ``assignee`` with the
-    rule ``assignee.account_id``.
+    :param rules: what is taken, by dotted name. A nullable object is cleared by null: ``assignee``
+        with the rule ``assignee.account_id``.
+    :param partial: whether required fields may be missing, as in a PUT.
+    :param typed: whether a ``type`` is let through at any level, as the schemas have it.
+    :returns: the values by dotted name.
+    :raises ApiError: 400 that lists everything that is wrong.
     """
     if body is None:
         body = {}

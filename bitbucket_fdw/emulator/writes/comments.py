@@ -90,7 +90,7 @@ def _comment_in(call: Call, comments: dict[int, Json]) -> Json:
 
 
 def _own(call: Call, comment: Json) -> Json:
-    """*comment*, if the caller may change it: its author, or an administrator."""
+    """``comment``, if the caller may change it: its author, or an administrator."""
     author = (comment["user"] or {}).get("uuid")
     if author != acting_user(call)["uuid"] and call.role_in(call.repository()) != "admin":
         raise error(403, "You do not have permission to change this comment.")

@@ -20,12 +20,12 @@ def _ancestors(repository: Repository, digest: str) -> set[str]:
 
 
 def reaches(repository: Repository, head: str, digest: str) -> bool:
-    """Whether *digest* is *head* or one of its ancestors."""
+    """Whether ``digest`` is ``head`` or one of its ancestors."""
     return digest in _ancestors(repository, head)
 
 
 def between(repository: Repository, head: str, base: str) -> list[str]:
-    """The commits that *head* has and *base* has not, oldest first."""
+    """The commits that ``head`` has and ``base`` has not, oldest first."""
     missing = _ancestors(repository, head) - _ancestors(repository, base)
     return [digest for digest in repository.commits if digest in missing]
 
@@ -53,7 +53,7 @@ def merge(
     message: str,
     author: Json,
 ) -> str:
-    """Merge a pull request into *branch*; returns the hash that it is known by afterwards.
+    """Merge a pull request into ``branch``; returns the hash that it is known by afterwards.
 
     ``fast_forward`` moves the branch to the source commit where that is possible; the squashing
     and rebasing strategies make one commit with one parent; ``merge_commit`` one with two.

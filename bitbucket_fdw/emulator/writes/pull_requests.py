@@ -204,7 +204,7 @@ def _apply(call: Call, repository: Repository, pull: PullRequest, given: Json) -
 
 
 def _record(call: Call, pull: PullRequest, author: Json, before: Json) -> None:
-    """Add to the log what has changed since the document was as *before*."""
+    """Add to the log what has changed since the document was as ``before``."""
     update = pull_request_update(before, pull.document, pull.document["updated_on"], author)
     about = call.store.documents.pull_request_reference(pull.document)
     pull.activity.insert(0, {"pull_request": about, "update": update})
