@@ -7,12 +7,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ..errors import BitbucketError, OptionError
-from ..tables import BY_NAME, TABLES, Table
+from ..tables import TABLES, Table
 from ..tables.columns import Column
 from ..tables.table import FAMILIES
 
 _LONGEST_NAME = 63  # bytes of an identifier (NAMEDATALEN - 1); PostgreSQL cuts longer ones
-_ISSUE_TABLES = ("issues", "issue_comments")
 
 
 class SchemaNameError(BitbucketError):
@@ -141,6 +140,18 @@ def known_families(named: Collection[str] | None) -> Collection[str]:
     return named
 
 
-def is_issue_table(name: str) -> bool:
-    """Whether a table, by either spelling, belongs to the issue tracker."""
-    return any(name in (table, BY_NAME[table].flat_name()) for table in _ISSUE_TABLES)
+def is_decided_by(option: str, name: str) -> bool:
+    """Whether an import option decides about a table, which is named by either spelling."""
+    tables = (table for table in TABLES if table.imported_by == option)
+    return any(name in (table.name, table.flat_name()) for table in tables)
+
+
+def deciding_options() -> list[str]:
+    """The import options that decide about some tables."""
+    return list(dict.fromkeys(table.imported_by for table in TABLES if table.imported_by))
+
+
+def switches(option: str) -> list[tuple[type[Table], str]]:
+    """Where to look whether the tables that an import option decides about can have rows."""
+    found = (table.switch() for table in TABLES if table.imported_by == option)
+    return list(dict.fromkeys(switch for switch in found if switch is not None))

@@ -17,9 +17,6 @@ LONGEST = 4000  # bytes of method, path and query as sent
 LONGEST_VALUE = 1000  # bytes of one value in a path; nothing at Bitbucket has a name so long
 # "GET ", the API's own path, "&q=" and a page's number; a base_url may have a longer path.
 _AROUND = 100
-# What a parent's row may bring: slugs have at most 62 characters, UUIDs 38, hashes 40.
-_FROM_PARENT = {"mainbranch": 300}
-_OTHERS = 80
 
 
 def fits(value: object) -> bool:
@@ -36,7 +33,10 @@ def room(
 ) -> int:
     """Bytes that are left for conditions beside a listing's path and its other parameters."""
     longest = {b.parameter: max(map(_encoded, b.values), default=0) for b in bindings}
-    values = sum(longest.get(name, _FROM_PARENT.get(name, _OTHERS)) for name in table.parameters())
+    if table.parent is not None:  # its rows bring what the conditions do not
+        for parameter, supplier in table.parent.supplies:
+            longest.setdefault(parameter, table.parent.table.column(supplier).longest)
+    values = sum(longest[name] for name in table.parameters())
     rest = len(table.collection.path) + len(urlencode(list(parameters), quote_via=quote))
     return max(0, LONGEST - _AROUND - values - rest)
 

@@ -129,6 +129,4 @@ def _passed_over(table: type[Table]) -> frozenset[str]:
 
 def _sample(column: Column) -> Any:
     """Some value of the column's type, to plan a lookup that has none yet."""
-    if column.pattern:
-        return "0" * 40  # the only pattern there is: a full commit hash
-    return column.data_type.sample
+    return column.sample or column.data_type.sample

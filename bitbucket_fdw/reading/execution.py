@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..pushdown.planner import plan
 from ..pushdown.request import Request
 from ..tables.addresses import path_text
 from ..tables.endpoints import SLUGS
-from ..tables.repositories import Repositories
+from ..tables.table import Table
 from .counting import CountStream
 from .observations import Observed
 from .omissions import Omissions
@@ -237,16 +237,14 @@ class Execution:
         """Whether every place will be asked."""
         return plan.sort is not None or (plan.stop_after is None and not self._may_stop)
 
-    def has_issues(self, workspace: str, repository: str | None) -> bool:
-        """Whether a repository, or any of a workspace, has an issue tracker.
+    def any_is_true(self, table: type[Table], column: str, bound: Mapping[str, str]) -> bool:
+        """Whether a boolean column is true in a row of a table, for one that options bind so.
 
-        Raises the request's error where the workspace or repository cannot be read.
+        Raises the request's error where what is bound cannot be read.
         """
-        bound = {"workspace": workspace}
-        if repository is not None:
-            bound["repository"] = repository
-        planned = plan(Request(Repositories, bound, columns=frozenset(("slug", "has_issues"))))
-        return any(row["has_issues"] for row in self.rows(planned))
+        needed = frozenset((table.key_column().name, column))
+        planned = plan(Request(table, bound, columns=needed))
+        return any(row[column] for row in self.rows(planned))
 
 
 def _combinations(plan: Plan) -> Iterator[tuple[dict[str, str], Row]]:

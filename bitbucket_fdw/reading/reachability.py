@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from ..api import Listing
 from ..pushdown.plan import Kind, Plan, Query
 from ..tables.addresses import fill
+from ..tables.json_values import column_value
 from ..tables.table import Reach, Table
 from .streams import Place, Requests, bad_answer
 
@@ -59,18 +60,18 @@ class Reachability:
 
     def _is_excluded(self, reach: Reach, log: str, digest: str, heads: tuple[str, ...]) -> bool:
         pairs = [("include", digest), *(("exclude", head) for head in heads)]
-        query = Query((*pairs, ("fields", "values.hash"), ("pagelen", "1")))
+        query = Query((*pairs, ("fields", f"values.{reach.hash}"), ("pagelen", "1")))
         answer = self._requests.ask(reach.log, log, query)
         return isinstance(answer, dict) and answer.get("values") == []
 
     def _heads_of(self, reach: Reach, place: Place) -> list[str]:
         path = fill(reach.refs, place.parameters)
         if path not in self._heads:
-            fields = (("fields", "next,values.target.hash"), ("pagelen", "100"))
+            fields = (("fields", f"next,values.{reach.target}"), ("pagelen", "100"))
             pages = self._requests.pages(Listing(path, fields, endpoint=reach.refs))
             refs = [ref for page in pages for ref in page]
-            targets = (ref.get("target") for ref in refs if isinstance(ref, dict))
-            hashes = (target.get("hash") for target in targets if isinstance(target, dict))
+            target = tuple(reach.target.split("."))
+            hashes = (column_value(ref, target) for ref in refs)
             heads = [digest for digest in hashes if isinstance(digest, str)]
             if refs and not heads:  # then nothing would be reached
                 raise bad_answer(path, "None of the refs says which commit it stands for.")

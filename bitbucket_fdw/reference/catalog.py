@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import OptionError
-from ..foreign_tables.importing import is_issue_table
 from ..options import UNSEEN
 from ..pushdown.conditions import Condition
 from ..pushdown.shippable import ship
@@ -71,7 +70,7 @@ def table_rows() -> Iterator[Row]:
             "sort_columns": [c.name for c in table.columns if c.sort],
             "item_keys": [item.key for item in table.items],
             "writes": list(verbs(table)),
-            "needs_issue_tracker": is_issue_table(table.name),
+            "needs_issue_tracker": table.switch() is not None,
             "removed": table.removed,
         }
 

@@ -94,7 +94,7 @@ def table_page(table: type[Table]) -> str:
         "",
     ]
     if table.removed:
-        lines += [f"> **{table.removed}**", *map("> ".__add__, _REMOVED), ""]
+        lines += [f"> **{table.removed}**", *map("> ".__add__, _removed(table)), ""]
     lines += ["| | |", "|---|---|", *(_row(name, value) for name, value in _facts(table))]
     lines += ["", "## Examples", "", _where_examples_run(table), ""]
     for example in table.examples:
@@ -109,10 +109,13 @@ def table_page(table: type[Table]) -> str:
 
 
 _NO_KEY = "Nothing identifies a row: two rows may have all values in common."
-_REMOVED = (
-    "The table works wherever the endpoint still answers; elsewhere the error says what",
-    "happened. Importing with `issues 'never'` leaves it out.",
-)
+
+
+def _removed(table: type[Table]) -> tuple[str, str]:
+    return (
+        "The table works wherever the endpoint still answers; elsewhere the error says what",
+        f"happened. Importing with `{table.imported_by} 'never'` leaves it out.",
+    )
 
 
 def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:

@@ -17,12 +17,11 @@ from typing import Any
 
 from ..api import Answer, Client, ScanContext
 from ..errors import ConnectionFailure, RequestError, SignInError
-from ..tables import BY_NAME, TABLES, Table
+from ..tables import BY_NAME, PLACES, TABLES, Table
 from ..tables.addresses import fill
-from ..tables.endpoints import path_parameters
-from ..tables.repositories import Repositories
+from ..tables.endpoints import SLUGS, path_parameters
+from ..tables.json_values import column_value
 from ..tables.table import Scopes
-from ..tables.workspaces import Workspaces
 from .curl import Curl
 
 OK = "ok"
@@ -42,6 +41,7 @@ _BY_CODE = {
 }
 Query = tuple[tuple[str, str], ...]
 
+WORKSPACES, REPOSITORIES = PLACES
 _USER = Scopes(("account",), ("read:user:bitbucket",))
 _LISTED = 100  # repositories of a workspace that one request shows
 
@@ -190,7 +190,7 @@ class Verification:
         query: Query = ()
         if scheme == "access_token" and self._workspaces:
             # GET /user refuses access tokens, because they do not belong to a user.
-            path = fill(Repositories.collection.path, {"workspace": self._workspaces[0]})
+            path = fill(REPOSITORIES.collection.path, {"workspace": self._workspaces[0]})
             query = (("pagelen", "1"),)
         try:
             seen = self._ask(self._client, path, query)
@@ -225,11 +225,11 @@ class Verification:
 
     def _workspace_list(self) -> Check:
         """Lists the workspaces. Used if neither imported tables nor the caller name one."""
-        seen = self._ask(self._client, Workspaces.collection.path, (("pagelen", "100"),))
+        seen = self._ask(self._client, WORKSPACES.collection.path, (("pagelen", "100"),))
         name = "workspaces"
         if seen.code != 200:
             name_one = "Name a workspace: bitbucket.verify(server, workspace)."
-            failed = self._failed(name, seen, Workspaces.scopes)
+            failed = self._failed(name, seen, WORKSPACES.scopes)
             return replace(failed, what_to_do=f"{failed.what_to_do or ''} {name_one}".strip())
         workspaces = [row.get("workspace") for row in _values(seen)]
         slugs = [slug for slug in map(_slug, workspaces) if slug]
@@ -240,24 +240,24 @@ class Verification:
         return self._check(name, seen, OK, ", ".join(slugs))
 
     def _workspace(self, workspace: str) -> Check:
-        path = fill(Workspaces.items[0].path, {"workspace": workspace})
+        path = fill(WORKSPACES.items[0].path, {"workspace": workspace})
         seen = self._ask(self._client, path)
         name = f"workspace {workspace}"
         if seen.code == 200:
             shown = seen.json.get("name") if isinstance(seen.json, dict) else None
             return self._check(name, seen, OK, f"{shown or workspace} is visible")
-        return self._failed(name, seen, Workspaces.scopes)
+        return self._failed(name, seen, WORKSPACES.scopes)
 
     def _repository_list(self, workspace: str) -> Check:
-        path = fill(Repositories.collection.path, {"workspace": workspace})
+        path = fill(REPOSITORIES.collection.path, {"workspace": workspace})
         query = (
             ("pagelen", str(_LISTED)),
-            ("fields", "size,values.slug,values.full_name,values.has_issues"),
+            ("fields", ",".join(("size", *(f"values.{path}" for path in _repository_paths())))),
         )
         seen = self._ask(self._client, path, query)
         name = f"repositories of {workspace}"
         if seen.code != 200:
-            return self._failed(name, seen, Repositories.scopes)
+            return self._failed(name, seen, REPOSITORIES.scopes)
         rows = self._repositories[workspace] = _values(seen)
         if not rows:
             todo = (
@@ -288,7 +288,7 @@ class Verification:
         """The check of a table in a workspace, asked in a repository of ``bound`` if it has one."""
         parameters = set(path_parameters(table.collection.path))
         name = f"table {table.name}" + (f" in {workspace}" if workspace and parameters else "")
-        if not parameters <= {"workspace", "repository"}:
+        if not parameters <= {*SLUGS}:
             return self._below(table, name, workspace, bound)
         repository = None
         if "repository" in parameters:
@@ -316,12 +316,9 @@ class Verification:
 
     def _without_repository(self, table: type[Table], name: str) -> Check:
         if table.removed:
-            return Check(
-                name,
-                NO_RESOURCES,
-                f"no visible repository has an issue tracker. {table.removed}",
-                "Nothing, or leave these tables out: import with issues => 'never'.",
-            )
+            feature = _feature(table)
+            found = f"no visible repository has {feature}. {table.removed}"
+            return Check(name, NO_RESOURCES, found, _leave_out(table))
         return Check(name, NO_RESOURCES, "there is no repository to look at")
 
     def _judged(self, name: str, table: type[Table], seen: _Seen) -> Check:
@@ -329,9 +326,8 @@ class Verification:
             return self._check(name, seen, OK, "readable")
         failed = self._failed(name, seen, table.scopes)
         if table.removed and seen.code in (404, 410):
-            todo = "Nothing, or leave these tables out: import with issues => 'never'."
             found = f"{failed.found}. {table.removed}"
-            return replace(failed, status=REMOVED, found=found, what_to_do=todo)
+            return replace(failed, status=REMOVED, found=found, what_to_do=_leave_out(table))
         return failed
 
     def _below(
@@ -440,10 +436,30 @@ def _slug(row: Any) -> str | None:
     """The slug of a workspace or repository, of a full name its last part; ``None`` without one
     that can stand in an address.
     """
-    if not isinstance(row, dict):
-        return None
-    name = row.get("slug") or str(row.get("full_name") or "").rpartition("/")[2]
+    key = REPOSITORIES.key_column()
+    name = column_value(row, key.keys)
+    if not name and key.within:
+        name = str(column_value(row, (key.within,)) or "").rpartition("/")[2]
     return name if isinstance(name, str) and name.strip(".") else None
+
+
+def _repository_paths() -> list[str]:
+    """What is asked of repositories: their slugs, and which tables they can have rows of."""
+    switches = (table.switch() for table in TABLES)
+    columns = [of.column(name) for of, name in filter(None, switches) if of is REPOSITORIES]
+    paths = (path for c in (REPOSITORIES.key_column(), *columns) for path in c.asked_paths)
+    return list(dict.fromkeys(paths))
+
+
+def _feature(table: type[Table]) -> str | None:
+    """What a repository has to have turned on for the table, or for one above it."""
+    while table.feature is None and table.parent is not None:
+        table = table.parent.table
+    return table.feature
+
+
+def _leave_out(table: type[Table]) -> str:
+    return f"Nothing, or leave these tables out: import with {table.imported_by} => 'never'."
 
 
 def _split(scopes: str | None) -> frozenset[str]:

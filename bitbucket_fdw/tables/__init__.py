@@ -42,4 +42,7 @@ TABLES: tuple[type[Table], ...] = (
 
 BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}
 
-__all__ = ["BY_NAME", "TABLES", "Table"]
+PLACES: tuple[type[Table], type[Table]] = (Workspaces, Repositories)
+"""The tables whose rows are the places that options can name, in the order of ``SLUGS``."""
+
+__all__ = ["BY_NAME", "PLACES", "TABLES", "Table"]

@@ -41,6 +41,11 @@ class Column:
     :param sort: the ``sort`` field; only stated for columns that are never NULL and whose order
         is the same in PostgreSQL and at Bitbucket (numbers and times).
     :param pattern: what every value matches in full; other values cannot exist.
+    :param sample: some value that matches ``pattern``, for plans that have none yet.
+    :param longest: the most bytes that a value takes in an address, percent-encoded. Slugs have at
+        most 62 characters, UUIDs 38, hashes 40.
+    :param page: whether it is the address of the row's page, which no two rows of any workspace or
+        repository share.
     :param listed: whether the collection's items have it, or just the item read alone.
     :param flat: its name under ``names 'flat'``, where CData's driver has another than the column's
         own name without underscores.
@@ -65,6 +70,9 @@ class Column:
     query_values: tuple[str, ...] = ()
     sort: str | None = None
     pattern: str | None = None
+    sample: str | None = None
+    longest: int = 80
+    page: bool = False
     listed: bool = True
     present: bool = False
     flat: str | None = None

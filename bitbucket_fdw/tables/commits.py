@@ -12,15 +12,18 @@ from .table import Parent, Reach, Scopes, Table
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"
+NO_COMMIT = "0" * 40  # matches HASH; git writes it for no commit at all
 _REACHED = Reach(
     refs="/repositories/{workspace}/{repository}/refs",
+    target="target.hash",
     log="/repositories/{workspace}/{repository}/commits",
+    hash="hash",
 )
 
 
 def _commit() -> tuple[Column, ...]:
     return (
-        column("hash", "text", "Full commit hash", pattern=HASH),
+        column("hash", "text", "Full commit hash", pattern=HASH, sample=NO_COMMIT),
         column("date", "timestamptz", "When it was committed"),
         column("message", "text", "Commit message"),
         column("summary.raw", "text", "Commit message as rendered on the page"),
@@ -114,5 +117,11 @@ OF_COMMIT = Parent(
 def commit_column() -> Column:
     """The ``commit_hash`` column of every table below a commit."""
     return Column(
-        "commit_hash", "text", None, "Full hash of the commit", param="commit_hash", pattern=HASH
+        "commit_hash",
+        "text",
+        None,
+        "Full hash of the commit",
+        param="commit_hash",
+        pattern=HASH,
+        sample=NO_COMMIT,
     )

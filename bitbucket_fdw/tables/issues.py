@@ -13,6 +13,10 @@ from .writing import Field, Write, Writes
 
 _SCOPES = Scopes(("issue",), ("read:issue:bitbucket",))
 _REMOVED = "Bitbucket Cloud removed the issue tracker on 2026-08-20 (CHANGE-3071)."
+_REMOVED_HINT = (
+    "The repository has no issue tracker, or the endpoint is gone. Import with OPTIONS (issues "
+    "'never') to leave these tables out."
+)
 _STATES = (
     "submitted",
     "new",
@@ -59,6 +63,8 @@ class Issues(Table):
     )
     primary_key = ("workspace", "repository", "id")
     removed = _REMOVED
+    removed_hint = _REMOVED_HINT
+    imported_by = "issues"
     feature = "an issue tracker"
     rows = 200
     columns = (
@@ -110,6 +116,8 @@ class IssueComments(Table):
     )
     primary_key = ("workspace", "repository", "issue_id", "id")
     removed = _REMOVED
+    removed_hint = _REMOVED_HINT
+    imported_by = "issues"
     rows = 5
     columns = (
         *repository_columns(),

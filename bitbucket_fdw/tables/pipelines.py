@@ -11,6 +11,7 @@ answer both forms; the slash is the safer one, and left out where it is not take
 """
 
 from .columns import Column, column
+from .commits import HASH, NO_COMMIT
 from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, html_link, repository_columns
@@ -62,7 +63,8 @@ class Pipelines(Table):
             "text",
             "Commit it runs for",
             query="target.commit.hash",
-            pattern="[0-9a-f]{40}",
+            pattern=HASH,
+            sample=NO_COMMIT,
         ),
         *account("creator", "creator", "whoever started it"),
         column("trigger.name", "text", "What started it: PUSH, MANUAL, SCHEDULE"),

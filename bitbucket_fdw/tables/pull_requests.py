@@ -19,7 +19,7 @@ from .shared_columns import (
     repository_columns,
 )
 from .table import Parent, Scopes, Table
-from .writing import Asked, Field, Transition, Unique, Write, Writes
+from .writing import Asked, Default, Field, Transition, Unique, Write, Writes
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
 _STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
@@ -167,7 +167,12 @@ class PullRequests(Table):
         unique=Unique(
             ("source_branch_name", "destination_branch_name"),
             where=("state", "OPEN"),
-            default=("destination_branch_name", "mainbranch_name"),
+            default=Default(
+                "destination_branch_name",
+                of_parent="mainbranch_name",
+                missing="the repository has no default branch to merge into",
+                hint="Name the destination branch.",
+            ),
             origin="source_repository_full_name",
         ),
         disturbs=("pull_request_participants", "branches"),

@@ -48,7 +48,7 @@ class Repositories(Table):
         column("project.key", "text", "Key of its project", q=True),
         column("project.uuid", "uuid", "UUID of its project"),
         column("project.name", "text", "Name of its project"),
-        column("mainbranch.name", "text", "Its default branch; NULL if empty"),
+        column("mainbranch.name", "text", "Its default branch; NULL if empty", longest=300),
         column("parent.uuid", "uuid", "UUID of the repository it was forked from"),
         column(
             "parent.full_name", "text", "Workspace and slug of the repository it was forked from"

@@ -79,4 +79,4 @@ PARENT_OR_PLACE = (("parent_id",), ("inline_path", "inline_from", "inline_to"))
 
 def html_link() -> Column:
     """The item's page on the web site."""
-    return Column("links_html_href", "text", "links.html.href", "Address of its page")
+    return Column("links_html_href", "text", "links.html.href", "Address of its page", page=True)

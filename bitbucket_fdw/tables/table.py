@@ -58,12 +58,16 @@ class Scopes:
 class Reach:
     """How to tell whether a listing of commits has one that was found by its hash.
 
-    :param refs: template of the listing of all refs, whose ``target.hash`` are what is reached.
+    :param refs: template of the listing of all refs.
+    :param target: where in a ref the hash of what it reaches stands.
     :param log: template of a listing that takes ``include`` and ``exclude``.
+    :param hash: where in an item of that listing its hash stands.
     """
 
     refs: str
+    target: str
     log: str
+    hash: str
 
 
 class Table:
@@ -78,7 +82,10 @@ class Table:
     be one.
     ``rows`` is the planner's guess of items per collection until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
-    ``removed`` tells what happened to an endpoint that Bitbucket has taken away.
+    ``removed`` tells what happened to an endpoint that Bitbucket has taken away, and
+    ``removed_hint`` what to do about its 404.
+    ``imported_by`` is the import option that decides whether the table is imported: ``always``,
+    ``never``, or ``auto``, which is if there is a place that :meth:`switch` tells of.
     ``feature`` is what a repository has to have turned on: without, the endpoints answer 404 or
     410, and the table has no rows.
     ``reached`` is stated where the listing has only what some ref reaches, and an item's endpoint
@@ -103,6 +110,8 @@ class Table:
     rows: ClassVar[int] = 100
     flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
+    removed_hint: ClassVar[str | None] = None
+    imported_by: ClassVar[str | None] = None
     feature: ClassVar[str | None] = None
     absent_without: ClassVar[str | None] = None
     reached: ClassVar[Reach | None] = None
@@ -142,6 +151,19 @@ class Table:
     def read_by(cls) -> tuple[str, ...]:
         """The columns by whose values an endpoint of their own can be read, each once."""
         return tuple(dict.fromkeys(item.key for item in (*cls.items, *cls.narrower)))
+
+    @classmethod
+    def page(cls) -> Column | None:
+        """The column of the address of a row's page, if the table has one."""
+        return next((column for column in cls.columns if column.page), None)
+
+    @classmethod
+    def switch(cls) -> tuple[type[Table], str] | None:
+        """A table above, with its boolean column that is true where this one can have rows."""
+        above = cls.parent
+        while above is not None and above.where is None:
+            above = above.table.parent
+        return None if above is None or above.where is None else (above.table, above.where)
 
     @classmethod
     def column_of(cls, parameter: str) -> Column | None:

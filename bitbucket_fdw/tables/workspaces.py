@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .columns import Column, column, without_underscores
 from .endpoints import Collection, Item, Paging
-from .shared_columns import account, workspace_column
+from .shared_columns import account, html_link, workspace_column
 from .table import Parent, Scopes, Table
 
 
@@ -37,7 +37,7 @@ class Workspaces(Table):
         ),
         column("created_on", "timestamptz", "When it was made", listed=False),
         column("updated_on", "timestamptz", "When it last changed", listed=False),
-        column("links.html.href", "text", "Address of its page", listed=False),
+        replace(html_link(), listed=False),
     )
     examples = ("SELECT slug, name, created_on FROM workspaces",)
 

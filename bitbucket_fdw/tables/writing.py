@@ -95,19 +95,33 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """A column that Bitbucket fills in when it is left out.
+
+    :param column: the column.
+    :param of_parent: the column of the parent's row that it takes the value from.
+    :param missing: what is the matter where that has none, and ``hint`` what to do.
+    """
+
+    column: str
+    of_parent: str
+    missing: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unique:
     """Columns that no two rows may share.
 
     :param where: a column and the value it has in rows that count; ``None``: all count.
-    :param default: a column that Bitbucket fills in when it is left out, and the column of the
-        repository it takes the value from.
+    :param default: one of them that Bitbucket fills in when it is left out.
     :param origin: a column that names a repository in full, the row's own where it is left out;
         letter case does not count.
     """
 
     columns: tuple[str, ...]
     where: tuple[str, Any] | None = None
-    default: tuple[str, str] | None = None
+    default: Default | None = None
     origin: str | None = None
 
 

@@ -7,11 +7,6 @@ import re
 from ..errors import BitbucketError, NotFound, RequestError
 from ..tables import Table
 
-_NO_TRACKER = (
-    "The repository has no issue tracker, or the endpoint is gone. Import with OPTIONS (issues "
-    "'never') to leave these tables out."
-)
-
 
 def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
     """The error, with a detail or a hint of the table's; also for a table that is not known yet."""
@@ -22,7 +17,7 @@ def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
         if isinstance(error, NotFound):
             # Bitbucket may have said that it is about access to the repository instead.
             first = error.hint if "access" in (error.detail or "") else None
-            error.hint = " ".join(filter(None, (first, _NO_TRACKER)))
+            error.hint = " ".join(filter(None, (first, table.removed_hint)))
     if error.status == 403 and error.method == "GET":
         wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
         error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from multicorn import ColumnDefinition, TableDefinition
 
 from .. import options
+from ..api import Client
 from ..connection import client_of
 from ..foreign_tables import importing
 from ..postgres import interrupts
 from ..reading.execution import Execution
+from ..tables import Table
+from ..tables.endpoints import SLUGS
 from .backend_state import STATE
 from .mapping_user import mapping_user
 from .reports import warn
@@ -29,18 +32,22 @@ def import_schema(
     server = options.parse(srv_options, options.SERVER, options.MAPPING)
     client = client_of(server, mapping_user(srv_options), STATE.clients)
     workspace, repository = importing.parse_schema(schema)
+    place = {p: slug for p, slug in zip(SLUGS, (workspace, repository), strict=True) if slug}
     _warn_of_unknown_tables(schema, restricts, repository, values["names"])
     wanted = importing.restriction(restriction_type, restricts)
-    issues = values["issues"] == "always"
-    if values["issues"] == "auto":
-        scan, observed = client.scan(interrupts.pending), STATE.observations.of(client)
-        issues = Execution(client, scan, observed).has_issues(workspace, repository)
+    left_out = {
+        option
+        for option in importing.deciding_options()
+        if not _is_wanted(values[option], importing.switches(option), client, place)
+    }
     tables = importing.foreign_tables(
         workspace,
         repository,
         names=values["names"],
         families=families,
-        wanted=lambda name: wanted(name) and (issues or not importing.is_issue_table(name)),
+        wanted=lambda name: (
+            wanted(name) and not any(importing.is_decided_by(option, name) for option in left_out)
+        ),
     )
     return [
         TableDefinition(
@@ -53,6 +60,20 @@ def import_schema(
         )
         for table in tables
     ]
+
+
+def _is_wanted(
+    chosen: str,
+    switches: Iterable[tuple[type[Table], str]],
+    client: Client,
+    place: Mapping[str, str],
+) -> bool:
+    """Whether to import tables, by what their option says; for ``auto``, Bitbucket is asked."""
+    if chosen != "auto":
+        return chosen == "always"
+    scan, observed = client.scan(interrupts.pending), STATE.observations.of(client)
+    execution = Execution(client, scan, observed)
+    return any(execution.any_is_true(table, column, place) for table, column in switches)
 
 
 def _warn_of_unknown_tables(

@@ -257,9 +257,10 @@ class ChangeSender:
         member = table.collection.explode
         if member and not isinstance(answer.get(member), list):
             answer = {member: [answer]}
-        in_path = {c.name for c in table.columns if c.param} | (
-            {"pull_request_id"} if table.collection.explode else set()
-        )
+        # Of a list's element, the answer does not say what it is an element of.
+        in_path = {
+            c.name for c in table.columns if c.param or (member and c.path and c.keys[0] != member)
+        }
         columns = [
             column
             for column in table.columns

@@ -17,9 +17,8 @@ from ..reading.observations import Observed
 from ..tables.addresses import fill, path_text
 from ..tables.endpoints import SLUGS, path_parameters
 from ..tables.json_values import column_value
-from ..tables.repositories import Repositories
 from ..tables.table import Table
-from ..tables.writing import Asked
+from ..tables.writing import Asked, Default
 from .requests import WriteRequest
 
 Row = dict[str, Any]
@@ -168,18 +167,25 @@ class CurrentRows:
             if all(row.get(name) == value for name, value in tests.items()):
                 yield row
 
-    def of_repository(self, known: Row, column: str) -> Any:
-        """A column of the repository that a row is of; it names the default branch."""
-        bound = {name: str(known.get(name) or "") for name in SLUGS}
-        request = Request(Repositories, bound, columns=frozenset({"slug", column}))
+    def filled_in(self, known: Row, default: Default) -> Any:
+        """The value that Bitbucket fills in, from the row that the new one belongs to.
+
+        :class:`MissingValue` where that has none.
+        """
+        above = self.table.parent
+        assert above is not None
+        bound = {}
+        for parameter, supplier in above.supplies:
+            own, target = self.table.column_of(parameter), above.table.column(supplier).param
+            if own is not None and target is not None:
+                bound[target] = str(known.get(own.name) or "")
+        needed = frozenset({above.table.key_column().name, default.of_parent})
+        request = Request(above.table, bound, columns=needed)
         execution = Execution(self.client, self.scan(), self._observed)
         for row in execution.rows(plan(request)):
-            if row[column] is not None:
-                return row[column]
-        raise MissingValue(
-            "the repository has no default branch to merge into",
-            hint="Name the destination branch.",
-        )
+            if row[default.of_parent] is not None:
+                return row[default.of_parent]
+        raise MissingValue(default.missing, hint=default.hint)
 
     def bound_values(self) -> Row:
         """The bound path parameters under their columns' names."""

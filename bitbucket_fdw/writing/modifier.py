@@ -19,6 +19,7 @@ from ..pushdown.request import Request
 from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..reading.observations import Observed
 from ..tables.columns import Column
+from ..tables.endpoints import SLUGS
 from ..tables.table import Table
 from .change_sender import ChangeSender, Warn
 from .changed_columns import changed as changes
@@ -155,8 +156,9 @@ class Modifier:
         """
         shown = {column.name for column in self._binding.shown.values()}
         *place, key = self._table.primary_key
-        address = "links_html_href"
-        local = not self._key_is_enough() and {*place} <= {"workspace", "repository"}
+        page = self._table.page()
+        address = page.name if page else key
+        local = not self._key_is_enough() and {*place} <= {*SLUGS}
         for name in (address, key) if local else (key, address):
             if name in shown:
                 return self._table.column(name)
@@ -400,8 +402,4 @@ class Modifier:
     def _settable(self, row: Row) -> Row:
         write = self._table.writes.insert
         names = {field.column for field in write.fields} if write else set()
-        return {
-            name: value
-            for name, value in row.items()
-            if name in names | {"workspace", "repository"}
-        }
+        return {name: value for name, value in row.items() if name in names | {*SLUGS}}

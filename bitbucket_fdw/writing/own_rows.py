@@ -22,6 +22,7 @@ from ..errors import (
     Unauthorized,
 )
 from ..pushdown.typed_values import typed
+from ..tables.json_values import column_value
 from .current_rows import CurrentRows
 from .requests import WriteRequest, verdict
 
@@ -38,6 +39,9 @@ class OwnRows:
         self._table = current_rows.table
         self._own = self._table.writes.own or ""
         self._state = next((t.column for t in self._table.writes.withdrawals), "")
+        # Where an answer has it, which is the element alone of the list that holds the rows.
+        keys = self._table.column(self._state).keys if self._state else ()
+        self._told = keys[1:] if keys[:1] == (self._table.collection.explode,) else keys
         self._account_known = True
 
     def require_own(self, row: Row) -> None:
@@ -59,7 +63,7 @@ class OwnRows:
             answer = send(request)
             caller = self._answered(answer)
             row = {**request.identity, self._own: caller}
-            now = answer.get("state") if isinstance(answer, dict) else None
+            now = column_value(answer, self._told)
             return answer, self._verdict(row, now, before.get(caller) if caller else None)
         if self._account_known:
             return send(request), request.undo

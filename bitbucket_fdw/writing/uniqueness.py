@@ -31,8 +31,8 @@ def not_overwriting(
     if unique is None or request.verb != "INSERT":
         return request
     new = {**request.identity, **current_rows.bound_values()}
-    if unique.default and new.get(unique.default[0]) is None:
-        new[unique.default[0]] = current_rows.of_repository(new, unique.default[1])
+    if unique.default and new.get(unique.default.column) is None:
+        new[unique.default.column] = current_rows.filled_in(new, unique.default)
     place = {name: new[name] for name in table.primary_key[:-1]}
     for other in waiting:
         if other.verb == "INSERT" and _collides(unique, place, new, other.identity):

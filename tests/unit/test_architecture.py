@@ -31,9 +31,7 @@ ARROWS: dict[str, set[str] | str] = {
     "connection": {"api", "sign_in"},
     "reading": {"api", "foreign_tables", "pushdown", "tables", "errors"},
     "writing": {"api", "foreign_tables", "pushdown", "reading", "tables", "errors"},
-    "reference": {
-        *("foreign_tables", "options", "pushdown", "sign_in", "tables", "writing", "errors"),
-    },
+    "reference": {"options", "pushdown", "sign_in", "tables", "writing", "errors"},
     "sql_functions": {"api", "sign_in", "tables", "errors"},
     "wrapper": ANY,
     "emulator": set(),

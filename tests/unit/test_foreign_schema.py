@@ -5,7 +5,7 @@ import pytest
 from bitbucket_fdw.foreign_tables.importing import (
     SchemaNameError,
     foreign_tables,
-    is_issue_table,
+    is_decided_by,
     parse_schema,
     restriction,
     unknown_tables,
@@ -82,9 +82,9 @@ def test_names_that_no_table_has():
 
 
 def test_issue_tables_by_either_spelling():
-    assert is_issue_table("issue_comments")
-    assert is_issue_table("issuecomments")
-    assert not is_issue_table("tags")
+    assert is_decided_by("issues", "issue_comments")
+    assert is_decided_by("issues", "issuecomments")
+    assert not is_decided_by("issues", "tags")
 
 
 def test_every_table_belongs_to_a_family_and_no_family_is_empty():

@@ -1,0 +1,188 @@
+"""What is known of one table stands in its declaration: no other room names a table or a column."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bitbucket_fdw
+from bitbucket_fdw.foreign_tables import importing
+from bitbucket_fdw.options import IMPORT, OPTIONS
+from bitbucket_fdw.tables import BY_NAME, PLACES, TABLES
+from bitbucket_fdw.tables.endpoints import SLUGS
+
+PACKAGE = Path(bitbucket_fdw.__file__).parent
+TABLE_NAMES = {table.name for table in TABLES}
+COLUMN_NAMES = {column.name for table in TABLES for column in table.columns}
+
+# Modules of tables/ that declarations are made of; the others are declarations.
+LANGUAGE = {
+    *("addresses", "columns", "endpoints", "host_values", "json_readers", "json_values"),
+    *("sameness", "table", "types", "writing"),
+}
+
+# What is spelled like a table or a column and is something else, or has to be named all the same:
+# the module, and why.
+ENVELOPE = "a member of a page of Bitbucket's"
+ERROR = "a member of an error document of Bitbucket's"
+OAUTH = "a parameter of OAuth's"
+PLACE = "an option that names a place, or the path parameter of that name"
+OWN = "a name in Python, PostgreSQL or this project's SQL"
+ACCOUNT = "a member of the API's accounts"
+ALLOWED: dict[tuple[str, str], str] = {
+    ("api/envelope.py", "size"): ENVELOPE,
+    ("api/exchange.py", "reason"): "the reason phrase of an HTTP answer",
+    ("api/failures.py", "message"): ERROR,
+    ("api/oauth1.py", "state"): OAUTH,
+    ("api/oauth2.py", "state"): OAUTH,
+    ("command/browser.py", "state"): OAUTH,
+    ("command/main.py", "workspace"): "an argument of the command",
+    ("foreign_tables/importing.py", "repository"): PLACE,
+    ("foreign_tables/importing.py", "workspace"): PLACE,
+    ("options/declared.py", "issues"): "an import option",
+    ("options/declared.py", "repository"): PLACE,
+    ("options/declared.py", "workspace"): PLACE,
+    ("options/references.py", "role"): OWN,
+    ("postgres/prepared.py", "name"): OWN,
+    ("postgres/statement_text.py", "key"): OWN,
+    ("postgres/statement_text.py", "name"): OWN,
+    ("pushdown/planner.py", "size"): ENVELOPE,
+    ("reading/counting.py", "size"): ENVELOPE,
+    ("reading/omissions.py", "repositories"): "the plural of a path parameter, for a message",
+    ("reading/omissions.py", "repository"): PLACE,
+    ("reference/catalog.py", "description"): "a column of the catalog",
+    ("reference/catalog.py", "message"): "a column of the catalog",
+    ("reference/catalog.py", "name"): "a column of the catalog",
+    ("reference/pages.py", "repository"): "a level of schemas",
+    ("sign_in/login_steps.py", "role"): OWN,
+    ("sql_functions/dispatch.py", "state"): OAUTH,
+    ("sql_functions/dispatch.py", "url"): "a column of an SQL function's result",
+    ("sql_functions/dispatch.py", "workspaces"): "an argument of an SQL function",
+    ("sql_functions/verify.py", "name"): "how a workspace is called, for a message",
+    ("sql_functions/verify.py", "repository"): PLACE,
+    ("sql_functions/verify.py", "size"): ENVELOPE,
+    ("sql_functions/verify.py", "workspace"): PLACE,
+    ("sql_functions/verify.py", "workspaces"): "the name of a check",
+    ("wrapper/reports.py", "name"): OWN,
+    ("writing/journal.py", "id"): "how a row that was made is called, for a message",
+    ("writing/journal.py", "name"): "how a row that was made is called, for a message",
+    ("writing/own_rows.py", "uuid"): ACCOUNT,
+    ("writing/requests.py", "uuid"): ACCOUNT,
+    ("writing/change_sender.py", "uuid"): ACCOUNT,
+    ("writing/uniqueness.py", "repository"): PLACE,
+    ("writing/uniqueness.py", "workspace"): PLACE,
+}
+
+
+def generic_modules() -> Iterator[tuple[str, ast.AST]]:
+    """Every module outside of the declarations and the emulator, by its path in the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE).as_posix()
+        if place.partition("/")[0] not in ("tables", "emulator"):
+            yield place, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def strings(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_no_generic_room_names_a_table_or_a_column():
+    named = {
+        (place, text)
+        for place, tree in generic_modules()
+        for text in strings(tree)
+        if text in TABLE_NAMES or text in COLUMN_NAMES
+    }
+    assert named - set(ALLOWED) == set(), "put it into the table's declaration"
+    assert set(ALLOWED) - named == set(), "an allowance that nobody uses"
+
+
+def test_no_generic_room_speaks_of_a_feature():
+    """Such as an issue tracker: in the middle of a text as well, but for an option's own help."""
+    words = re.compile(r"issue|tracker", re.IGNORECASE)
+    speaking = {
+        (place, text)
+        for place, tree in generic_modules()
+        for text in strings(tree)
+        if words.search(text) and not _is_docstring(tree, text)
+    }
+    assert {place for place, _ in speaking} <= {
+        "options/declared.py",  # the option "issues"
+        "reference/catalog.py",  # a column of the catalog
+        "sql_functions/verify.py",  # OAuth scopes
+        "command/main.py",  # where to report a fault
+    }
+
+
+def _is_docstring(tree: ast.AST, text: str) -> bool:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    found = (ast.get_docstring(n, clean=False) for n in ast.walk(tree) if isinstance(n, documented))
+    return text in set(found)
+
+
+def test_no_generic_room_imports_a_declaration():
+    declarations = {
+        path.stem for path in (PACKAGE / "tables").glob("*.py") if path.stem not in LANGUAGE
+    } - {"__init__"}
+    assert "repositories" in declarations
+    for place, tree in generic_modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert node.module.rpartition("tables.")[2] not in declarations, place
+
+
+# --- the facts that the declarations state ---
+
+
+@pytest.mark.parametrize(
+    "column",
+    [c for t in TABLES for c in t.columns if c.pattern],
+    ids=lambda column: column.name,
+)
+def test_a_sample_matches_its_pattern(column):
+    assert re.fullmatch(column.pattern, column.sample)
+
+
+def test_places_are_those_that_options_name():
+    for table, slug in zip(PLACES, SLUGS, strict=True):
+        assert table.key_column().param == slug
+        assert table.level == "workspace"
+
+
+def test_every_option_that_decides_about_tables_is_an_import_option():
+    options = importing.deciding_options()
+    assert options
+    for option in options:
+        assert any(o.name == option and IMPORT in o.levels for o in OPTIONS)
+        assert importing.switches(option)
+        decided = [table for table in TABLES if importing.is_decided_by(option, table.name)]
+        assert decided
+        assert all(importing.is_decided_by(option, table.flat_name()) for table in decided)
+        assert all(table.switch() in importing.switches(option) for table in decided)
+
+
+def test_what_may_have_no_rows_is_what_hangs_on_a_switch():
+    for table in TABLES:
+        assert (table.imported_by is None) is (table.switch() is None)
+        if table.removed:
+            assert table.removed_hint
+            assert table.imported_by
+    assert BY_NAME["issue_comments"].switch() == BY_NAME["issues"].switch()
+
+
+def test_the_page_of_a_row_is_one_column_at_most():
+    for table in TABLES:
+        assert len([column for column in table.columns if column.page]) <= 1
+
+
+def test_what_bitbucket_fills_in_is_a_column_of_the_parent():
+    defaults = [(t, t.writes.unique.default) for t in TABLES if t.writes.unique]
+    assert any(default for _, default in defaults)
+    for table, default in defaults:
+        if default is not None:
+            assert default.column in table.writes.unique.columns
+            assert table.parent.table.column(default.of_parent)
