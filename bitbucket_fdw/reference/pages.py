@@ -50,11 +50,12 @@ def index_page() -> str:
         "",
         NOTICE,
         "",
-        "One page per table. **Filters** travel to Bitbucket, in its query language or as a",
-        "parameter; **order** is kept there too; a **key** reads the one item. All other",
-        "conditions are PostgreSQL's, on the rows that arrive: [pushdown](../pushdown.md) has the",
-        "rules. Imports can be kept to some [families](../schemas.md#only-some-tables).",
-        "`SELECT * FROM bitbucket.tables` has the same as rows.",
+        "There is a page for each table. **Filters** are columns whose conditions are sent to",
+        "Bitbucket. By columns under **order** Bitbucket can sort. A condition on a **key** reads",
+        "one item. PostgreSQL checks all other conditions on the rows that arrive:",
+        "[pushdown](../pushdown.md) has the rules. Imports can be kept to some",
+        "[families](../schemas.md#only-some-tables). `SELECT * FROM bitbucket.tables` has the",
+        "same as rows.",
         "",
         "| table | | family | filters | order | key | writing |",
         "|---|---|---|---|---|---|---|",
@@ -103,7 +104,7 @@ def table_page(table: type[Table]) -> str:
     lines += ["## Columns", "", keyed, ""]
     lines += ["| column | type | sent to Bitbucket | |", "|---|---|---|---|"]
     lines += [_column_row(table, column) for column in table.columns]
-    lines += ["", "## How a query travels", "", *(f"- {text}" for text in _travel(table)), ""]
+    lines += ["", "## What a query sends", "", *(f"- {text}" for text in _travel(table)), ""]
     lines += ["## Writing", "", *_writing(table)]
     return _text(lines)
 
@@ -113,8 +114,8 @@ _NO_KEY = "Nothing identifies a row: two rows may have all values in common."
 
 def _removed(table: type[Table]) -> tuple[str, str]:
     return (
-        "The table works wherever the endpoint still answers; elsewhere the error says what",
-        f"happened. Importing with `{table.imported_by} 'never'` leaves it out.",
+        "The table works wherever the endpoint still answers. Elsewhere it has no rows, and a",
+        f"warning says what happened. Importing with `{table.imported_by} 'never'` leaves it out.",
     )
 
 
@@ -183,7 +184,7 @@ def _travel(table: type[Table]) -> Iterator[str]:
     if table.items:
         keys = " or ".join(f"`{key}`" for key in dict.fromkeys(item.key for item in table.items))
         yield (
-            f"A condition on {keys} reads the one item; a list of up to {MAX_ITEMS} keys is read "
+            f"A condition on {keys} reads the one item. A list of up to {MAX_ITEMS} keys is read "
             "item by item where `q` cannot hold it."
         )
     for narrower in table.narrower:
@@ -194,14 +195,14 @@ def _travel(table: type[Table]) -> Iterator[str]:
     collection = table.collection
     if not collection.q:
         chosen = _codes(column.name for column in table.columns if column.query)
-        only = f"; equality on {chosen} goes as a parameter" if chosen else ""
-        yield f"The endpoint takes no `q`: other conditions stay with PostgreSQL{only}."
+        only = f", except for equality on {chosen}, which goes as a parameter" if chosen else ""
+        yield f"The endpoint takes no `q`. Other conditions stay with PostgreSQL{only}."
     if any(column.filter and column.filter.values for column in table.columns):
         closed = [c.name for c in table.columns if c.filter and c.filter.values]
         yield f"Equality on {_codes(closed)} is exact at Bitbucket, since all values are known."
     if collection.without_q:
         yield (
-            "The listing hides items by default. Without other conditions all are asked for by "
+            "By default the listing hides items. Without other conditions, all are asked for by "
             f"`{collection.without_q[0][0]}`."
         )
     if collection.size and not collection.explode:

@@ -18,7 +18,7 @@ def shown(name, package):
     """What a block defines, read as a module of a package."""
     found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
-    namespace = {"__package__": package, "__name__": f"{package}.downloads"}
+    namespace = {"__package__": package, "__name__": f"{package}.watchers"}
     exec(found[1], namespace)
     return namespace
 
