@@ -5,7 +5,7 @@ from .clients import Clients
 from .clock import Clock
 from .credentials import Credential
 from .delivery import Delivery
-from .envelope import complaint, whole
+from .envelope import Envelope, complaint, whole
 from .exchange import Answer, Settings
 from .kept import KeptAnswers, WriteCount
 from .notes import Notes
@@ -23,6 +23,7 @@ __all__ = [
     "Clock",
     "Credential",
     "Delivery",
+    "Envelope",
     "KeptAnswers",
     "Listing",
     "NextLinks",

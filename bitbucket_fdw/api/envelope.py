@@ -48,6 +48,18 @@ class Envelope:
             whole(answer.get("pagelen")),
         )
 
+    @classmethod
+    def read_array(cls, answer: Any) -> Envelope:
+        """From the JSON of an endpoint that answers an array of all items, or one page of them."""
+        return cls(answer) if isinstance(answer, list) else cls.read(answer)
+
+    @classmethod
+    def read_object(cls, answer: Any) -> Envelope:
+        """From the JSON of an endpoint that answers the one item there is."""
+        if not isinstance(answer, dict):
+            raise Unreadable("It is no object.")
+        return cls([answer])
+
 
 _MOST = 2**53  # things that nobody has; floats are exact up to it
 

@@ -43,6 +43,7 @@ class Listing:
     :param endpoint: the path's template, which tells endpoints apart.
     :param key: tells items apart, hashable, ``None`` for one that has no key; without it, items
         that come twice are not noticed.
+    :param read: from an answer's JSON to its page; raises :class:`Unreadable`.
     :param counted: whether the envelope's size is known to be that of what was asked for.
     """
 
@@ -51,6 +52,7 @@ class Listing:
     strategy: Strategy = NEXT
     endpoint: str = ""
     key: Callable[[Any], Any] | None = None
+    read: Callable[[Any], Envelope] = Envelope.read
     counted: bool = True
 
 
@@ -169,7 +171,7 @@ class Pages:
         if said is not None:
             raise self._error("was answered with an error under status 200", said)
         try:
-            return Envelope.read(answer.json)
+            return self._listing.read(answer.json)
         except Unreadable as why:
             raise self._bad(str(why)) from None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..tables.columns import Column
-from ..tables.endpoints import Collection, Item, Paging, path_parameters
+from ..tables.endpoints import Collection, Item, Paging, Shape, path_parameters
 from ..tables.table import Parent, Reach, Table
 from . import bbql, request_line
 from .conditions import Condition
@@ -254,6 +254,8 @@ def _widest_parameters(request: Request, base: Plan) -> tuple[tuple[str, str], .
 
 def _envelope(collection: Collection) -> tuple[str, ...]:
     """The members of the envelope that tell whether everything was read, and where to go on."""
+    if collection.shape is not Shape.PAGES:
+        return ()
     if not collection.size:
         return ("next",)
     if collection.paging is Paging.NEXT:
@@ -263,7 +265,8 @@ def _envelope(collection: Collection) -> tuple[str, ...]:
 
 def _in_values(collection: Collection, path: str) -> str:
     """A member of the items as ``fields`` names it."""
-    return ".".join(filter(None, ("values", collection.unwrap, path)))
+    values = "values" if collection.shape is Shape.PAGES else None
+    return ".".join(filter(None, (values, collection.unwrap, path)))
 
 
 def _pagelen(collection: Collection, enough: int | None) -> int | None:

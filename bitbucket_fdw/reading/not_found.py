@@ -25,7 +25,7 @@ from ..errors import Forbidden, Gone, NotFound, RequestError
 from ..pushdown.plan import Query
 from ..tables.addresses import fill
 from ..tables.columns import Column
-from ..tables.endpoints import SLUGS, Item, path_parameters
+from ..tables.endpoints import SLUGS, Item, Shape, path_parameters
 from ..tables.json_readers import BadValue
 from ..tables.json_values import extractor
 from ..tables.table import Table
@@ -82,7 +82,8 @@ class Absence:
         if parent is None or (isinstance(error, Gone) and not _is_optional(table)):
             raise error
         item, parameter = _leading_item(table)
-        optional = table.feature or table.absent_without
+        is_one = table.collection.shape is Shape.OBJECT
+        optional = table.feature or table.absent_without or is_one
         if parameter in self.bound and not optional:
             raise error
         found = self._look_up(parent.table, item, parameter, parameters, table.absent_without)
@@ -95,6 +96,8 @@ class Absence:
             slug = _slug(path, parameters)
             why = table.removed or error.detail or f"{error.message}."
             self._omissions.add(self.reader, Omission("off", table.feature, slug, why))
+            return None
+        if is_one and isinstance(error, NotFound):
             return None
         return self._denied(error, path, parameters)
 
@@ -180,7 +183,8 @@ class Absence:
         path = fill(table.collection.path, parameters)
         if not self.known.answers(path):
             pagelen = (("pagelen", "1"),) if table.collection.pagelen else ()
-            self._ask(table.collection.path, path, Query((("fields", "next"), *pagelen)))
+            small = table.key_column().path if table.collection.shape is Shape.OBJECT else "next"
+            self._ask(table.collection.path, path, Query((("fields", small or ""), *pagelen)))
             self.known.note(path)
 
     def _denied(self, error: RequestError, template: str, parameters: Parameters) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from ..api import (
     Answer,
     Client,
+    Envelope,
     Listing,
     NextLinks,
     Numbers,
@@ -26,7 +27,7 @@ from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
 from ..tables.addresses import fill
-from ..tables.endpoints import Paging
+from ..tables.endpoints import Paging, Shape
 from ..tables.table import Table
 from .items import Items
 from .not_found import REFUSALS, Absence
@@ -143,6 +144,13 @@ _STRATEGIES: dict[Paging, Strategy] = {
 }
 
 
+_SHAPES: dict[Shape, Callable[[Any], Envelope]] = {
+    Shape.PAGES: Envelope.read,
+    Shape.ARRAY: Envelope.read_array,
+    Shape.OBJECT: Envelope.read_object,
+}
+
+
 class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
@@ -235,6 +243,7 @@ class Stream:
             _STRATEGIES[collection.paging],
             self.plan.path,
             self._items.mark if collection.unique else None,
+            _SHAPES[collection.shape],
             # Whether the size heeds what is not said in q is not known.
             counted=not any(name in filters for name, _ in query.parameters),
         )

@@ -26,9 +26,21 @@ class Paging(enum.Enum):
     WHOLE = "all at once, or by number where there is more"
 
 
+class Shape(enum.Enum):
+    """What an endpoint of a collection answers.
+
+    An array and an object have neither pages nor ``size``. A 404 of an object means that there is
+    none, as long as what it belongs to is there: some settings exist once they were made.
+    """
+
+    PAGES = "pages, whose items are in a list of values"
+    ARRAY = "an array of the items, or a page of them"
+    OBJECT = "the one item there is"
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A paginated endpoint.
+    """An endpoint that answers items.
 
     :param path: template whose ``{names}`` are path parameters.
     :param selects: query parameters that take path parameters' values: ``(query's, path's)``.
@@ -43,6 +55,7 @@ class Collection:
     :param unwrap: the member of each item that holds the entity.
     :param explode: the member of each item that lists the rows; in the rows' JSON one element
         takes the list's place.
+    :param shape: what it answers.
     :param paging: how one page leads to the next.
     :param unique: whether no two items of one listing have the same key.
     """
@@ -56,8 +69,13 @@ class Collection:
     selects: tuple[tuple[str, str], ...] = ()
     unwrap: str | None = None
     explode: str | None = None
+    shape: Shape = Shape.PAGES
     paging: Paging = Paging.NEXT
     unique: bool = True
+
+    def __post_init__(self) -> None:
+        if self.shape is not Shape.PAGES and (self.size or self.pagelen or self.q):
+            raise ValueError(f"{self.path} has no pages, and so no size, pagelen or q")
 
     @property
     def address(self) -> str:
