@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -24,7 +24,7 @@ from .delivery import Delivery, Departing
 from .failures import failure
 from .flights import Flight, flying
 from .notes import Notes
-from .transport import Transport, as_sent, origin, why_no_answer
+from .transport import Transport, as_sent, origin, why_no_answer, with_parameters
 
 _REDIRECTS = 5
 _PRUNE_EVERY = 60.0  # seconds between two removals of expired answers by one session
@@ -271,7 +271,9 @@ class Exchange:
             response = self._ask(outgoing, url)
             if not response.is_redirect or outgoing.method != "GET":
                 break
-            url = urljoin(url, response.headers["Location"])
+            there = urljoin(url, response.headers["Location"])
+            self.path(there)
+            url = with_parameters(there, urlsplit(outgoing.url).query)
             self.path(url)
         return response
 

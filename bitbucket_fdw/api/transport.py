@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit, urlunsplit
 
 import requests
 
@@ -69,6 +69,19 @@ def _check_authorities(path: str) -> None:
             hint="It is a PEM file that the operating system user of the PostgreSQL server can "
             "read, such as /etc/ssl/certs/ca-certificates.crt.",
         ) from None
+
+
+def with_parameters(url: str, query: str) -> str:
+    """An address with those parameters of a query string that it does not have itself.
+
+    A redirect that named the new place alone would lose what was asked for there: the members of
+    items, the filter, the length of pages.
+    """
+    parts = urlsplit(url)
+    named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    asked = (part for part in query.split("&") if part)
+    missing = [part for part in asked if unquote_plus(part.partition("=")[0]) not in named]
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, *missing)))))
 
 
 def as_sent(url: str) -> SplitResult:

@@ -263,6 +263,30 @@ def test_a_redirect_within_the_api_is_followed_with_the_credential(scripted):
     assert {r.headers["authorization"] for r in server.received} == {f"Bearer {SECRET}"}
 
 
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ("/2.0/things", "fields=values.id&q=a%3D%22b%26c%22&pagelen=2"),
+        ("/2.0/things?topic=true", "topic=true&fields=values.id&q=a%3D%22b%26c%22&pagelen=2"),
+        ("/2.0/things?pagelen=1&q=", "pagelen=1&q=&fields=values.id"),
+        ("/2.0/things?fields=x", "fields=x&q=a%3D%22b%26c%22&pagelen=2"),
+    ],
+)
+def test_a_redirect_keeps_what_was_asked_for(scripted, there, asked):
+    """Case: a pull request's diffstat leads to that of its commits, and names these alone."""
+    server = scripted(
+        lambda target: (
+            page(1)
+            if target.startswith("/2.0/things")
+            else Answer(status=302, headers={"Location": there})
+        )
+    )
+    query = (("fields", "values.id"), ("q", 'a="b&c"'), ("pagelen", "2"))
+    client = client_of(server)
+    assert [v for vs in Pages(client, scan_of(client), Listing("/moved", query)) for v in vs] == [1]
+    assert server.received[-1].target == f"/2.0/things?{asked}"
+
+
 def test_redirects_without_end_are_an_error(scripted):
     server = scripted(lambda _: Answer(status=302, headers={"Location": "/2.0/things"}))
     with pytest.raises(BadResponse):
