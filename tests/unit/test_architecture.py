@@ -4,6 +4,7 @@ Imports are read from the source, those inside functions and under TYPE_CHECKING
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,8 +80,13 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield ".".join((NAME, *(part for part in parts if part != "__init__"))), path
 
 
-def imports(module: str, path: Path) -> Iterator[str]:
-    """The full dotted names that a module imports."""
+@functools.cache
+def imports(module: str, path: Path) -> tuple[str, ...]:
+    """The full dotted names that a module imports; each file is read once."""
+    return tuple(_imports(module, path))
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -126,13 +132,14 @@ def targets(module: str) -> set[str]:
 TARGETS = {module: targets(module) for module in FILES}
 
 
-def reached(module: str) -> set[str]:
+@functools.cache
+def reached(module: str) -> frozenset[str]:
     """The module and all that it leads to."""
     found, new = {module}, {module}
     while new:
         new = {there for here in new for there in TARGETS[here]} - found
         found |= new
-    return found
+    return frozenset(found)
 
 
 def is_pure(module: str) -> bool:
