@@ -179,7 +179,11 @@ class Client:
                 raise _unknown(last) if in_doubt else last from None
 
     def _attempt(self, outgoing: Outgoing, scan: ScanContext, in_doubt: bool) -> Answer | Failed:
-        """Send a write once. A doubt about an earlier attempt outlives whatever fails here."""
+        """Send a write once.
+
+        :param in_doubt: whether an earlier attempt may have been applied. Then any error is turned
+            into :class:`OutcomeUnknown`, since nobody can say what Bitbucket has now.
+        """
         try:
             with scan.flight(self.settings.max_answer_time, kept=True) as flight:
                 return self._exchange.attempt(outgoing, flight)

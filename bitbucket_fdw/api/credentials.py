@@ -114,9 +114,9 @@ def tidied(error: E, secrets: Iterable[str]) -> E:
 
 
 def tidy(text: str, secrets: Iterable[str]) -> str:
-    """What a server said, without secrets, without what is not to be seen, and not endless.
+    """What a server said, without secrets and invisible characters, and shortened.
 
-    Cut at last: a part of a secret would not be found.
+    It is shortened last: of a secret that was cut, the rest would not be recognized.
     """
     return shortened(redact(text, secrets), _LONGEST)
 

@@ -1,7 +1,7 @@
-"""The envelope of a page, taken for no more than it is worth.
+"""The envelope of a page: the members around its items.
 
 Source: the API's "Pagination" page. Only ``values`` and ``next`` are promised. The other members
-are read where they are of use and can be read without doubt, and are as good as absent otherwise.
+are optional: one that cannot be read without doubt is treated as if it were not there.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class Exchange:
                 self._do_without(error)
 
     def _do_without(self, error: CacheError) -> None:
-        """Keep no answers from here on, and say so once: a cache is not worth a statement."""
+        """Go on without the cache of answers, and say so once. No statement fails for it."""
         self._keeping = None
         if not self._told:
             self._told = True

@@ -1,8 +1,8 @@
 """Pages of a listing, lazily, and whether they are all that there is.
 
-How one page leads to the next is a matter of ``strategies``. Here the pages are asked for, and
-what they say is held against what was read: the listing's size at its end, the keys of its items
-from page to page.
+Where the next page is, a strategy says (see ``strategies``). This module sends the requests, one
+page ahead of the consumer, and checks what the pages say: items that come twice, pages that were
+read before, and at the end whether as many items came as the listing is said to have.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ def with_parameters(url: str, query: str) -> str:
 def as_sent(url: str) -> SplitResult:
     """The parts of an address as a request to it would use them.
 
-    Readers of addresses differ in what they make of a backslash or of an "@" behind it. What counts
-    is where the request would go, so the address is read back from a prepared request. Raises
+    Libraries disagree on what a backslash means in an address, or an "@" behind it. What matters is
+    where the request would really go, so the address is read back from a prepared request. Raises
     :class:`ValueError` for what cannot be requested, or would bring a user name along.
     """
     # requests' own errors for addresses are ValueErrors too.

@@ -125,7 +125,7 @@ def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]
 def known_families(named: Collection[str] | None) -> Collection[str]:
     """The families that option ``families`` names, all without it.
 
-    :raises OptionError: for one that there is not.
+    Raises :class:`OptionError` for one that there is not.
     """
     if named is None:
         return tuple(FAMILIES)

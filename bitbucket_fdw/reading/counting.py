@@ -12,10 +12,10 @@ from .streams import Row, SingleStream, carried_value
 
 
 class CountStream(SingleStream):
-    """As many equal rows as the collection's envelope says there are items.
+    """Rows for ``count(*)``: as many as the envelope's ``size`` says there are items.
 
-    Under a filter that is believed after a look at a few items: there are listings that leave ``q``
-    out of account without a word.
+    One request is enough, since the rows have no values but those of the conditions. With a filter,
+    a few items are fetched along and looked at first: some listings ignore ``q`` without saying so.
     """
 
     def start(self) -> None:

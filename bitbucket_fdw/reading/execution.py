@@ -1,8 +1,9 @@
 """Runs a plan: fan-out over parents, requests several at a time, rows in the right order.
 
-Everything here runs on PostgreSQL's own thread; requests and JSON run on worker threads. Nothing
-holds a whole result: a collection is read page by page, and a fan-out keeps a bounded number of
-first pages.
+Everything here runs on PostgreSQL's own thread; requests and the reading of JSON run on worker
+threads. Collections are read page by page. A fan-out that is not sorted keeps the first pages of at
+most ``concurrency`` collections; one that is sorted by Bitbucket keeps one page of each. Only rows
+that have to be sorted here are held all at once.
 """
 
 from __future__ import annotations

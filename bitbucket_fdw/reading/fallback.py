@@ -1,9 +1,10 @@
-"""Answers a request of PostgreSQL's, reading wider where Bitbucket refuses what was asked.
+"""Reads again without a filter or an order, where Bitbucket refuses it.
 
-Which fields ``q`` and ``sort`` take is documented for few endpoints. What Bitbucket refuses (400)
-is done without: PostgreSQL checks every condition again, and where it has left the order or the
-counting of rows to the wrapper, these are made up for here. From the next statement on it is
-planned so.
+Which fields ``q`` and ``sort`` take is documented for few endpoints only. Where Bitbucket answers
+400 to one, the listing is read without it. No row is lost or added by that: PostgreSQL checks every
+condition again. Where it relies on the wrapper for the order or for LIMIT, the rows are sorted or
+counted here instead. What was refused is remembered, so that the next statement is planned without
+it from the start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What answers hold, read as items of one table: an item that cannot be one is an error.
+"""Reads the JSON of answers as items of one table; what cannot be an item is an error.
 
-Absent is not empty. An item without its key, without the list that holds the rows, or something
-else in an item's place would come out as a row of NULLs or as no row, and nobody would know.
+It may lack its key, or the list that holds the rows, or be no object at all. Taken as it is, it
+would become a row of NULLs, or no row, and nobody would notice that something is wrong.
 """
 
 from __future__ import annotations

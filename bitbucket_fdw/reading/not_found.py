@@ -43,12 +43,13 @@ _UUID = re.compile(r"\{.*\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 class Absence:
     """Judges refusals for one table's scan.
 
-    :param reader: the name of the table that is read, for messages.
-    :param bound: path parameters that the table's options fix.
     :param ask: gets a path, after its template, with a query; the answer's JSON.
     :param known: what the session has seen to be there.
     :param omissions: is told what rows are left out for.
     :param strict: whether a repository that refuses is an error in a spanning table as well.
+
+    ``reader`` is the name of the table that is read, for messages; ``bound`` are the path parameters
+    that its options fix. Whoever runs a plan sets both.
 
     The methods return where there are no rows, and raise the error otherwise. ``parameters`` are
     the path's, as they were asked.

@@ -17,7 +17,7 @@ class Presence:
     MOST_COMMITS = 50_000
     MINUTE = 60.0
     SECONDS = 600.0
-    """How long an answer is believed: a session may last for days."""
+    """How long it is believed that a listing is there: a session may last for days."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

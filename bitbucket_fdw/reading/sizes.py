@@ -17,8 +17,10 @@ _PATHS = 100  # collections of one plan that are looked up by name
 class Sizes:
     """How many items each collection had when it was last read.
 
-    Collections differ: one repository has no pull requests, the next has thousands. So the size of
-    one says something of that one alone. Of many it says something once most of them are known.
+    Collections differ a lot: one repository has no pull requests, the next has thousands. So the
+    size of one collection is used as an estimate for that collection. For a scan over many, it is
+    the mean of those that were read; while that is half of them or fewer, it is not less than what
+    the table's declaration guesses.
     """
 
     def __init__(self) -> None:

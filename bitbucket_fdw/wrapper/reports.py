@@ -23,7 +23,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _say(level: int, message: str, detail: str | None = None, hint: str | None = None) -> None:
-    """The one way by which anything is told: what servers had a part in may hold what they got."""
+    """Send a message to PostgreSQL's client. Every message goes through here.
+
+    A server may repeat in its answer what it was sent, credentials among it. So secrets are
+    replaced here, whatever the message is made of.
+    """
     secrets = STATE.clients.secrets_in_use()
     shown = [text and sayable(redact(text, secrets)) for text in (message, detail, hint)]
     log_to_postgres(shown[0], level, detail=shown[1], hint=shown[2])
@@ -44,10 +48,10 @@ def report(error: BitbucketError, table: str | None) -> NoReturn:
 
 
 def conceal(error: Exception) -> None:
-    """Raise another error in place of one that would tell a secret.
+    """Raise another error in place of an unexpected one that would show a secret.
 
-    The host shows the text of a fault that nobody has foreseen, and logs where it came from with
-    all that led to it. Libraries quote in them what they could not work with.
+    The host shows the text of such an error and logs its traceback. Libraries quote in both what
+    they could not work with, and that may be a credential.
     """
     secrets = STATE.clients.secrets_in_use()
     told = visible("".join(traceback.format_exception(error)))

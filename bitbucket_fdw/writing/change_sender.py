@@ -1,9 +1,8 @@
-"""Sends the changes of one foreign table: what is read before and after a request, and what an
-answer is worth.
+"""Sends the changes of one foreign table, and reads what is needed before and after each request.
 
-An answer says that Bitbucket took a change. It does not prove what was stored: members that the
-request did not name may be lost, and some are echoed without being kept. What a table's
-declaration says of that is looked after here.
+That Bitbucket answered with success does not prove what it stored. A PUT may empty members that it
+did not name, and some members are shown with the new value although the old one stays. Which ones
+do, a table's declaration says; they are read again here, and put back or reported.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pure: which columns of a row a statement changes.
 
-Hosts hand over every column of a changed row, most of them as they were read. What was read is
-compared with that: either the values themselves, or :class:`Marks` of them, where they would take
-too much memory.
+Hosts hand over every column of a changed row, and most of them still have the value that was read.
+Only columns that differ are sent to Bitbucket. They are found by comparing with the values that
+were read or, where keeping those would take too much memory, with :class:`Marks` of them.
 """
 
 from __future__ import annotations

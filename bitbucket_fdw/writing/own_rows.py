@@ -1,9 +1,11 @@
 """Rows that only their own account can write: verdicts on pull requests.
 
-Bitbucket's endpoints for them name no account, they act for whoever calls. So a row has to be
-found to be the caller's own. ``GET /user`` tells who that is, but not to access tokens (403, seen
-live), nor without a scope for it. Then the change is sent, it is seen whose verdict it changed, and
-one that was not meant is put back.
+The endpoints that approve a pull request, or request changes, name no account: they act for the
+account that calls them. So before a row is changed it has to be known that it is the caller's own.
+``GET /user`` tells whose credential it is, but it refuses access tokens (403, seen live) and
+credentials without a scope for it. Then the change is sent first, and its answer tells whose
+verdict was changed. If it was not the row's, the caller's own verdict is put back, and the
+statement fails.
 """
 
 from __future__ import annotations

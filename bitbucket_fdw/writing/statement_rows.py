@@ -38,6 +38,7 @@ class StatementRow:
 
     @property
     def whole(self) -> bool:
+        """Whether all values that were read are still here."""
         return self._row is not None
 
     def known(self, table: type[Table]) -> Row:
@@ -74,10 +75,10 @@ def _kept(table: type[Table]) -> tuple[str, ...]:
 
 
 class StatementRows:
-    """Candidates for a row that is to change, by the value the host tells it by.
+    """The rows that a statement has read, by the value that the host names a row with.
 
-    One value may stand for several rows, where it is not unique (the id of an issue, in a table
-    that spans repositories).
+    One value may stand for several rows where it is not unique: the id of an issue, in a table that
+    spans repositories. All of them are candidates for the row that is to change.
     """
 
     def __init__(self, table: type[Table]) -> None:

@@ -1,4 +1,8 @@
-"""Rows that Bitbucket would overwrite: an INSERT that does it is a unique violation."""
+"""Finds rows that an INSERT would overwrite, and makes it a unique violation.
+
+Bitbucket takes some new rows for old ones, and changes these without an error: a pull request that
+is opened between the same branches as another one, a build status with the key of another one.
+"""
 
 from __future__ import annotations
 
