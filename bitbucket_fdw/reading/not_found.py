@@ -48,8 +48,8 @@ class Absence:
     :param omissions: is told what rows are left out for.
     :param strict: whether a repository that refuses is an error in a spanning table as well.
 
-    ``reader`` is the name of the table that is read, for messages; ``bound`` are the path parameters
-    that its options fix. Whoever runs a plan sets both.
+    ``reader`` is the name of the table that is read, for messages. ``bound`` are the path
+    parameters that its options fix. Whoever runs a plan sets both.
 
     The methods return where there are no rows, and raise the error otherwise. ``parameters`` are
     the path's, as they were asked.

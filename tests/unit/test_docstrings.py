@@ -1,4 +1,4 @@
-"""One dialect of docstrings: ``:param name: text`` after an empty line, of parameters that exist."""
+"""One dialect of docstrings: ``:param name: text`` after an empty line, of what is there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def definitions(tree: ast.Module) -> Iterator[Definition]:
 def parameters(node: Definition) -> set[str]:
     """What a call of it can give: a function's arguments, or a class's own or its fields."""
     if isinstance(node, ast.ClassDef):
-        fields = {n.target.id for n in node.body if isinstance(n, ast.AnnAssign)}
+        fields = {ast.unparse(n.target) for n in node.body if isinstance(n, ast.AnnAssign)}
         made = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
         return fields.union(*map(parameters, made)) if made else fields
     arguments = node.args
@@ -89,7 +89,7 @@ def test_faults_are_seen(source):
 @pytest.mark.parametrize(
     "source",
     [
-        'def f(a, *, b=1):\n    """Do.\n\n    :param a: it,\n        and more.\n    :param b: it.\n    """',
+        'def f(a, *, b=1):\n    """Do.\n\n    :param a: it,\n        yes.\n    :param b: it.\n    """',
         'class A:\n    """A.\n\n    :param a: it.\n    """\n    a: int',
         'class A:\n    """A.\n\n    :param a: it.\n    """\n    def __init__(self, a): ...',
     ],
