@@ -89,7 +89,7 @@ def test_faults_are_seen(source):
 @pytest.mark.parametrize(
     "source",
     [
-        'def f(a, *, b=1):\n    """Do.\n\n    :param a: it,\n        yes.\n    :param b: it.\n    """',
+        'def f(a, *, b=1):\n    """Do.\n\n    :param a: x,\n      yes.\n    :param b: x.\n    """',
         'class A:\n    """A.\n\n    :param a: it.\n    """\n    a: int',
         'class A:\n    """A.\n\n    :param a: it.\n    """\n    def __init__(self, a): ...',
     ],
