@@ -1,5 +1,7 @@
 """INSERT, UPDATE and DELETE of a foreign table, in this process: which row, and what is sent."""
 
+import time
+
 import pytest
 
 from bitbucket_fdw.errors import (
@@ -155,6 +157,18 @@ def test_a_write_that_was_certainly_not_applied_is_sent_again(api):
     backend.table("branches").insert(name="new", target_commit_hash=HASH)
     assert len(writes(api)) == 3
     assert api.clock.pauses == [30.0, 30.0]
+
+
+def test_a_cancel_while_a_change_is_under_way_leaves_it_in_doubt(api, backend):
+    def slow(request):
+        backend.interrupts.stop = True
+        time.sleep(0.2)  # the statement looks every 50 ms whether it is to stop
+        return api.without_faults(request)
+
+    api.fault(BRANCHES, slow, method="POST")
+    with pytest.raises(Cancelled):
+        backend.table("branches").insert(name="new", target_commit_hash=HASH)
+    assert "not known whether it was applied" in backend.rollback().detail
 
 
 # --- UPDATE ---
@@ -519,7 +533,7 @@ def test_a_cancel_before_a_change_leaves_nothing_behind(api, backend):
     with pulls.statement() as modifier:
         [row] = pulls.scan(("id", "=", 2), columns=("title",))
         backend.interrupts.stop = True
-        api.fault(f"{PULLS}/2", lambda r: (__import__("time").sleep(0.1), api.without_faults(r))[1])
+        api.fault(f"{PULLS}/2", lambda r: time.sleep(0.2) or api.without_faults(r))
         with pytest.raises(Cancelled):
             modifier.update(2, {**row, "title": "new"})
     assert writes(api) == []

@@ -64,6 +64,7 @@ def test_what_was_told_is_not_told_again():
     assert omissions.take(seen) == []
     omissions.add("issues", omission)
     assert len(omissions.take(set())) == 1  # the next statement
+    assert omissions.take(set()) == []  # which says it once
 
 
 def test_a_statement_that_failed_says_nothing():

@@ -124,6 +124,14 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning_or_an_error(api, s
     assert "acme/other" in notice.message
     assert "No access" in notice.detail
     assert not notice.mild
+    assert len(api.calls) == 4  # the repositories, and each of them once
+
+
+def test_a_feature_that_refuses_is_not_one_that_is_off(api, session):
+    api.fail(f"{OTHER}/issues", 403, "No access")
+    assert len(session.values("id", "issues", bound=WORKSPACE)) == 2
+    [notice] = session.notices()
+    assert notice.message.startswith("issues: skipped")
 
 
 def test_a_scope_that_is_missing_is_an_error_whatever_the_repository(api, session):

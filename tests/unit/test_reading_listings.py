@@ -259,6 +259,10 @@ def test_who_stops_after_the_first_repository_has_not_paid_for_all(api, session)
     workspace(api, *[3] * 20)
     list(itertools.islice(session.rows("pull_requests", bound=WORKSPACE, may_stop=True), 3))
     assert len(api.calls) <= 3
+    # Whoever goes on has more of them under way, twice as many each time.
+    api.taken()
+    list(itertools.islice(session.rows("pull_requests", bound=WORKSPACE, may_stop=True), 4))
+    assert len(api.calls) <= 5
 
 
 def test_repositories_that_a_condition_rules_out_are_not_asked(api, session):
