@@ -29,7 +29,7 @@ from .counting import CountStream
 from .observations import Observed
 from .omissions import Omissions
 from .reachability import Reachability
-from .streams import CollectionStream, ItemStream, Place, Requests, Row, Stream, carried_value
+from .streams import CollectionStream, ItemStream, Place, Row, ScanRequests, Stream, carried_value
 
 Keyed = tuple[Any, Row]
 """A row and what it is sorted by."""
@@ -66,7 +66,7 @@ class Execution:
         :param doubt: told of answers that may not be all there is.
         """
         self._may_stop = may_stop
-        self._requests = Requests(
+        self._requests = ScanRequests(
             client, scan, observed, omissions or Omissions(), strict or omissions is None, doubt
         )
         # What a change has to know of is not left out, listed or not.

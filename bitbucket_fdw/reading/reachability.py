@@ -18,7 +18,7 @@ from ..pushdown.plan import Kind, Plan, Query
 from ..tables.addresses import fill
 from ..tables.json_values import column_value
 from ..tables.table import Reach, Table
-from .streams import Place, Requests, bad_answer
+from .streams import Place, ScanRequests, bad_answer
 
 EXCLUDED = 60  # hashes in one address, which must not get too long
 
@@ -26,7 +26,7 @@ EXCLUDED = 60  # hashes in one address, which must not get too long
 class Reachability:
     """Looks for commits of one scan among those that their repository's refs reach."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: ScanRequests) -> None:
         self._requests = requests
         self._known = requests.absence.known
         self._heads: dict[str, list[str]] = {}

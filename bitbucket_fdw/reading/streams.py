@@ -45,7 +45,7 @@ class Place:
     carried: Row
 
 
-class Requests:
+class ScanRequests:
     """The requests of one scan, made on worker threads.
 
     :param observed: what earlier reads have shown, which is added to.
@@ -160,7 +160,7 @@ class Stream:
 
     leads: bool = False
 
-    def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
+    def __init__(self, requests: ScanRequests, plan: Plan, place: Place, query: Query) -> None:
         self._requests = requests
         self.plan = plan
         self.place = place
@@ -264,7 +264,7 @@ class Stream:
 class CollectionStream(Stream):
     """A paginated listing."""
 
-    def __init__(self, requests: Requests, plan: Plan, place: Place, query: Query) -> None:
+    def __init__(self, requests: ScanRequests, plan: Plan, place: Place, query: Query) -> None:
         super().__init__(requests, plan, place, query)
         self._pages = requests.pages(self.listing(self._query), plan.stop_after)
         self._last_key: Any = None

@@ -19,7 +19,7 @@ from .requests import WriteRequest
 _LISTED = 20  # changes that an error names; the warning after a rollback names all
 
 
-Place = tuple[str, str]
+ApiAccount = tuple[str, str]
 Key = tuple[str, ...]
 
 
@@ -43,7 +43,7 @@ class Sender(Protocol):
     """Sends requests for one foreign table."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ApiAccount:
         """Which Bitbucket it is, and who writes: base URL and the credential's identity.
 
         Rows of two places are different ones, whatever their keys.
@@ -179,12 +179,12 @@ class Journal:
         self.position += 1
         self._keep(WaitingRequest(request, sender, level, self.position))
 
-    def waits(self, place: Place) -> bool:
+    def waits(self, place: ApiAccount) -> bool:
         """Whether anything waits for COMMIT there."""
         return any(pending.sender.place == place for pending in self._queue)
 
     def queued(
-        self, place: Place, table: type[Table], until: int | None = None
+        self, place: ApiAccount, table: type[Table], until: int | None = None
     ) -> Iterator[WriteRequest]:
         """What waits for COMMIT, in order: of a table.
 
@@ -197,7 +197,7 @@ class Journal:
                 yield pending.request
 
     def queued_for(
-        self, place: Place, table: type[Table], key: Key, until: int | None = None
+        self, place: ApiAccount, table: type[Table], key: Key, until: int | None = None
     ) -> Iterator[WriteRequest]:
         """What waits for COMMIT, in order: of one row by its primary key.
 
@@ -354,7 +354,7 @@ def _take_back(entry: SentRequest, given_up: str | None) -> tuple[bool, str | No
     return True, None, None
 
 
-def _key(place: Place, request: WriteRequest) -> Key:
+def _key(place: ApiAccount, request: WriteRequest) -> Key:
     return (*place, request.table.name, *request.key)
 
 

@@ -40,7 +40,7 @@ _as_they_are: Rows = iter
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedScan:
     """What a scan's rows become on their way to the host.
 
     :param changing: whether they are found to be changed.
@@ -180,7 +180,7 @@ class Modifier:
         statement.execution = execution
         statement.earlier_rows = EarlierRows(self._table, self.waiting_rows.key)
 
-    def watch(self, request: Request, execution: Any = None) -> tuple[Request, Watched]:
+    def watch(self, request: Request, execution: Any = None) -> tuple[Request, WatchedScan]:
         """What to read for a scan, and what its rows become on their way to the host.
 
         They are as the statement's own changes found them, and as earlier statements, whose
@@ -201,7 +201,7 @@ class Modifier:
             request, seen_by = statement.earlier_rows.seen_by(request)
         rowid = self._rowid_read(request)
         if statement is None or rowid is None:
-            return request, Watched(seen_by, False, self._open_scans)
+            return request, WatchedScan(seen_by, False, self._open_scans)
         needed = (*self._table.primary_key, *self._table.writes.kept)
         request = replace(request, columns=request.columns.union(needed))
 
@@ -211,7 +211,7 @@ class Modifier:
                 statement.seen.add(found.get(rowid), found)
                 yield row
 
-        return request, Watched(remembered, True, self._open_scans)
+        return request, WatchedScan(remembered, True, self._open_scans)
 
     def _rowid_read(self, request: Request) -> str | None:
         """The column that tells rows apart, if rows that a scan reads it of can be changed."""

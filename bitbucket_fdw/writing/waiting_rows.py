@@ -17,7 +17,7 @@ from ..pushdown.local_filter import checks_of, meets
 from ..pushdown.request import Request
 from ..pushdown.typed_values import row_shown, typed, typed_row
 from ..tables.table import Table
-from .journal import Journal, Place
+from .journal import ApiAccount, Journal
 
 Row = dict[str, Any]
 
@@ -30,7 +30,7 @@ class WaitingRows:
     :param bound: what the table's options fix, by column.
     """
 
-    def __init__(self, table: type[Table], journal: Journal, place: Place, bound: Row) -> None:
+    def __init__(self, table: type[Table], journal: Journal, place: ApiAccount, bound: Row) -> None:
         self._table = table
         self._journal = journal
         self._place = place

@@ -15,7 +15,7 @@ PACKAGE = Path(bitbucket_fdw.__file__).parent
 PARAMETER = re.compile(r"^:param (\w+): \S", re.MULTILINE)
 OTHER_DIALECTS = re.compile(
     r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Attributes):?$|^-{4,}$|@param|:returns?:"
-    r"|:rtype:|:type |:raises ",
+    r"|:rtype:|:type ",
     re.MULTILINE,
 )
 
