@@ -14,7 +14,7 @@ import bitbucket_fdw
 PACKAGE = Path(bitbucket_fdw.__file__).parent
 PARAMETER = re.compile(r"^:param (\w+): \S", re.MULTILINE)
 OTHER_DIALECTS = re.compile(
-    r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Attributes):?$|^-{4,}$|@param|:returns?:"
+    r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Attributes):?$|^-{4,}$|@param|:return:"
     r"|:rtype:|:type ",
     re.MULTILINE,
 )
@@ -76,7 +76,7 @@ def test_every_module_says_what_it_is(module):
     "source",
     [
         'def f(a):\n    """Do.\n\n    Args:\n        a: it\n    """',
-        'def f(a):\n    """Do.\n\n    :returns: it\n    """',
+        'def f(a):\n    """Do.\n\n    :rtype: int\n    """',
         'def f(a):\n    """Do.\n    :param a: it\n    """',
         'def f(a):\n    """Do.\n\n    :param b: it\n    """',
         'class A:\n    """A.\n\n    :param b: it\n    """\n    a: int',
