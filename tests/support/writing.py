@@ -14,8 +14,8 @@ from bitbucket_fdw.tables import BY_NAME
 from bitbucket_fdw.writing.journal import Journal, RollbackOutcome
 from bitbucket_fdw.writing.modifier import Modifier
 from bitbucket_fdw.writing.open_scans import OpenScans
-from tests.support.fake_api import FakeApi
-from tests.support.reading import REPOSITORY, Session
+from tests.support.fake_api import FakeApi, Received, numbered
+from tests.support.reading import AT, REPOSITORY, Session
 
 Row = dict[str, Any]
 
@@ -135,3 +135,58 @@ class Backend:
 
     def rollback(self, level: int = 1) -> RollbackOutcome:
         return self.journal.rollback(level)
+
+
+# --- a repository to write to ---
+
+BRANCHES, PULLS = f"{AT}/refs/branches", f"{AT}/pullrequests"
+PROJECTS = "/workspaces/acme/projects"
+HASH = "a" * 40
+
+
+def repository() -> FakeApi:
+    """An API with three branches, three open pull requests and a project."""
+    made = FakeApi()
+    branches = [
+        {"name": name, "target": {"hash": HASH}, "default_merge_strategy": "squash"}
+        for name in ("main", "one", "two")
+    ]
+    made.collection(BRANCHES, branches, key="name")
+    made.collection(
+        PULLS,
+        numbered(
+            3,
+            title=lambda n: f"title {n}",
+            description=lambda n: f"text {n}",
+            state="OPEN",
+            draft=False,
+            close_source_branch=False,
+            reviewers=[],
+            source={"branch": {"name": "one"}},
+            destination={"branch": {"name": "main"}},
+            links=lambda n: {
+                "html": {"href": f"https://bitbucket.org/acme/website/pull-requests/{n}"}
+            },
+        ),
+        made=lambda item: {"state": "OPEN", "reviewers": [], **item},
+    )
+    project = {"key": "WEB", "name": "Web", "description": "", "is_private": True}
+    made.collection(PROJECTS, [project], key="key")
+    repository = {"slug": "website", "full_name": "acme/website", "mainbranch": {"name": "main"}}
+    made.collection("/repositories/acme", [repository], key="slug")
+    return made
+
+
+def writes(api: FakeApi) -> list[str]:
+    """Method and path of the requests so far that change something."""
+    return [call for call in api.calls if not call.startswith("GET")]
+
+
+def got(path: str) -> Received:
+    """A request that reads a path, for :meth:`FakeApi.answer`."""
+    return Received("GET", path)
+
+
+def put(path: str, body: dict[str, Any]) -> Received:
+    """A request that changes what is at a path, for :meth:`FakeApi.answer`."""
+    return Received("PUT", path, (), body)

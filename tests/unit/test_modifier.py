@@ -17,45 +17,24 @@ from bitbucket_fdw.errors import (
     ServerFailure,
     WriteError,
 )
-from tests.support.fake_api import FakeApi, Received, Reply, numbered
+from tests.support.fake_api import FakeApi, numbered
 from tests.support.reading import AT, WORKSPACE
-from tests.support.writing import Backend
-
-BRANCHES, PULLS, PROJECTS = f"{AT}/refs/branches", f"{AT}/pullrequests", "/workspaces/acme/projects"
-HASH = "a" * 40
+from tests.support.writing import (
+    BRANCHES,
+    HASH,
+    PROJECTS,
+    PULLS,
+    Backend,
+    got,
+    put,
+    repository,
+    writes,
+)
 
 
 @pytest.fixture
 def api() -> FakeApi:
-    made = FakeApi()
-    branches = [
-        {"name": name, "target": {"hash": HASH}, "default_merge_strategy": "squash"}
-        for name in ("main", "one", "two")
-    ]
-    made.collection(BRANCHES, branches, key="name")
-    made.collection(
-        PULLS,
-        numbered(
-            3,
-            title=lambda n: f"title {n}",
-            description=lambda n: f"text {n}",
-            state="OPEN",
-            draft=False,
-            close_source_branch=False,
-            reviewers=[],
-            source={"branch": {"name": "one"}},
-            destination={"branch": {"name": "main"}},
-            links=lambda n: {
-                "html": {"href": f"https://bitbucket.org/acme/website/pull-requests/{n}"}
-            },
-        ),
-        made=lambda item: {"state": "OPEN", "reviewers": [], **item},
-    )
-    project = {"key": "WEB", "name": "Web", "description": "", "is_private": True}
-    made.collection(PROJECTS, [project], key="key")
-    repository = {"slug": "website", "full_name": "acme/website", "mainbranch": {"name": "main"}}
-    made.collection("/repositories/acme", [repository], key="slug")
-    return made
+    return repository()
 
 
 @pytest.fixture
@@ -63,16 +42,8 @@ def backend(api: FakeApi) -> Backend:
     return Backend(api)
 
 
-def writes(api: FakeApi) -> list[str]:
-    return [call for call in api.calls if not call.startswith("GET")]
-
-
 def titles(api: FakeApi) -> list[str]:
-    return [api.answer(_get(f"{PULLS}/{n}")).body["title"] for n in (1, 2, 3)]
-
-
-def _get(path: str) -> Received:
-    return Received("GET", path)
+    return [api.answer(got(f"{PULLS}/{n}")).body["title"] for n in (1, 2, 3)]
 
 
 # --- INSERT ---
@@ -199,13 +170,9 @@ def test_a_row_that_others_have_changed_meanwhile_keeps_their_change(api, backen
     pulls = backend.table("pull_requests")
     with pulls.statement() as modifier:
         [row] = pulls.scan(("id", "=", 2), columns=("title", "draft"))
-        api.answer(_put(f"{PULLS}/2", {"title": "theirs"}))
+        api.answer(put(f"{PULLS}/2", {"title": "theirs"}))
         modifier.update(2, {**row, "draft": True})
     assert titles(api)[1] == "theirs"
-
-
-def _put(path: str, body: dict) -> Received:
-    return Received("PUT", path, (), body)
 
 
 def test_an_update_of_a_row_that_was_not_read_reads_it(api, backend):
@@ -238,7 +205,7 @@ def test_a_join_that_gives_a_row_twice_updates_it_once(api, backend):
 
 
 def test_only_rows_in_the_right_state_can_be_changed(api, backend):
-    api.answer(_put(f"{PULLS}/3", {"state": "MERGED"}))
+    api.answer(put(f"{PULLS}/3", {"state": "MERGED"}))
     api.taken()
     with pytest.raises(WriteError, match="cannot be changed"):
         backend.table("pull_requests").update(("id", "=", 3), title="new")
@@ -250,64 +217,6 @@ def test_a_state_that_none_can_ask_for_is_refused(api, backend):
         backend.table("pull_requests").update(("id", "=", 2), state="SUPERSEDED")
 
 
-def test_what_a_put_lost_without_naming_it_is_put_back(api, backend):
-    reviewers = [{"uuid": "{00000000-0000-0000-0000-000000000001}"}]
-    api.answer(_put(f"{PULLS}/2", {"reviewers": reviewers}))
-    kept = []
-
-    def loses(request):
-        kept.append(request.body)
-        reply = api.without_faults(request)
-        if len(kept) == 1:
-            api.answer(_put(f"{PULLS}/2", {"reviewers": []}))
-            reply.body["reviewers"] = []
-        return reply
-
-    api.fault(f"{PULLS}/2", loses, method="PUT", count=1)
-    backend.table("pull_requests").update(("id", "=", 2), title="new")
-    found = api.answer(_get(f"{PULLS}/2")).body
-    assert (found["title"], found["reviewers"]) == ("new", reviewers)
-    assert backend.warnings == []
-
-
-def test_what_cannot_be_put_back_is_told_with_what_it_was(api, backend):
-    reviewers = [{"uuid": "{00000000-0000-0000-0000-000000000001}"}]
-    api.answer(_put(f"{PULLS}/2", {"reviewers": reviewers}))
-
-    def loses(request):
-        reply = api.without_faults(request)
-        reply.body = {**reply.body, "reviewers": []}
-        return reply
-
-    api.fault(f"{PULLS}/2", loses, method="PUT")
-    api.fault(
-        f"{PULLS}/2", lambda r: Reply({**api.without_faults(r).body, "reviewers": []}), after=2
-    )
-    backend.table("pull_requests").update(("id", "=", 2), title="new")
-    [warning] = backend.warnings
-    assert "emptied reviewers, and it could not be put back" in warning
-    assert "00000000-0000-0000-0000-000000000001" in warning
-
-
-def test_a_value_that_is_echoed_and_not_kept_is_an_error(api, backend):
-    def echoes(request):
-        reply = api.without_faults(request)
-        api.answer(_put(f"{PULLS}/2", {"close_source_branch": False}))
-        return Reply({**reply.body, "close_source_branch": True})
-
-    api.fault(f"{PULLS}/2", echoes, method="PUT", count=1)
-    with pytest.raises(Exception, match="kept close_source_branch false"):
-        backend.table("pull_requests").update(("id", "=", 2), close_source_branch=True)
-
-
-def test_an_answer_without_the_row_proves_nothing(api, backend):
-    for answer in ({}, [], Reply(None, 204), {"id": 99, "title": "another"}):
-        api.heal()
-        api.fault(f"{PULLS}/2", answer, method="PUT")
-        with pytest.raises(OutcomeUnknown, match="not known what PUT"):
-            backend.table("pull_requests").update(("id", "=", 2), title=f"new {answer}")
-
-
 def test_a_put_that_would_make_a_row_is_not_sent_for_one_that_is_gone(api, backend):
     projects = backend.table("projects", WORKSPACE)
     with projects.statement() as modifier:
@@ -316,98 +225,6 @@ def test_a_put_that_would_make_a_row_is_not_sent_for_one_that_is_gone(api, backe
         with pytest.raises(RowUnknown):
             modifier.update("WEB", {**row, "name": "Site"})
     assert writes(api) == []
-
-
-# --- merging: what is asked of Bitbucket, and answered later ---
-
-
-def merge(api: FakeApi, *states: object, body: object = None) -> None:
-    """Have a merge be taken on with 202, and its task go through states."""
-    told = iter(states)
-    location = f"https://api.fake.example/2.0{PULLS}/2/merge/task-status/1"
-    api.on(f"{PULLS}/2/merge", Reply(body, 202, {"Location": location}), "POST")
-    api.on(f"{PULLS}/2/merge/task-status/1", lambda _: next(told))
-
-
-MERGED = {
-    "task_status": "SUCCESS",
-    "merge_result": {"id": 2, "state": "MERGED", "title": "title 2"},
-}
-
-
-def test_a_merge_asks_for_the_branchs_strategy_and_waits_for_its_end(api, backend):
-    merge(api, {"task_status": "PENDING"}, {"task_status": "PENDING"}, MERGED)
-    [row] = backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    [post] = [request for request in api.received if request.method == "POST"]
-    assert post.body["merge_strategy"] == "squash"
-    assert post["async"] == "true"
-    assert row["state"] == "MERGED"
-    assert 1.9 < api.clock.seconds - 1000 < 2.5  # two pauses of a second, none of them real
-    assert "Bitbucket cannot take it back" in backend.rollback().detail
-
-
-@pytest.mark.parametrize("body", [{}, {"task_status": "PENDING"}, {"id": 2}, "<p>later</p>", "[]"])
-def test_what_the_answer_to_a_merge_that_is_done_later_says_does_not_count(api, backend, body):
-    merge(api, {"task_status": "PENDING"}, MERGED, body=body)
-    [row] = backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    assert row["state"] == "MERGED"
-
-
-def test_a_merge_with_a_strategy_asks_for_none(api, backend):
-    merge(api, MERGED)
-    backend.table("pull_requests").update(
-        ("id", "=", 2), state="MERGED", merge_strategy="fast_forward"
-    )
-    assert f"GET {BRANCHES}/main" not in api.calls
-
-
-def test_a_merge_without_any_strategy_to_be_had_is_not_sent(api, backend):
-    api.collection(BRANCHES, [], key="name")
-    with pytest.raises(MissingValue, match="merge_strategy is the default"):
-        backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    assert writes(api) == []
-
-
-@pytest.mark.parametrize(
-    ("states", "why"),
-    [
-        ([{"task_status": "LOST"}], "Its task is 'LOST'."),
-        ([["no object"]], "Its task is None."),
-        ([{"task_status": "PENDING"}] * 20, "not finished after 5 seconds"),
-    ],
-)
-def test_a_merge_of_which_no_end_is_seen_is_not_known(api, backend, states, why):
-    merge(api, *states)
-    with pytest.raises(OutcomeUnknown) as raised:
-        backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    assert why in raised.value.detail
-    assert "not known" in backend.rollback().detail
-
-
-def test_a_merge_that_is_refused_in_the_end_was_not_done(api, backend):
-    merge(api, Reply({"type": "error", "error": {"message": "conflicts"}}, 409))
-    with pytest.raises(Rejected) as raised:
-        backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    assert "conflicts" in raised.value.detail
-    assert backend.rollback().stays == ()
-
-
-def test_a_merge_whose_task_cannot_be_asked_for_is_not_known(api, backend):
-    merge(api, Reply(None, 500))
-    with pytest.raises(OutcomeUnknown):
-        backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-
-
-def test_a_cancel_while_a_merge_goes_on_leaves_it_in_doubt(api, backend):
-    def told(_):
-        backend.interrupts.stop = True
-        return {"task_status": "PENDING"}
-
-    merge(api)
-    api._handlers[-1] = (*api._handlers[-1][:2], told)
-    with pytest.raises(Cancelled):
-        backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
-    assert "not known" in backend.rollback().detail
 
 
 # --- DELETE ---
