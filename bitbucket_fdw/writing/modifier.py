@@ -152,8 +152,11 @@ class Modifier:
         """The declared column by which the host tells rows apart.
 
         The last part of the key. Where that is unique within a repository only, and the table
-        spans several, the address of the row's page is better.
+        spans several, the address of the row's page is better. :class:`RowUnknown` if nothing tells
+        them apart.
         """
+        if not self._table.primary_key:
+            raise RowUnknown(f"nothing identifies a row of {self._table.name}")
         shown = {column.name for column in self._binding.shown.values()}
         *place, key = self._table.primary_key
         page = self._table.page()
