@@ -185,7 +185,7 @@ class Execution:
             found = False
             for _, row in self._proven(stream):
                 if not found and stream.size is not None and _leads_each(plan, parent):
-                    self._afford(plan, stream.size)
+                    self._afford(plan, stream.size * plan.combinations)
                 found = True
                 yield row
 

@@ -22,7 +22,15 @@ from ..api import (
     Whole,
     complaint,
 )
-from ..errors import BadResponse, NotFound, Rejected, RequestError, ServerFailure, TooManyRequests
+from ..errors import (
+    BadResponse,
+    Gone,
+    NotFound,
+    Rejected,
+    RequestError,
+    ServerFailure,
+    TooManyRequests,
+)
 from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
@@ -188,7 +196,8 @@ class Stream:
         """Take a refusal of the listing as no rows, or raise."""
         table, parameters = self.plan.table, self.place.parameters
         narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
-        if narrower is not None:
+        # What is not there is answered by 404. 410 is for an endpoint that was taken away.
+        if narrower is not None and not isinstance(error, Gone):
             self._requests.absence.item(error, table, narrower, parameters)
         else:
             self._requests.absence.listing(error, table, parameters)
