@@ -41,8 +41,8 @@ BEGIN
     number := cardinality(wishes);
     batch := least(coalesce(batch, bitbucket._batch_size(families)), greatest(number, 1));
     COMMIT;
+    PERFORM bitbucket._fix_search_path();
     WHILE done < number LOOP
-        PERFORM bitbucket._fix_search_path();
         part := wishes[done + 1 : done + batch];
         PERFORM bitbucket._lock(server, slug);
         refused := bitbucket._import_part(server, slug, names, families, part);

@@ -184,6 +184,10 @@ def test_the_caller_keeps_the_search_path_and_may_have_any(db: Database) -> None
     db.execute(
         "CREATE FUNCTION own.cardinality(anyarray) RETURNS integer LANGUAGE sql AS 'SELECT 1000000'"
     )
+    db.execute(
+        "CREATE FUNCTION own.never(integer, integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'"
+    )
+    db.execute("CREATE OPERATOR own.< (LEFTARG = int4, RIGHTARG = int4, FUNCTION = own.never)")
 
     db.execute(f"{CALL}, repositories => '{{website,empty}}', batch => 1)")
 
