@@ -109,8 +109,21 @@ REPOSITORY = Level(
     "repository",
     WORKSPACE,
 )
+PIPELINES_OFF = "pipelines_off"  # the kind of fault under which no repository has Pipelines
+
+
+def with_pipelines(call: Call) -> Repository:
+    """The repository in the path; 404 while a fault has its Pipelines switched off."""
+    found = call.repository()
+    if PIPELINES_OFF in call.flags:
+        detail = "Pipelines is not enabled for this repository"
+        raise pipelines_error(404, "Not found", detail, "result-service.pipelines.disabled")
+    return found
+
+
 ADMINISTERED = replace(REPOSITORY, find=lambda call: call.repository("admin"))
 TRACKER = replace(REPOSITORY, find=tracker)
+WITH_PIPELINES = replace(REPOSITORY, find=with_pipelines)
 
 # What has collections of its own within a repository
 
@@ -140,7 +153,7 @@ def issue_of(call: Call) -> Issue:
 
 def pipeline_of(call: Call) -> Pipeline:
     """The pipeline in the path, by ``{uuid}`` or build number; 404 when there is none."""
-    key, found = call.path["pipeline_uuid"], call.repository().pipelines
+    key, found = call.path["pipeline_uuid"], with_pipelines(call).pipelines
     if key in found:
         return found[key]
     if key.isascii() and key.isdigit():

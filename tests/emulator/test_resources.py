@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bitbucket_fdw.emulator.faults import WAYS
+from bitbucket_fdw.emulator.levels import PIPELINES_OFF
 from bitbucket_fdw.emulator.resource import NEEDS_SLASH, Resource
 from bitbucket_fdw.emulator.resources import RESOURCES
 from tests.emulator.client import Client
@@ -148,3 +149,15 @@ def test_a_slash_at_the_end_may_be_needed(api: Client, resource: Resource) -> No
     api.control.fault("*", kind=NEEDS_SLASH, count=None)
     assert api.message(api.get(path), 404) == "Resource not found"
     assert api.pages(f"{path}/", pagelen=1)
+
+
+@over([resource for resource in RESOURCES if resource.classic == "pipeline"])
+def test_pipelines_may_be_switched_off(api: Client, resource: Resource) -> None:
+    row = rows_of(api, resource)[0]
+    api.control.fault("*", kind=PIPELINES_OFF, count=None)
+    for address in resource.addresses(row).values():
+        response = api.get(address)
+        assert response.status_code == 404
+        assert "not enabled" in response.json()["error"]["detail"]
+    assert api.get(f"/repositories/acme/{row['repository']}").status_code == 200
+    assert api.get(f"/repositories/acme/{row['repository']}/pullrequests").status_code == 200

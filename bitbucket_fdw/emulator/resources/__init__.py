@@ -9,6 +9,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
+from bitbucket_fdw.emulator.levels import PIPELINES_OFF
 from bitbucket_fdw.emulator.resource import NEEDS_SLASH, Resource
 from bitbucket_fdw.emulator.routes import Routes
 
@@ -25,5 +26,6 @@ for _resource in RESOURCES:
 # The kinds of faults that choose another form of what is disputed, each with what it means.
 WAYS: dict[str, str] = {
     NEEDS_SLASH: "Answer 404 for a collection of the pipelines service without a slash at the end.",
+    PIPELINES_OFF: "Answer 404 for all that Pipelines made, as where a repository has it not.",
     **{kind: way.meaning for resource in RESOURCES for kind, way in resource.ways.items()},
 }

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from bitbucket_fdw.emulator.documents import WEB
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import ApiError, Json, pipelines_error
-from bitbucket_fdw.emulator.levels import REPOSITORY
+from bitbucket_fdw.emulator.levels import WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.resource import Item, Resource, Way
 from bitbucket_fdw.emulator.sample import Sample
@@ -52,7 +52,7 @@ def _environments(sample: Sample, repository: Repository) -> Iterator[Json]:
 
 ENVIRONMENTS = Resource(
     "environments",
-    REPOSITORY,
+    WITH_PIPELINES,
     "/environments",
     classic="pipeline",
     new="read:pipeline",
@@ -123,7 +123,7 @@ def _old_names(deployment: Json) -> Json:
 
 DEPLOYMENTS = Resource(
     "deployments",
-    REPOSITORY,
+    WITH_PIPELINES,
     "/deployments",
     classic="pipeline",
     new="read:pipeline",

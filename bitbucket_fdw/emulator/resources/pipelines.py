@@ -14,7 +14,7 @@ from bitbucket_fdw.emulator import times
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import ApiError, Json, bad_request, pipelines_error
 from bitbucket_fdw.emulator.filters import fields
-from bitbucket_fdw.emulator.levels import PIPELINE, REPOSITORY
+from bitbucket_fdw.emulator.levels import PIPELINE, WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.resource import Choice, Item, Resource
 
@@ -66,7 +66,7 @@ def _same(path: str) -> Choice:
 
 PIPELINES = Resource(
     "pipelines",
-    REPOSITORY,
+    WITH_PIPELINES,
     "/pipelines",
     **READ,
     listing=Listing(
