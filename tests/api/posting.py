@@ -58,7 +58,7 @@ class Posting:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_DELETE = do_POST
 
             def log_message(self, *_: object) -> None:
                 pass

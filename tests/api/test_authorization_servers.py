@@ -107,7 +107,8 @@ def repeated(request: Posted) -> str:
     sent = request.headers.get("authorization", "")
     parts = [sent, sent.removeprefix("Basic ").rstrip("="), request.body]
     if sent.startswith("Basic "):
-        parts.append(base64.b64decode(sent.removeprefix("Basic ")).decode())
+        pair = base64.b64decode(sent.removeprefix("Basic ")).decode()
+        parts += [pair, *pair.split(":")]
     return " ".join((*parts, *request.form.values()))
 
 
