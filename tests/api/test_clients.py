@@ -8,6 +8,7 @@ import requests
 from bitbucket_fdw.api import Clients, Credential, KeptAnswers, Settings
 from bitbucket_fdw.api.transport import why_no_answer
 from tests.api.helpers import page
+from tests.api.scripted import ScriptedServer
 
 SECRET = "not-for-others"
 ADA = Credential.bearer("access_token", "token-of-ada")
@@ -16,7 +17,7 @@ BEN = Credential.bearer("access_token", "token-of-ben")
 
 def test_what_one_execution_keeps_is_each_credential_s_own(scripted):
     """A join of a view of its owner's with a table of the caller's asks for both."""
-    server = scripted(lambda _: page(len(server.received)))
+    server: ScriptedServer = scripted(lambda _: page(len(server.received)))
     clients = Clients()
     kept = KeptAnswers(clients.shared.writes)
     settings = Settings(base_url=f"{server.url}/2.0")
