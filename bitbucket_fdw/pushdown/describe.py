@@ -1,4 +1,4 @@
-"""Conditions for people (EXPLAIN) and for estimates."""
+"""Conditions as text, for EXPLAIN, and the share of rows that they are likely to keep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .conditions import Condition
 
 
 def texts(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """Each condition as :func:`describe` has it."""
     return tuple(describe(condition) for condition in conditions)
 
 

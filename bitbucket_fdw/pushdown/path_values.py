@@ -1,4 +1,8 @@
-"""Which values the conditions leave for path parameters and keys."""
+"""The values that a query's conditions leave possible for path parameters and keys.
+
+``repository IN ('a', 'b') AND repository <> 'b'`` leaves ``a``; where nothing is left, no request
+is made.
+"""
 
 from __future__ import annotations
 

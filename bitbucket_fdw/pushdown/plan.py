@@ -1,4 +1,8 @@
-"""The frozen plan: which requests answer a scan, and how rows come of them."""
+"""The plan of a scan: which requests are made, and how their answers become rows.
+
+The planner makes it, and it is never changed afterwards. ``reading`` runs it, EXPLAIN shows it and
+estimates count its requests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""From a table, typed conditions, columns, sort and limit to a :class:`Plan`."""
+"""Decides which requests answer a scan: makes a :class:`Plan` from a :class:`Request`.
+
+In this order: no request at all, if the conditions exclude each other; single items, if a condition
+names few enough of their keys; else the collection, with the conditions that may be sent. A path
+parameter that no condition and no option gives comes from the rows of the parent table, which has a
+plan of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What PostgreSQL asks of a table, in the table's own terms."""
+"""What PostgreSQL asks of a table, in the names and types of the table's declaration.
+
+A foreign table may have other names and types; ``foreign_tables`` has translated them by then.
+"""
 
 from __future__ import annotations
 

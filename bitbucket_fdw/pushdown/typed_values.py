@@ -1,4 +1,8 @@
-"""Values of rows and of the host, typed: as they are compared and sent."""
+"""Values of rows as Python values of their columns' types, to be compared and sent.
+
+Rows that were read have text for many types, and hosts give changed rows in their own way. Both
+become the same Python value here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values stand in the API's paths."""
+"""Makes the path of a request from a path template and values, percent-encoded."""
 
 from __future__ import annotations
 

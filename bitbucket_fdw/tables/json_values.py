@@ -1,4 +1,8 @@
-"""From the API's JSON to the values of columns."""
+"""Reads the values of a table's columns from the JSON of its items.
+
+:func:`extractor` makes a function for the columns that a scan needs, which then runs once for each
+item. How the value of one type is read is a matter of its row in :mod:`.types`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that many tables have in the same form, and what a comment on code can say."""
+"""Groups of columns that many tables share: an account, the place, a position in a file."""
 
 from __future__ import annotations
 

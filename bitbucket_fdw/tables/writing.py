@@ -1,4 +1,4 @@
-"""What a declaration says about INSERT, UPDATE and DELETE. Data only, as in :mod:`.base`."""
+"""What a declaration says about INSERT, UPDATE and DELETE. Data only, as in :mod:`.table`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sql.querying import Both, paths
+from tests.support.declared import joins_to_parents
 
 ISSUE = "/repositories/acme/website/issues"
 PULL_REQUEST = "/repositories/acme/website/pullrequests"
@@ -144,6 +145,26 @@ def test_every_way_to_join_gives_the_same_rows(sql, statement, method):
     for other in METHODS[method]:
         sql.db.execute(f"SET enable_{other} = off")
     assert sql.query(statement).rows
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("join", joins_to_parents(wide=False), ids=lambda join: join[1])
+def test_every_table_joins_the_one_that_leads_to_it(sql, join, method):
+    """A few rows of the parent, so that no deep table is read whole."""
+    parent, child, pairs = join
+    for other in METHODS[method]:
+        sql.db.execute(f"SET enable_{other} = off")
+    key = pairs[0][0]
+    busiest = f"SELECT {pairs[0][1]} FROM website_x.{child} GROUP BY 1 ORDER BY count(*) DESC, 1"
+    few = ", ".join(f"'{value}'" for value in sql.db.column(f"{busiest} LIMIT 3"))
+    on = " AND ".join(f"c.{own} = p.{supplier}" for supplier, own in pairs)
+    source = f"FROM {parent} p %s {child} c ON {on} WHERE p.{key} IN ({few})"
+    assert sql.query(f"SELECT p.{key}, c.{pairs[0][1]} {source % 'JOIN'}").rows
+    sql.query(f"SELECT p.{key}, count(c.{pairs[0][1]}) {source % 'LEFT JOIN'} GROUP BY 1")
+    sql.query(
+        f"SELECT count(*) FROM {parent} p WHERE p.{key} IN ({few}) "
+        f"AND NOT EXISTS (SELECT FROM {child} c WHERE {on})"
+    )
 
 
 def test_a_rescan_gives_the_same_rows_again(sql):
