@@ -5,9 +5,12 @@ import re
 import pytest
 
 from bitbucket_fdw.emulator.data import build
+from bitbucket_fdw.emulator.reads import ROUTES
 from bitbucket_fdw.emulator.resource import Resource
+from bitbucket_fdw.emulator.resources import RESOURCES
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.reference.pages import table_page
+from bitbucket_fdw.tables import BY_NAME
 from bitbucket_fdw.tables.table import FAMILIES, Table
 from tests.docs.pages import ROOT
 
@@ -18,7 +21,7 @@ def shown(name, package):
     """What a block defines, read as a module of a package."""
     found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
-    namespace = {"__package__": package, "__name__": f"{package}.watchers"}
+    namespace = {"__package__": package, "__name__": f"{package}.example"}
     exec(found[1], namespace)
     return namespace
 
@@ -46,6 +49,16 @@ def test_the_table_is_a_complete_declaration(table):
     page = table_page(table)
     assert all(f"`{column.name}`" in page for column in table.columns)
     assert table.examples
+
+
+def test_neither_side_has_it_already(table, resource):
+    # Who follows the page would declare it twice, and other tests would fail.
+    assert table.name not in BY_NAME
+    assert resource.name not in {other.name for other in RESOURCES}
+    address = f"{resource.parent.template}{resource.path}"
+    route, _, methods = ROUTES.find("GET", address.format(workspace="acme", repo_slug="website"))
+    assert route is None
+    assert not methods
 
 
 def test_both_sides_agree_on_the_address_and_on_members(table, resource):

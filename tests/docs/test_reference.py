@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pytest brings it along there
 
-REWRITE = "run: python -m bitbucket_fdw.reference docs/"
+REWRITE = f"run: {sys.executable} -m bitbucket_fdw.reference docs/"
 
 
 def test_the_generated_pages_are_up_to_date():

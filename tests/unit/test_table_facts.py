@@ -97,7 +97,7 @@ def test_no_generic_room_names_a_table_or_a_column():
         for text in strings(tree)
         if text in TABLE_NAMES or text in COLUMN_NAMES
     }
-    assert named - set(ALLOWED) == set(), "put it into the table's declaration"
+    assert named - set(ALLOWED) == set(), "declare it, or say in ALLOWED what it is"
     assert set(ALLOWED) - named == set(), "an allowance that nobody uses"
 
 
