@@ -1,10 +1,11 @@
 """Answers kept for a while, shared by all backends of a server (server option ``cache_ttl``).
 
-requests-cache keeps them in an SQLite file that only the server's user can read. What this module
-adds is whose answers they are and when they stop being true: a key holds the credential's digest,
-so that no credential sees another's answers, and the server's generation, which every write through
-this package counts up before and after it is sent. An answer that was asked for before a write can
-therefore never be taken for one from after it, in any session.
+The package requests-cache keeps them in an SQLite file that only the server's user can read. This
+module makes the keys of the entries, from two things besides the request:
+
+- The digest of the credential. So no credential sees the answers of another one.
+- The generation of the server, a number. Every write through this package increases it, before and
+  after it is sent. So an answer from before a write is never used after it, in any session.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class AnswerCache:
 
     @classmethod
     def default_directory(cls) -> Path:
-        """What ``BITBUCKET_FDW_CACHE`` names, else a directory below the data directory, which is
-        where a backend's working directory is.
+        """The directory that ``BITBUCKET_FDW_CACHE`` names, else ``bitbucket_fdw/cache`` below the
+        data directory, which is a backend's working directory.
+
+        Raises :class:`CacheError` if there is neither.
         """
         directory = named_or_default(DIRECTORY, "cache")
         if directory is None:
@@ -53,8 +56,11 @@ class AnswerCache:
         return directory
 
     def session(self) -> requests.Session:
-        """A session that keeps successful answers to GET; :class:`CacheError` if it could not."""
-        import requests_cache  # takes a tenth of a second, which only those pay who want it
+        """A session that keeps successful answers to GET.
+
+        Raises :class:`CacheError` if they cannot be kept.
+        """
+        import requests_cache  # here, because it takes 0.1 s, and only cache_ttl needs it
 
         try:
             self._prepare()
@@ -73,8 +79,9 @@ class AnswerCache:
             raise self._failure(error) from None
 
     def _prepare(self) -> None:
-        """Make the directory, and make sure that it is this user's alone: it decides what is shown
-        as Bitbucket's.
+        """Make the directory, and make sure that it belongs to this user alone.
+
+        Whoever can write to it decides what is shown as an answer of Bitbucket.
         """
         if not make_private(self.directory):
             raise CacheError(
@@ -84,19 +91,19 @@ class AnswerCache:
             )
 
     def prune(self, session: requests.Session) -> None:
-        """Remove what has expired: nobody will ask for it again. The file's pages are used anew."""
-        # Whoever holds the file at this moment goes first; the next session removes it then.
+        """Remove expired answers. The file does not shrink, but its pages are used again."""
+        # If another session has locked the file, this is left to the next session that prunes.
         with contextlib.suppress(sqlite3.Error, OSError):
             session.cache.delete(expired=True, vacuum=False)  # type: ignore[attr-defined]
 
     def outdate(self) -> None:
-        """Make every answer kept so far count as old, for all credentials and sessions.
+        """Begin a new generation, so that no answer kept so far is used by any session.
 
-        :class:`CacheError` if that cannot be written down.
+        Raises :class:`CacheError` if the generation's file cannot be written.
         """
         try:
             self._prepare()
-            # One byte more is one generation on: appending is atomic between processes.
+            # The file's size is the generation. Appending one byte is atomic between processes.
             with self._generation.open("ab") as file:
                 file.write(b".")
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Where backends keep what they share, and that nobody else can read or write it."""
+"""The directories for what backends share, which nobody else may read or write."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def named_or_default(variable: str, name: str) -> Path | None:
 
 
 def make_private(directory: Path) -> bool:
-    """Make the directory if there is none; whether it is this user's alone.
+    """Make the directory if there is none, and return whether it belongs to this user alone.
 
-    It can raise :class:`OSError`. Who else could write to it would decide what is taken for
-    Bitbucket's answers, and who could read it would have tokens.
+    Somebody else who could write to it could forge answers of Bitbucket, and somebody who could
+    read it would get tokens. Raises :class:`OSError` if the directory cannot be made or looked at.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.stat()

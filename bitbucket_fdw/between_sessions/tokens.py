@@ -1,15 +1,18 @@
-"""Where tokens that change are kept: one small file per sign-in, shared by all backends.
+"""The store of tokens that change: one small file (an entry) per sign-in, shared by all backends.
 
-Since 2026-05-04 Bitbucket's refresh tokens rotate: each use gives a new one and kills the old one
-(OAuth 2 page, CHANGE-3052). Losing the new one, or using the old one twice, ends the sign-in. So
+Since 2026-05-04 Bitbucket's refresh tokens rotate: each use gives a new one and invalidates the old
+one (OAuth 2 page, CHANGE-3052). If the new one is lost, or the old one is used twice, the sign-in
+ends and somebody has to log in again. So
 
-* room for a new token is on disk, and filled, before the old one is spent for it;
-* a new token is on disk (written aside, flushed, renamed, directory flushed) before it is used. If
-  that fails all the same, this process keeps it and tries again;
-* whoever renews holds the entry's lock, and looks first whether somebody else has renewed.
+* disk space for the new token is written before the old one is used;
+* the new token is on disk before it is used (written to another file, flushed, renamed, directory
+  flushed). If this fails although there was space, the process keeps the token in memory and tries
+  again;
+* a backend that renews a token holds the entry's lock, and looks first whether another backend has
+  renewed it.
 
-An entry's name is a digest of what the sign-in is: token endpoint, client, and the mapping's own
-first token or login. Two user mappings share an entry only if they hold the same secrets.
+An entry's name is a digest of the token endpoint, the client, and the user mapping's first token or
+login. Two user mappings share an entry only if they have the same secrets.
 """
 
 from __future__ import annotations
@@ -30,22 +33,23 @@ from ..errors import TokenStoreError
 from .directory import make_private, named_or_default
 
 DIRECTORY = "BITBUCKET_FDW_TOKENS"
-# Refresh tokens lapse after three months unused; what is older cannot be of use to anybody.
+# Refresh tokens lapse after three months without use. Older entries are of no use to anybody.
 _KEPT = 100 * 24 * 3600
 _ROOM = 32 * 1024  # bytes for an entry; Bitbucket's tokens have a few hundred
-_PENDING = 1000  # logins that one owner may have begun
+_PENDING = 1000  # unfinished logins that are kept for one owner
 _POLL = 0.05  # seconds between two tries to get a lock
 _NEAR_END = 60.0  # seconds of life left at which a token is renewed before it is used
 
 
 @dataclass(frozen=True)
 class Token:
-    """What a token endpoint gave.
+    """The tokens in one answer of a token endpoint.
 
     :param access_token: what requests are signed with (OAuth 1: the token).
     :param secret: OAuth 1's token secret.
-    :param obtained_at: when it came, in seconds since 1970 by this machine's clock.
-    :param expires_in: its life in seconds from then on; ``None`` if it was not said.
+    :param obtained_at: when the answer came, in seconds since 1970 by this machine's clock.
+    :param expires_in: for how many seconds it is valid from then on; ``None`` if the answer does
+        not say.
     """
 
     access_token: str = field(repr=False)
@@ -56,9 +60,9 @@ class Token:
     scope: str | None = None
 
     def fresh(self, now: float) -> bool:
-        """Whether it can still be used, by this machine's clock.
+        """Whether the access token can still be used, by this machine's clock.
 
-        A clock that is wrong or was set does no harm: Bitbucket's 401 has the last word.
+        A wrong clock does no harm: if Bitbucket answers 401, the token is renewed anyway.
         """
         if self.expires_in is None:
             return True
@@ -67,7 +71,7 @@ class Token:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The texts in it that must never be shown."""
+        """The texts that must never be shown."""
         return tuple(filter(None, (self.access_token, self.refresh_token, self.secret)))
 
 
@@ -113,10 +117,10 @@ class TokenStore:
 
     @contextlib.contextmanager
     def room(self, name: str) -> Iterator[Callable[[Token], None]]:
-        """Room on the disk for an entry's next token, and the function that keeps it there.
+        """Reserve disk space for an entry's next token; gives the function that stores it there.
 
-        To be had before anything is spent for the token. The room is written, not just asked for:
-        file systems promise what they do not have.
+        Enter this before the old token is used. The space is reserved by writing random bytes,
+        because some file systems promise space that they do not have.
         """
         aside = self._aside(os.urandom(_ROOM))
         try:
@@ -128,8 +132,9 @@ class TokenStore:
     def locked(self, name: str) -> Iterator[None]:
         """Hold the entry's lock, against other threads and other processes."""
         self._prepare()
-        # Each holder opens the file for itself, so that threads exclude one another, too. Entries
-        # share 256 files: one for each would be as many as anybody cares to name.
+        # Each holder opens the file anew, so that threads exclude one another, too. All entries
+        # share 256 lock files. With one per entry, anybody who names new logins could make files
+        # without limit, since lock files are never removed.
         lock = filelock.FileLock(self._directory / f"{name[:2]}.lock", mode=0o600)
         try:
             lock.acquire(poll_interval=_POLL)
@@ -143,7 +148,7 @@ class TokenStore:
     def put_aside(self, owner: str, name: str, content: dict[str, Any]) -> None:
         """Keep what a login needs again when the browser comes back.
 
-        Of each owner so many at most; the oldest ones go.
+        A limited number is kept for each owner. Beyond it the oldest ones are removed.
         """
         self._prune()
         begun = self._directory.glob(f"{owner}-*.login")
@@ -158,13 +163,16 @@ class TokenStore:
             aside.unlink(missing_ok=True)
 
     def take(self, owner: str, name: str, within: float) -> dict[str, Any] | None:
-        """What was put aside less than ``within`` seconds ago; it can be taken once only."""
+        """What :meth:`put_aside` kept less than ``within`` seconds ago. It can be taken only once.
+
+        ``None`` if it is not there, was taken before, or is too old.
+        """
         file = f"{owner}-{name}.login"
         content = self._read(file)
         try:
             (self._directory / file).unlink()
         except FileNotFoundError:
-            return None  # never begun, or taken by another a moment ago
+            return None  # the login was never begun, or another session has just taken it
         except OSError as error:
             raise self._failure("written", error) from None
         if content is None or time.time() - content.pop("begun_at", 0.0) > within:
@@ -188,7 +196,7 @@ class TokenStore:
         return content
 
     def _aside(self, content: bytes) -> Path:
-        """A new file with this content, which is on the disk."""
+        """A new temporary file with this content, flushed to the disk."""
         self._prepare()
         try:
             descriptor, aside = tempfile.mkstemp(dir=self._directory, prefix=".new-")  # mode 0600
@@ -205,7 +213,7 @@ class TokenStore:
         return Path(aside)
 
     def _fill(self, aside: Path, file: str, content: bytes) -> None:
-        """Write into the room and give it the entry's name."""
+        """Write into the reserved file and give it the entry's name."""
         try:
             with aside.open("r+b") as room:
                 room.write(content)
@@ -225,7 +233,7 @@ class TokenStore:
             raise self._failure("written", error) from None
 
     def _prepare(self) -> None:
-        """Make the directory, and make sure that it is this user's alone."""
+        """Make the directory, and make sure that it belongs to this user alone."""
         try:
             private = make_private(self._directory)
         except OSError as error:
@@ -238,7 +246,11 @@ class TokenStore:
             )
 
     def _prune(self) -> None:
-        """Remove entries that have lapsed (locks stay: removing one would split its waiters)."""
+        """Remove lapsed entries.
+
+        Lock files stay. If one were removed, two backends could hold the lock at once: one through
+        the removed file, the other through a new one.
+        """
         self._prepare()
         now = time.time()
         for pattern, kept in (("*.token", _KEPT), ("*.login", 3600), (".new-*", 3600)):
@@ -248,11 +260,11 @@ class TokenStore:
                         path.unlink()
 
     def _lasts(self, path: Path) -> bool:
-        # OAuth 1 tokens hold until they are revoked; they are never written again.
+        # OAuth 1 tokens are valid until they are revoked, and their files are never written again.
         return path.suffix == ".token" and "secret" in json.loads(path.read_text())
 
     def _damaged(self, file: str) -> TokenStoreError:
-        # Entries are replaced whole: nothing written here can be torn.
+        # Entries are replaced as a whole, so that a crash here cannot leave a half-written file.
         return TokenStoreError(
             f'"{self._directory / file}" is not an entry of the token store',
             hint="Remove the file and sign in again.",
@@ -272,7 +284,7 @@ def _content(token: Token) -> bytes:
 
 
 def _age(path: Path) -> float:
-    """Seconds since a file was written; of one that is gone by now, endless."""
+    """Seconds since a file was written; infinity if the file is gone by now."""
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:

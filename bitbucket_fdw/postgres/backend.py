@@ -1,7 +1,7 @@
-"""What the PostgreSQL backend around this interpreter exports, and hosts do not hand over.
+"""Functions and variables of the PostgreSQL backend that this Python runs in, through ctypes.
 
-Names are looked up once, when a module is loaded. Outside of a backend, or in one of a version
-without that name, there is a stand-in.
+Names are looked up once, when a module is loaded. A stand-in takes the place of a name that does
+not exist: outside of a backend, or in a version of PostgreSQL without it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# The functions need the interpreter's lock, which PyDLL does not let go of.
+# PyDLL, unlike CDLL, holds Python's global interpreter lock during a call. So no other Python
+# thread runs while PostgreSQL does.
 _program = ctypes.PyDLL(None)
 
 
 def function(
     name: str, result: Any = None, *arguments: Any, absent: Any = None
 ) -> Callable[..., Any]:
-    """A function, to be called on the main thread only; without it, one that gives ``absent``."""
+    """The backend's function of that name; it must be called on the main thread only.
+
+    Where the backend has none, a function that returns ``absent``.
+    """
     try:
         found = getattr(_program, name)
     except AttributeError:
@@ -27,7 +31,7 @@ def function(
 
 
 def variable(name: str, kind: Any) -> Callable[[], Any]:
-    """A function that gives a global variable's present value, ``None`` if there is no such one."""
+    """A function that returns the present value of a global variable; ``None`` if there is none."""
     try:
         found = kind.in_dll(_program, name)
     except ValueError:

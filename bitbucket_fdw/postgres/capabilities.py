@@ -1,8 +1,8 @@
-"""What the host tells of a statement, asked once; and what stands in for it where it tells nothing.
+"""What is known of a statement: from the host if it tells, else from the statement's text.
 
-The bundled host says by ``multicorn.CAPABILITIES`` what it tells beyond Multicorn2; its README
-explains each name. Multicorn2 3.2 has no such thing, and tells none of it. What can be had from the
-statement's text is read there, and only there.
+The bundled host lists in ``multicorn.CAPABILITIES`` what it tells beyond Multicorn2. Its README
+explains each name. Multicorn2 3.2 has no such list and tells none of it. In its place this module
+reads the statement's text (:mod:`.statement_text`) where the text answers the question.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from . import statement_text
 
 
 class Host:
-    """The host around this interpreter.
+    """The host that runs this Python.
 
-    :param told: names of :data:`multicorn.CAPABILITIES`.
+    :param told: the names in :data:`multicorn.CAPABILITIES`.
     """
 
     def __init__(self, told: Collection[str] = ()) -> None:
@@ -32,7 +32,11 @@ class Host:
         self._tells_whole_rows = "whole_rows" in told
 
     def columns(self, named: Iterable[str], every: Iterable[str]) -> Iterable[str]:
-        """The columns that a scan has to give, of those named and all that there are."""
+        """The columns that a scan has to give.
+
+        These are the ``named`` ones, or ``every`` column if whole rows may be used and the host
+        does not name the columns of these.
+        """
         if self._tells_whole_rows or not statement_text.present().may_use_whole_rows:
             return named
         return every
@@ -45,7 +49,7 @@ class Host:
         return None if statement_text.present().may_compare_loosely else True
 
     def loses_ctids(self) -> bool:
-        """Whether the present statement goes by the ctid of rows, where all rows have the same."""
+        """Whether the present statement relies on the ctid although all rows have the same one."""
         return not self._tells_ctids and statement_text.present().goes_by_ctid
 
     def tells_limits(self) -> bool:
@@ -53,9 +57,9 @@ class Host:
         return self._tells_limits or not statement_text.present().may_limit_widely
 
     def may_stop_early(self, told: bool, quals: Iterable[Any], columns: Iterable[str]) -> bool:
-        """Whether a scan's rows may be left unread.
+        """Whether a scan may end before all of its rows are read.
 
-        :param told: whether the host has said so, on one that does.
+        :param told: what the host says about it; only used if the host tells.
         """
         if self._tells_early_stops:
             return told
@@ -64,16 +68,17 @@ class Host:
         return present.may_stop_early or (bare and present.has_exists)
 
     def may_write(self, execution: Any) -> bool:
-        """Whether the statement that a scan is of may change rows; ``execution`` as the host
-        gives it, ``None`` on others.
+        """Whether the statement that a scan belongs to may change rows.
+
+        :param execution: the execution that the host hands over; ``None`` if it hands over none.
         """
         if self.tells_executions and execution is not None:
             return bool(execution.may_write)
         return statement_text.present().may_write
 
     def rolls_back_everything(self, told: bool) -> bool:
-        """Whether the whole transaction is being taken back.
+        """Whether the whole transaction is being rolled back, and not just to a savepoint.
 
-        :param told: whether the host has said so, on one that does.
+        :param told: what the host says about it; only used if the host tells.
         """
         return told if self._tells_rollbacks else statement_text.present().is_rollback

@@ -1,12 +1,13 @@
-"""Whether a statement's text goes by the ctid of rows, for hosts on which all rows have the same.
+"""Whether a statement relies on the ctid of rows, told from its text.
 
-To show it does no harm, and drivers do so with every query: ``SELECT id, ctid FROM t``. Anything
-else would take all rows for the one that was meant: a condition, a join, DISTINCT or GROUP BY, a
-subquery whose rows are looked for, a table that is made from them.
+This is for hosts on which all rows of a foreign table have the same ctid. Only to show the ctid
+does no harm, and drivers do so with every query: ``SELECT id, ctid FROM t``. Every other use would
+take all rows for the one that was meant: a condition, a join, DISTINCT or GROUP BY, a subquery
+whose rows are searched, a table that is made from the rows.
 
-The text does not tell whose ctid it is. That of a local table counts as well: it is only looked for
-in statements that read a foreign table, and a wrong guess would change rows that nobody meant.
-What views and functions do is not in the text.
+The text does not tell which table a ctid belongs to, so that the ctid of a local table counts as
+well. The text is only examined for statements that read a foreign table, and a wrong guess the
+other way would change rows that nobody meant. The text of views and functions is not seen.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _LITERAL = "''"
-_CTID = '"ctid"'  # as a token, whichever way it was written
+_CTID = '"ctid"'  # the token for ctid, with or without quotes in the statement
 _VERBS = ("select", "insert", "update", "delete", "values", "table", "merge")
 _BEFORE_VERB = ("explain", "prepare", "declare", "with", *_VERBS)
-# What ends a select list, and what makes one of several rows.
+# Words that end a select list, and words that compare its rows with one another.
 _AFTER_LIST = ("from", "where", "order", "limit", "offset", "fetch", "for", "window", "having")
 _UNITING = ("distinct", "group", "union", "intersect", "except", "into")
 
 Tokens = list[tuple[str, int]]
-"""Words in lower case, names in double quotes, marks; each with how deep in parentheses it is."""
+"""Words in lower case, names in double quotes, and punctuation; each with its parenthesis depth."""
 
 
 def goes_by_ctid(statement: str) -> bool:
-    """Whether a ctid does more than being shown."""
+    """Whether the statement uses a ctid for more than to show it."""
     if "ctid" not in statement.lower():
         return False
     return any(map(_goes_by_ctid, _statements(statement)))
@@ -67,7 +68,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 def _goes_by_ctid(tokens: Tokens) -> bool:
     if tokens and tokens[0][0] == "do":
-        return True  # its body is a text
+        return True  # the body of DO is a text, whose statements are not looked at here
     mentions = {
         at
         for at, (token, _) in enumerate(tokens)
@@ -77,7 +78,7 @@ def _goes_by_ctid(tokens: Tokens) -> bool:
 
 
 def _shown(tokens: Tokens) -> set[int]:
-    """Where a ctid is an item of the list of what the statement returns."""
+    """The positions of ctids that are items of the list of what the statement returns."""
     outer = {token for token, depth in tokens if depth == 0}
     start = next((at for at, pair in enumerate(tokens) if pair[0] in _VERBS and pair[1] == 0), None)
     if start is None or tokens[0][0] not in _BEFORE_VERB or outer.intersection(_UNITING[:-1]):
@@ -97,7 +98,10 @@ def _next(tokens: Tokens, start: int, words: tuple[str, ...]) -> int:
 
 
 def _items(tokens: Tokens, start: int, end: int) -> set[int]:
-    """Where a ctid is an item by itself, between commas, perhaps with a table, cast and label."""
+    """The positions of ctids that are list items by themselves.
+
+    Such an item stands between commas, and may have a table's name, a cast and a label.
+    """
     found: set[int] = set()
     item: list[int] = []
     for at in range(start, end + 1):

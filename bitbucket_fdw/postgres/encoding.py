@@ -1,7 +1,7 @@
 """Messages in the database's encoding.
 
-A host turns messages into the database's encoding. Where that has no place for a character,
-Multicorn2 reports a UnicodeEncodeError in the message's stead, and the cause is lost.
+A host converts messages to the database's encoding. If that encoding lacks a character, Multicorn2
+reports a UnicodeEncodeError instead of the message, and the cause is lost.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def sayable(text: None) -> None: ...
 
 
 def sayable(text: str | None) -> str | None:
-    """The text for a message: without what is not to be seen, and not endless.
+    """The text as a message may contain it: without control characters, and of limited length.
 
-    In ASCII with escapes if the database is in another encoding than UTF8.
+    If the database's encoding is not UTF8, the text is in ASCII with escapes.
     """
     if text is None:
         return None

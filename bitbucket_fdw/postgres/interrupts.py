@@ -1,8 +1,10 @@
-"""Whether PostgreSQL wants the statement to stop, asked without jumping out of Python.
+"""Whether PostgreSQL wants the statement to stop.
 
-``CHECK_FOR_INTERRUPTS`` leaves by ``longjmp``, through live Python frames. Reading the backend's
-own flags (``src/include/miscadmin.h``) is safe anywhere: the caller raises a Python exception, all
-frames unwind, and the host turns it into an error. What must not wait for that is served here.
+PostgreSQL's own ``CHECK_FOR_INTERRUPTS`` cannot be used, because it leaves by ``longjmp`` across
+running Python functions. Instead the backend's flags are read (``src/include/miscadmin.h``), which
+is safe anywhere. If one is set, the caller raises a Python exception, and the host turns it into
+PostgreSQL's error. One kind of interrupt must be served while the statement goes on: a barrier that
+other backends wait for. :func:`pending` serves it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ def _flag(name: str) -> Callable[[], bool]:
 
 
 cancelled = _flag("QueryCancelPending")
-"""Whether a cancel waits. A session that is being shut down still takes back its changes."""
+"""Whether the statement was cancelled.
+
+The end of a session is not a cancel, so that a session that is shut down still takes back its
+changes.
+"""
 
 _ends = _flag("ProcDiePending")
 _is_too_late = _flag("TransactionTimeoutPending")  # since 17
@@ -33,20 +39,20 @@ _on_exit = function("on_proc_exit", None, ctypes.c_void_p, ctypes.c_size_t)
 
 
 def pending() -> bool:
-    """Whether the statement should stop: by a cancel, a time-out, the session's end, or since
-    nobody is there any more to hear its result. To be asked on the backend's main thread only.
+    """Whether the statement should stop: because of a cancel, a time-out, the end of the session,
+    or because the client is gone. It must be called on the backend's main thread only.
     """
     if _is_waited_for():
         # DROP DATABASE and the like wait until every backend has closed its files.
         _pass_barrier()
     if cancelled() or _ends() or _is_too_late() or _is_lost():
         return True
-    # PostgreSQL itself looks once and sets its timer again when it gets to it; until then the flag
-    # stays, and each look here is a look at the socket.
+    # A timer of PostgreSQL sets this flag (client_connection_check_interval). Only PostgreSQL's own
+    # check clears it, so that until then each call here looks at the socket.
     return _should_look_for_client() and not _has_client()
 
 
-_at_exit: list[Any] = []  # what PostgreSQL has a pointer to must never be collected
+_at_exit: list[Any] = []  # PostgreSQL has pointers to these, so that they must never be collected
 
 
 def before_exit(last: Callable[[], None]) -> None:

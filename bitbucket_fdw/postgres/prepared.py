@@ -1,9 +1,9 @@
 """The text of a statement that ``PREPARE`` made, while ``EXECUTE`` runs it.
 
-The client's text is then ``EXECUTE name (…)``. The backend keeps what was prepared by its name,
-with its text, in structures that are read here as ``src/include/commands/prepare.h`` and
-``src/include/utils/plancache.h`` lay them out; a mark at the beginning of the second tells that it
-is the right place.
+The client's text is then only ``EXECUTE name (…)``. The backend stores prepared statements under
+their names, in structures that ``src/include/commands/prepare.h`` and
+``src/include/utils/plancache.h`` define. They are read here from memory. The second structure
+begins with a magic number, which is checked before anything else of it is read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _setting = function(
 
 
 def prepared_text(statement: str) -> str:
-    """The text of the statement that ``statement`` has executed; empty if there is none."""
+    """The text of the prepared statement that ``statement`` executes; empty if it executes none."""
     match = _EXECUTE.search(statement)
     if match is None:
         return ""
@@ -54,7 +54,7 @@ def _text_of(name: bytes) -> str:
     source = found.contents.source
     if ctypes.c_int.from_address(source).value != _MAGIC:
         return ""
-    # Behind the mark there is one parse tree, and 18 has another.
+    # Between the magic number and the text there is one pointer to a parse tree, since 18 two.
     trees = 2 if int(_setting(b"server_version_num", True, False) or 0) >= 180000 else 1
     text = ctypes.c_char_p.from_address(source + (1 + trees) * _POINTER).value
     return (text or b"").decode("utf-8", "replace")

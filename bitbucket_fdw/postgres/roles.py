@@ -1,4 +1,4 @@
-"""The role that the backend acts for at present. To be asked on the backend's main thread."""
+"""The role that the backend acts for. All functions must be called on the backend's main thread."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def current_role() -> str | None:
 
 
 def is_superuser() -> bool:
-    """Whether the current user is a superuser; outside of a backend: no."""
+    """Whether the current user is a superuser; false outside of a backend."""
     return bool(_is_superuser())

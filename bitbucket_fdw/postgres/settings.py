@@ -1,4 +1,4 @@
-"""Settings of the session, by their names."""
+"""The values of PostgreSQL's settings, by their names."""
 
 from __future__ import annotations
 

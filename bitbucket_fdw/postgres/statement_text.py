@@ -1,24 +1,25 @@
-"""The text of the statement the client sent, as far as the backend tells.
+"""The text of the statement that the client sent, and what can be told from it.
 
-Some things that Multicorn2 does not tell can only be read there (a host that tells them is asked
-instead: see ``capabilities``):
+Multicorn2 does not tell some things about a statement, which are therefore read from its text. (The
+bundled host tells them, and is asked instead: see ``capabilities``.) They are:
 
-- whether it may change rows, so that what it reads must not have been kept;
-- whether a statement has RETURNING: in mode ``commit`` the values that Bitbucket makes are not
-  there yet, and NULL in their place would be wrong, so that such a statement has to be refused;
-- whether it has ON CONFLICT, which PostgreSQL takes for foreign tables and then ignores;
+- whether the statement may change rows: then it must not read from a cache;
+- whether it has RETURNING: in mode ``commit`` the values that Bitbucket makes do not exist yet, and
+  NULL in their place would be wrong, so that such a statement has to be refused;
+- whether it has ON CONFLICT, which PostgreSQL accepts for foreign tables and then ignores;
 - whether it compares texts by another type or collation;
-- whether its LIMIT and OFFSET are as they are handed over: Multicorn2 keeps 32 bits of them, and
-  takes a negative one for none;
-- whether it goes by the ctid of rows, which is the same for all on Multicorn2 (``ctid_uses``);
-- whether its rows may be left unread, by a LIMIT above conditions of PostgreSQL's, EXISTS or a
-  cursor: a scan that would take too many requests to its end is not refused ahead then;
+- whether its LIMIT and OFFSET are handed over unchanged: Multicorn2 keeps 32 bits of them, and
+  treats a negative one as if there was none;
+- whether it relies on the ctid, which is the same for all rows on Multicorn2 (``ctid_uses``);
+- whether a scan may end before all of its rows are read, because of EXISTS, a cursor, or a LIMIT
+  above conditions that PostgreSQL checks: then a scan is not refused beforehand for the requests
+  that it would take if it was read to its end;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
-  that they would come out as NULLs;
-- whether it takes back the whole transaction, and not to a savepoint.
+  that their values would be NULL;
+- whether it rolls back the whole transaction, and not just to a savepoint.
 
-``debug_query_string`` (``src/include/tcop/tcopprot.h``) is the client's text; inside a
-function it is the caller's.
+The text is the backend's ``debug_query_string`` (``src/include/tcop/tcopprot.h``). While a function
+runs, it is the text of the statement that called the function.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from .prepared import prepared_text
 
 T = TypeVar("T")
 
-# What stands in quotes, dollar quotes and comments.
+# Texts in quotes, in dollar quotes, and comments.
 _SKIPPED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL
 )
@@ -46,14 +47,15 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _WRITING = re.compile(r"\b(?:insert|update|delete|merge|call|do|execute)\b", re.IGNORECASE)
-# Functions that commonly take a whole row. A column may be their argument just as well: then more
-# is read than needed, which is only slower.
+# Functions that are often given a whole row. If the argument is a column instead, more is read than
+# needed, which is only slower.
 _WHOLE_ROWS = re.compile(
     r"\b(?:row_to_json|to_jsonb?|jsonb?_agg|array_agg|hstore|jsonb?_populate_record)\s*\(",
     re.IGNORECASE,
 )
 _LOOSE = re.compile(r"\b(?:citext|collate|bpchar|char(?:acter)?)\b", re.IGNORECASE)
-# LIMIT and OFFSET by anything but a number of nine digits, which 32 bits hold. EXECUTE hides them.
+# LIMIT or OFFSET with anything but a number of up to nine digits, which fits 32 bits; or EXECUTE,
+# whose statement may have any.
 _WIDE_LIMIT = re.compile(
     r"\b(?:limit|offset|fetch\s+(?:first|next))\b(?!\s*\d{1,9}(?![\w.]))|\bexecute\b",
     re.IGNORECASE,
@@ -81,20 +83,23 @@ transaction_start = function("GetCurrentTransactionStartTimestamp", ctypes.c_int
 start = function("GetCurrentStatementStartTimestamp", ctypes.c_int64, absent=0)
 """When the client's statement began, as PostgreSQL counts time; 0 outside of a backend.
 
-What a function runs belongs to the statement that calls it. A procedure that commits begins
-anew, and so does a cursor or a client that fetches the rest of its rows later.
+Queries in a function belong to the statement that calls the function. The time changes when a
+procedure commits, and when a cursor or a client fetches more rows later.
 """
 
 
 def text() -> str:
-    """The client's statement, empty outside of a backend; behind what it executes by EXECUTE."""
+    """The text of the client's statement; empty outside of a backend.
+
+    If it is EXECUTE, the text of the prepared statement comes before it.
+    """
     own = (_debug_query_string() or b"").decode("utf-8", "replace")
     prepared = prepared_text(own)
     return f"{prepared};\n{own}" if prepared else own
 
 
 class PerStatement(Generic[T]):
-    """A value that is made anew for each statement of the client, and in each transaction."""
+    """A value that is made anew for each statement of the client and for each transaction."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -112,7 +117,7 @@ class PerStatement(Generic[T]):
 def trigger_depth() -> int:
     """How many triggers deep the present statement runs; 0 outside of a backend.
 
-    ``pg_trigger_depth`` is the SQL function of that name; it takes nothing from its argument.
+    This calls PostgreSQL's SQL function ``pg_trigger_depth``, which does not use its argument.
     """
     return int(_trigger_depth(None))
 
@@ -123,7 +128,7 @@ def may_use_whole_rows(statement: str) -> bool:
 
 
 def may_compare_loosely(statement: str) -> bool:
-    """Whether texts may be compared such that different ones are equal."""
+    """Whether the statement may compare texts in a way that makes different ones equal."""
     return _LOOSE.search(_SKIPPED.sub(" ", statement)) is not None
 
 
@@ -135,8 +140,8 @@ def may_limit_widely(statement: str) -> bool:
 def may_stop_early(statement: str) -> bool:
     """Whether a statement may end before its scans do: a fetch from a cursor, or a LIMIT.
 
-    Not so if something else needs all rows before there is a first one, as far as the text tells:
-    an order, a group, an aggregate, a set operation.
+    False if the text shows something that needs all rows before it gives the first one: an order, a
+    group, an aggregate, or a set operation.
     """
     plain = _SKIPPED.sub(" ", statement)
     if _FETCH.match(plain):
@@ -145,8 +150,10 @@ def may_stop_early(statement: str) -> bool:
 
 
 def has_exists(statement: str) -> bool:
-    """Whether a statement asks if there are rows. A scan for that needs no column but those of its
-    conditions, which tells it from others of the statement.
+    """Whether a statement has EXISTS.
+
+    A scan for EXISTS needs no columns but those of its conditions. This tells it from other scans
+    of the same statement.
     """
     return _EXISTS.search(_SKIPPED.sub(" ", statement)) is not None
 
@@ -160,14 +167,15 @@ def may_write(statement: str) -> bool:
 
 
 def is_rollback(statement: str) -> bool:
-    """Whether a statement ends the whole transaction by taking it back."""
+    """Whether a statement rolls back the whole transaction."""
     return bool(_ROLLBACK.fullmatch(statement))
 
 
 class Present:
-    """The statement that is running: what its text says, each answer looked for once.
+    """The statement that is running, and what its text says.
 
-    A nested loop scans again for each outer row, under one and the same text, which may be long.
+    Each question about the text is answered once and remembered: a nested loop scans again for each
+    outer row, with the same text, which may be long.
     """
 
     @functools.cached_property
@@ -228,7 +236,8 @@ def changes(statement: str) -> list[Change]:
     """The changes in a statement's own text, also those in WITH, in the order they stand there."""
     tokens = list(_tokens(statement))
     found: list[Change] = []
-    # Per open parenthesis the change whose clauses may follow: a query in WITH has its own.
+    # For each open parenthesis, the change whose clauses may follow in it: a query in WITH has its
+    # own clauses.
     current: list[Change | None] = [None]
     for at, word in enumerate(tokens):
         following = tokens[at + 1] if at + 1 < len(tokens) else ""
@@ -250,8 +259,10 @@ def changes(statement: str) -> list[Change]:
 
 
 def has_returning(statement: str, names: Collection[str] = ()) -> bool:
-    """Whether a change has a RETURNING clause: of a table that has one of the names, or of any
-    table if the statement has none of them.
+    """Whether a change has a RETURNING clause.
+
+    :param names: names of the table. Only its changes count, or all changes if the statement has
+        none of a table with these names.
     """
     return any(change.returning for change in _concerning(statement, names))
 
@@ -267,7 +278,7 @@ def _concerning(statement: str, names: Collection[str]) -> list[Change]:
 
 
 def _tokens(statement: str) -> list[str]:
-    """Words in lower case, names in double quotes as they are, and the marks that matter."""
+    """Words in lower case, names in double quotes as they are, and the punctuation that matters."""
     found = []
     for match in _TOKEN.finditer(statement):
         if match["word"]:
@@ -282,12 +293,12 @@ def _begins_change(before: str, word: str, following: str) -> bool:
         return following == "into"
     if word == "delete":
         return following == "from"
-    # Neither DO UPDATE SET nor FOR [NO KEY] UPDATE.
+    # DO UPDATE SET and FOR [NO KEY] UPDATE begin no change of their own.
     return word == "update" and before not in ("do", "for", "key")
 
 
 def _target(tokens: list[str]) -> str:
-    """The last part of the name that follows."""
+    """The last part of the table's name that follows, without its schema."""
     name = ""
     for at, word in enumerate(tokens):
         if word in ("into", "from", "only", "(", "."):

@@ -1,4 +1,4 @@
-"""The transaction of the backend around this interpreter. To be asked on its main thread."""
+"""The backend's transaction. All functions must be called on the backend's main thread."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Planning: decides which requests answer a query. Pure: no request is made here.
 
-The way through the modules: ``conditions`` reads what the host gives, ``planner`` decides, with
-``path_values`` for what goes into a path, ``shippable`` for what may be sent as a filter, and
-``bbql`` and ``q`` for how it is written. The result is a :class:`Plan`, which ``reading`` runs.
+The modules in the order in which they are used: ``conditions`` reads the conditions that the host
+hands over. ``planner`` decides which requests are made. For that it uses ``path_values`` (which
+values go into paths), ``shippable`` (which conditions may be sent as a filter), and ``bbql`` and
+``q`` (how the filter is written). The result is a :class:`Plan`, which ``reading`` runs.
 """
 
 from .conditions import Condition, Qual, conditions_of

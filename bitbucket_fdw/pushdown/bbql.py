@@ -1,8 +1,8 @@
 """How conditions are written in Bitbucket's query language (BBQL).
 
-Writing only: whether a condition may be shipped at all is decided in ``shippable``. Source: the
-API's "Filtering and sorting" page. How a quote or backslash inside a string is escaped is not
-documented, so that strings with either have no literal here.
+This module only writes. Whether a condition may be sent at all is decided in ``shippable``. Source:
+the API's "Filtering and sorting" page. It does not document how to escape a quote or a backslash in
+a string, so that strings with either of them are not written.
 """
 
 from __future__ import annotations
@@ -37,19 +37,22 @@ def _quotable(text: str) -> bool:
 
 
 def comparison(field: str, operator: str, value: Any) -> str | None:
-    """``field operator value`` with PostgreSQL's operator name; ``None`` without a literal."""
+    """``field operator value``; ``None`` if the value cannot be written safely.
+
+    :param operator: PostgreSQL's name of the operator.
+    """
     written = literal(value)
     return None if written is None else f"{field} {_OPERATORS[operator]} {written}"
 
 
 def contains(field: str, text: str) -> str | None:
-    """``field`` contains the text, letter case aside."""
+    """The test that ``field`` contains the text, in any letter case."""
     written = literal(text)
     return None if written is None else f"{field} ~ {written}"
 
 
 def any_of(field: str, values: Iterable[Any]) -> str | None:
-    """``field`` is one of the values; ``None`` if one of them has no literal."""
+    """The test that ``field`` is one of the values; ``None`` if one cannot be written safely."""
     written = [literal(value) for value in values]
     known = [text for text in written if text is not None]
     if len(known) != len(written):
@@ -60,5 +63,5 @@ def any_of(field: str, values: Iterable[Any]) -> str | None:
 
 
 def conjunction(terms: Iterable[str]) -> str:
-    """All terms joined by AND; a term with an OR of its own brings its own parentheses."""
+    """All terms joined by AND. A term that contains OR must already be in parentheses."""
     return " AND ".join(terms)

@@ -22,19 +22,20 @@ _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _PATTERNS = ("~~", "~~*", "!~~", "~", "!~")
 _LISTS: dict[Operator, str] = {("=", True): "in", ("<>", False): "not in"}
 NOT_TOLD: Any = object()
-"""In place of a :class:`Qual`'s moment on a host that tells none."""
+"""The ``instant`` of a :class:`Qual` on a host that does not tell it."""
 
 
 class Qual(NamedTuple):
     """A condition as the host gives it: ``operator`` is a name, or a pair of a name and whether
     any (rather than every) element of the list value has to match.
 
-    ``plain`` is whether the comparison is what the operator's name says, and not that of another
-    type (``citext``) or collation to which texts are equal that differ; ``None`` if the host cannot
-    tell and the statement gives reason for doubt.
+    ``plain`` is whether the comparison is what the operator's name says. It is false if another
+    type (``citext``) or a collation makes different texts equal. ``None`` means that the host
+    cannot tell and that the statement gives reason for doubt.
 
-    ``instant`` is what a column of times is compared with, exactly: an aware datetime, or for a
-    list those of its elements but for NULLs; ``None`` if there is none in Python's years.
+    ``instant`` is the exact moment that a column of times is compared with, a datetime with a time
+    zone. For a list it has the moments of all elements that are not NULL. ``None`` means that the
+    year is outside of Python's range.
     """
 
     field_name: str
@@ -51,8 +52,8 @@ class Condition:
     ``op`` is ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``~~`` (LIKE), ``~~*`` (ILIKE), ``!~~``
     (NOT LIKE), ``~``, ``!~`` (regular expressions), ``in``, ``not in``, ``is null`` or ``is not
     null``; ``value`` is what the column's type makes of a condition's value (``types.DataType``), a
-    tuple of these for ``in`` and ``not in``, and ``None`` for the null tests. A time may stand for
-    any that is at most ``slack`` away from it.
+    tuple of these for ``in`` and ``not in``, and ``None`` for the null tests. ``slack`` is by how
+    much a time may be wrong that was read without its time zone.
     """
 
     column: Column
@@ -83,14 +84,15 @@ def conditions_of(
 
 def _is_plain(column: Column, qual: Qual) -> bool:
     if qual.plain is None:
-        # Slugs are in lower case: a value that is, too, has no other spelling that is one. Without
-        # such conditions a scan reads everything.
+        # Slugs are always in lower case. So a slug is equal to a value in lower case only if both
+        # are the same text. It is worth to know this, since a scan without such conditions reads
+        # everything.
         return not column.data_type.collated or (column.param in SLUGS and _is_slug(qual))
     return qual.plain
 
 
 def _is_slug(qual: Qual) -> bool:
-    """Whether a condition asks for slugs in lower case, by equality."""
+    """Whether a condition tests equality with slugs in lower case."""
     values = qual.value if isinstance(qual.value, (list, tuple)) else (qual.value,)
     return qual.operator in ("=", ("=", True)) and all(
         isinstance(value, str) and value == value.lower() for value in values
@@ -102,8 +104,8 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
     if isinstance(operator, tuple):
         return _list_condition(column, qual)
     if value is None:
-        # A parameter that is NULL comes as "= None" too; the row it could let through is dropped
-        # by the recheck.
+        # "= NULL" with a parameter looks the same. It is never true, but PostgreSQL checks the
+        # rows again, and drops those that this test lets through.
         null_tests = {"=": "is null", "<>": "is not null"}
         return Condition(column, null_tests[operator], None) if operator in null_tests else None
     if operator in _PATTERNS:
@@ -123,9 +125,10 @@ def _condition(column: Column, qual: Qual) -> Condition | None:
 
 
 def _list_condition(column: Column, qual: Qual) -> Condition | None:
-    """That the column is one of the elements, or none of them.
+    """The test that the column is one of the elements (IN), or none of them (NOT IN).
 
-    An element that is NULL can never make the test for one true; that for none, it always fails.
+    NULL elements never make IN true, so that they are left out. A NOT IN with a NULL element is
+    never true.
     """
     op = _LISTS.get(qual.operator)
     if op is None or (op == "not in" and not column.data_type.not_in):
@@ -143,10 +146,10 @@ def _list_condition(column: Column, qual: Qual) -> Condition | None:
 
 
 def _has_instant(column: Column, qual: Qual) -> bool:
-    """Whether the host tells what moment the value is, or that it is none."""
+    """Whether the host tells which moment the value is, or that Python cannot represent it."""
     return column.data_type.comparison is Comparison.TIME and qual.instant is not NOT_TOLD
 
 
 def _slack(column: Column, values: Iterable[Any]) -> timedelta:
-    """How far the values may be from where they were read, for lack of a zone."""
+    """By how much the values may be wrong, because a time without a zone was read."""
     return max(map(column.data_type.doubt, values), default=timedelta(0))

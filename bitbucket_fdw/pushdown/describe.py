@@ -1,4 +1,4 @@
-"""Conditions as text, for EXPLAIN, and the share of rows that they are likely to keep."""
+"""Conditions as text, for EXPLAIN, and a guess of the share of rows that meet them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .conditions import Condition
 
 
 def texts(conditions: Iterable[Condition]) -> tuple[str, ...]:
-    """Each condition as :func:`describe` has it."""
+    """The texts of :func:`describe` for each condition."""
     return tuple(describe(condition) for condition in conditions)
 
 
 def describe(condition: Condition) -> str:
-    """A condition in SQL's words, values and all, as EXPLAIN shows it."""
+    """A condition in SQL, with its values, as EXPLAIN shows it."""
     name = condition.column.name
     if condition.op in ("is null", "is not null"):
         return f"{name} {condition.op.upper()}"
@@ -30,7 +30,7 @@ def _show(value: Any) -> str:
 
 
 def selectivity(conditions: list[Condition]) -> float:
-    """The share of rows that shipped conditions are guessed to keep."""
+    """A guess of the share of rows, from 0 to 1, that meet the conditions sent to Bitbucket."""
     share = 1.0
     for condition in conditions:
         guess: Callable[[Condition], float] = _GUESSES.get(condition.op, lambda _: 0.3)

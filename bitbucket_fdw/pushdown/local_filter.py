@@ -1,8 +1,7 @@
-"""Conditions checked on rows here, before LIMIT and OFFSET count them.
+"""Conditions that are checked on rows here, before LIMIT and OFFSET count the rows.
 
-PostgreSQL leaves counting to the wrapper only where every condition is applied exactly, by
-Bitbucket. Should Bitbucket turn out to refuse one, it has to be applied here instead, just as
-exactly.
+PostgreSQL hands LIMIT and OFFSET to the wrapper only if Bitbucket applies every condition exactly.
+If Bitbucket then refuses a condition, it has to be applied here instead, just as exactly.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def checks_of(request: Request, exact: bool, rest: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Of the conditions that the path leaves open, those to check before rows are counted.
+    """The conditions to check before rows are counted; conditions on the path need no check.
 
-    Raises :class:`BitbucketError` where that cannot be done as PostgreSQL would do it. A host that
-    asks ``exact_quals`` first does not get there.
+    Raises :class:`BitbucketError` if one of them cannot be checked here as PostgreSQL would do it.
+    This does not happen on a host that calls ``exact_quals`` first.
     """
     if exact or not request.counted_off:
         return ()
@@ -45,7 +44,7 @@ def checks_of(request: Request, exact: bool, rest: Iterable[Condition]) -> tuple
 
 
 def looks_of(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Of the conditions that Bitbucket applies, those that a row can be held against here."""
+    """Of the conditions that Bitbucket applies, those that can be checked on a row here."""
     return tuple(condition for condition in conditions if _is_certain(condition))
 
 
@@ -55,7 +54,7 @@ def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
 
 
 def _is_certain(condition: Condition) -> bool:
-    """Whether the comparison means here what it means in PostgreSQL, whatever the collation."""
+    """Whether the comparison gives the same here as in PostgreSQL, in every collation."""
     column, equality = condition.column, condition.op in ("=", "in")
     comparison = column.data_type.comparison
     if comparison is Comparison.NUMBER:

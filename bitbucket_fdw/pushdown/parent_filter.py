@@ -1,8 +1,8 @@
-"""Conditions that a parent's rows are put through before anything is asked for their children.
+"""Conditions that are checked on a parent's rows before anything is asked for their children.
 
-PostgreSQL checks every row again, so that a parent may be kept in doubt. It may only be dropped
-where PostgreSQL would drop all of its children for sure, whatever locale and collation it compares
-in. Each rule below argues why that is so; conditions that no rule is for are passed over.
+PostgreSQL checks the children's rows again, so that a parent may be kept in doubt. It may be
+dropped only if PostgreSQL would certainly drop all of its children, in every locale and collation.
+Each rule below says why that is so. Conditions without a rule are ignored.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 
-# What POSIX expressions of PostgreSQL and Python's have in common, for texts of ASCII: characters,
-# simple sets, alternatives, anchors, and a few quantifiers behind a single character. Without
-# quantified groups none of it takes long.
+# The part of regular expressions that means the same in PostgreSQL and in Python, for texts in
+# ASCII: characters, simple sets, alternatives, anchors, and a few quantifiers after a single
+# character. Without quantified groups, matching cannot take long.
 _ATOM = (
     r"(?:[A-Za-z0-9_ .-]|\\[-.+*?()\[\]{}|^$\\]"
     r"|\[\^?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.])+-?\])"
@@ -38,7 +38,7 @@ _MOST_QUANTIFIERS = 3
 
 
 def sieve_of(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Those that can be tested here. Equality is not among them: the plan asks by it."""
+    """The conditions that can be tested here. Equality is not one: it goes into the requests."""
     return tuple(
         condition
         for condition in conditions
@@ -47,12 +47,12 @@ def sieve_of(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
 
 
 def passes(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
-    """Whether a row's children may meet the conditions; a value that is not known may."""
+    """Whether a row's children may meet the conditions. True if a value is not known."""
     return all(may_meet(row.get(condition.column.name), condition) for condition in conditions)
 
 
 def may_meet(value: Any, condition: Condition) -> bool:
-    """Whether a value may meet a condition, which may be any."""
+    """Whether a value may meet a condition. True if there is no rule for the condition."""
     test = _test(condition)
     if value is None or test is None:
         return True
@@ -66,8 +66,10 @@ def _test(condition: Condition) -> Test | None:
 
 
 def _unequal(condition: Condition) -> Test | None:
-    """Equality of numbers and UUIDs is the same everywhere. Texts that are equal here are equal in
-    every collation and type, so that what is dropped for being equal is dropped there as well.
+    """The test for ``<>`` and NOT IN.
+
+    Equality of numbers and UUIDs is the same everywhere. Texts that are equal here are also equal
+    in every collation and type. So what is dropped here for being equal, PostgreSQL drops as well.
     """
     wanted = condition.value
     if condition.op == "<>":
@@ -85,13 +87,13 @@ def _number(condition: Condition) -> Test | None:
 
 
 def _text(condition: Condition) -> Test | None:
-    """Patterns are only tried on ASCII, which is the same in every encoding."""
+    """Patterns are only tried on texts in ASCII, which are the same in every encoding."""
     if condition.op in ("~~", "!~~", "~~*"):
         pattern = like_pattern(condition.value, fold=condition.op == "~~*")
         if pattern is None:
             return None
         if condition.op == "~~*":
-            # Some locales fold "I" to another letter than "i": they match less than this does.
+            # Some locales fold "I" to another letter than "i". They match less than this test.
             return lambda value: not value.isascii() or matches_like(value.lower(), pattern)
         wanted = condition.op == "~~"
         return lambda value: not value.isascii() or matches_like(value, pattern) is wanted
@@ -106,9 +108,9 @@ def _text(condition: Condition) -> Test | None:
 
 @lru_cache(maxsize=64)
 def like_pattern(text: str, *, fold: bool) -> tuple[str | None, ...] | None:
-    """A LIKE pattern's characters, ``None`` for ``%`` and ``""`` for ``_``.
+    """The characters of a LIKE pattern, with ``None`` for ``%`` and ``""`` for ``_``.
 
-    ``None`` for one that PostgreSQL refuses, or that cannot be folded here.
+    Returns ``None`` for a pattern that PostgreSQL refuses, or that cannot be folded here.
     """
     if fold and not text.isascii():
         return None
@@ -128,7 +130,7 @@ def like_pattern(text: str, *, fold: bool) -> tuple[str | None, ...] | None:
 def matches_like(value: str, tokens: tuple[str | None, ...]) -> bool:
     """Whether a text matches a pattern of :func:`like_pattern`."""
     at = token = 0
-    star, resumed = -1, 0  # the last "%", and how far it reaches
+    star, resumed = -1, 0  # the position of the last "%", and the end of what it matches
     while at < len(value):
         if token < len(tokens) and tokens[token] is None:
             star, resumed = token, at
@@ -148,7 +150,7 @@ def matches_like(value: str, tokens: tuple[str | None, ...]) -> bool:
 def _expression(text: str) -> re.Pattern[str] | None:
     if not _COMMON.fullmatch(text) or len(_QUANTIFIED.findall(text)) > _MOST_QUANTIFIERS:
         return None
-    # "$" is the end here, and not also before a line break that ends the text.
+    # In Python, "$" also matches before a line break at the end of the text; r"\Z" does not.
     python = re.sub(r"(\\.|\[[^\]]*\])|\$", lambda m: m.group(1) or r"\Z", text)
     try:
         return re.compile(python, re.ASCII | re.DOTALL)

@@ -21,27 +21,30 @@ EQUALITY = ("=", "in")
 
 
 def contradiction(request: Request) -> str | None:
-    """Why no row can match, told from the conditions alone."""
+    """Why no row can match, if that is clear from the conditions alone; else ``None``."""
     for column in request.table.columns:
         values = values_of(request, column)
         if values is not None and not values:
             return f"no value of {column.name} meets its conditions"
     for condition in request.conditions:
-        # Also "= NULL", as of a join or a parameter: it must not read a whole listing in vain.
+        # "= NULL" looks the same, from a join or a parameter. It must not read a listing in vain.
         if condition.op == "is null" and condition.column.name in request.table.primary_key:
             return f"{condition.column.name} is never NULL"
     return None
 
 
 def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
-    """All values that equality conditions and table options leave a column, ``None`` for any."""
+    """The values that equality conditions and table options allow a column to have.
+
+    ``None`` if they allow all values.
+    """
     wanted: list[Any] | None = None
     option = request.bound.get(column.param) if column.param else None
     if option is not None:
         wanted = [option]
     for condition in request.conditions:
         if condition.column.data_type.comparison is Comparison.LOCAL:
-            continue  # two values that are equal there may differ here
+            continue  # values that PostgreSQL takes for equal may differ here
         if condition.column.name == column.name and condition.op in EQUALITY:
             values = condition.value if condition.op == "in" else (condition.value,)
             wanted = [v for v in (values if wanted is None else wanted) if v in values]
@@ -59,8 +62,8 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
 def _possible(column: Column, value: Any, in_path: bool) -> bool:
     if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
         return False
-    # No slug, key or ref name is empty or has a part of dots; in a path they would name another
-    # resource. Nor is any of those that a path needs so long that no request could hold it.
+    # No slug, key or ref name is empty or has a part that is "." or ".."; in a path these would
+    # name another resource. None is so long that a request could not hold it.
     if column.param is not None and not fits(value):
         return False
     parts = str(value).replace("\\", "/").split("/")
@@ -68,7 +71,7 @@ def _possible(column: Column, value: Any, in_path: bool) -> bool:
 
 
 def bindings_of(request: Request, parameters: Iterable[str]) -> tuple[Binding, ...] | None:
-    """Values for every path parameter, or ``None`` if a parent has to supply one."""
+    """Values for every path parameter; ``None`` if the parent's rows have to supply one of them."""
     bindings = []
     for parameter in parameters:
         column = request.table.column_of(parameter)

@@ -1,7 +1,7 @@
 """The plan of a scan: which requests are made, and how their answers become rows.
 
-The planner makes it, and it is never changed afterwards. ``reading`` runs it, EXPLAIN shows it and
-estimates count its requests.
+The planner makes a plan, and nothing changes it afterwards. ``reading`` runs it, EXPLAIN shows it,
+and estimates count its requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from ..tables.table import Reach, Table
 from .conditions import Condition
 
-# No listing is as long, and Python's indexes end at the next power of two.
+# Longer than any listing. Python's indexes go up to 2**63 - 1.
 _ENDLESS = 2**62
 
 Parameters = tuple[tuple[str, str], ...]
@@ -30,9 +30,10 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Values for one path parameter; the rows carry them in ``column`` just as they are here.
+    """The values that the conditions give for one path parameter.
 
-    Slugs that Bitbucket spells differently are found out when the plan is run.
+    The rows have these values in ``column``, unchanged. Whether Bitbucket spells a slug differently
+    is checked when the plan is run.
     """
 
     parameter: str
@@ -44,10 +45,10 @@ class Binding:
 class Supply:
     """How the parent's rows supply a path parameter.
 
-    ``supplier`` is the parent's column and ``column`` the child's. Where ``values`` are given, the
-    conditions allow only these: a parent row with another value is passed over, which matters
-    where the parent could not be asked for them alone. ``fixed`` is the value that the table's
-    options give: the rows carry it as it is spelled there.
+    ``supplier`` is the parent's column and ``column`` the child's. If ``values`` are given, the
+    conditions allow only these, and parent rows with other values are skipped (they may occur,
+    because the parent's listing cannot always be filtered by these values). ``fixed`` is the value
+    that the table's options give. The rows then have it in the spelling of the options.
     """
 
     parameter: str
@@ -59,19 +60,19 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query string of a request, as pairs; ``q`` is kept apart for EXPLAIN."""
+    """The query string of a request, as pairs. ``q`` is separate, because EXPLAIN shows it so."""
 
     parameters: Parameters
     q: str | None = None
 
     def pairs(self) -> Parameters:
-        """Everything to be URL-encoded, ``q`` first."""
+        """All parameters, not yet URL-encoded, with ``q`` first."""
         return (("q", self.q), *self.parameters) if self.q else self.parameters
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order that every request of the plan is asked to keep."""
+    """The order by one column that every listing of the plan is asked for."""
 
     column: str
     descending: bool
@@ -85,24 +86,28 @@ class Plan:
     :param path: template; its parameters come from ``bindings`` (all combinations) or from the
         rows of ``parent``, through ``supplies``.
     :param bound: path parameters that the table's options fix.
-    :param queries: one request per combination and query; together they cover the answer once.
+    :param queries: the query strings. There is one request for each combination of path values and
+        query string. No row is in the answers of two of them.
     :param loose: columns whose values need not be of the declared type.
     :param constants: column values known from the conditions, for rows that are only counted.
-    :param listed: parameters of ``Kind.COUNT`` for a listing that does not tell its size.
-    :param hydrate: template of a request per row for columns that the listing lacks, if needed;
-        its single parameter is the row's key.
+    :param listed: for ``Kind.COUNT``: the query parameters by which the items are listed instead,
+        if the listing does not tell its size.
+    :param hydrate: path template of a request per row, for columns that the listing lacks. Its only
+        parameter is the row's key. ``None`` if no such column is needed.
     :param pagelen: items per page, for estimates.
-    :param at_most: how many items of one collection have the keys that the conditions name.
+    :param at_most: the most rows that one collection can have, because conditions name their keys.
     :param filtered: columns whose conditions went into ``q``.
-    :param reach: how to tell whether what a key has found is listed too.
-    :param sieve: conditions to test rows by that lead to another table's.
-    :param checks: conditions to check on the rows before they are counted off.
-    :param looks: conditions that Bitbucket applies, for a look at whether it has: nobody else will
-        check them before rows are counted.
+    :param reach: how to find out whether an item that was found by its key is also in the listing.
+    :param sieve: conditions to check on a parent's rows before anything is asked for their
+        children.
+    :param checks: conditions to check on the rows here, before LIMIT and OFFSET count them.
+    :param looks: conditions that Bitbucket applies and that are checked here on some rows, because
+        Bitbucket may ignore a filter and PostgreSQL checks the rows only after they were counted.
     :param hidden: a boolean column; rows in which it is true are left out.
-    :param sort_here: the rows come in any order, and ``sort`` is done here.
-    :param shipped: the conditions as shipped; ``local`` those left to PostgreSQL (for EXPLAIN).
-    :param exact: whether every row brought meets all of the conditions.
+    :param sort_here: the rows come in any order, and are sorted by ``sort`` here.
+    :param shipped: the conditions that are sent to Bitbucket; ``local`` are those left to
+        PostgreSQL. Both are for EXPLAIN.
+    :param exact: whether every row of the answers meets all of the conditions.
     :param reason: why nothing can match, for ``Kind.NOTHING``.
     """
 
@@ -139,25 +144,25 @@ class Plan:
     reason: str | None = None
 
     def uncounted(self, query: Query) -> Query:
-        """The query of ``Kind.COUNT`` as one that lists the items with a few small members."""
+        """For a query of ``Kind.COUNT``: the query that lists the items with few small members."""
         asked = dict(self.listed)
         kept = tuple(pair for pair in query.parameters if pair[0] not in asked)
         return Query((*kept, *self.listed), query.q)
 
     @property
     def enough(self) -> int | None:
-        """How many rows, those passed over by OFFSET among them, are all that is wanted."""
+        """After how many rows the scan can stop: OFFSET and LIMIT; ``None`` without a LIMIT."""
         enough = None if self.limit is None else self.offset + self.limit
         return None if enough is None or enough > _ENDLESS else enough
 
     @property
     def stop_after(self) -> int | None:
-        """How many rows of one listing are enough, if that can be told before they are read."""
+        """How many rows of one listing are enough, if that is known before they are read."""
         return None if self.checks or self.sort_here else self.enough
 
     @property
     def combinations(self) -> int:
-        """How many combinations of bound values there are, one without any."""
+        """The number of combinations of the values in ``bindings``; 1 if there are none."""
         count = 1
         for binding in self.bindings:
             count *= len(binding.values)

@@ -1,9 +1,9 @@
 """Decides which requests answer a scan: makes a :class:`Plan` from a :class:`Request`.
 
-In this order: no request at all, if the conditions exclude each other; single items, if a condition
-names few enough of their keys; else the collection, with the conditions that may be sent. A path
-parameter that no condition and no option gives comes from the rows of the parent table, which has a
-plan of its own.
+It tries in this order: no request at all, if the conditions contradict each other; single items, if
+a condition names few enough of their keys; else the collection, with the conditions that may be
+sent. If no condition and no option gives a path parameter, its values come from the rows of the
+parent table, for which another plan is made.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 from .request import Request
 from .shippable import Shipment
 
-# Items to hold a filter against whose matches are only counted: one may meet it by chance.
+# How many items are fetched with a count to check that the filter was applied. A single item might
+# meet the filter by chance.
 _LOOK = "10"
-MAX_ITEMS = 50  # keys that are worth a request each; beyond it the collection is read
+MAX_ITEMS = 50  # keys that are read by one request each; if there are more, the listing is read
 
 
 def plan(request: Request) -> Plan:
@@ -102,7 +103,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
 
 
 def _reach_above(table: type[Table]) -> Reach | None:
-    """How to tell whether a parent that the conditions name is listed."""
+    """How to find out whether the parent that the conditions name is in its table's listing."""
     return table.parent.table.reached if table.parent else None
 
 
@@ -174,7 +175,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
 
 
 def _narrowed(request: Request) -> tuple[str, tuple[Binding, ...]]:
-    """The listing to read, with the values that conditions give for a narrower one's parameter."""
+    """The path of the listing to read, with its parameter's values if it is a narrower one."""
     for narrower in request.table.narrower:
         key = request.table.column(narrower.key)
         values = values_of(request, key)
@@ -186,7 +187,7 @@ def _narrowed(request: Request) -> tuple[str, tuple[Binding, ...]]:
 def _counted(
     request: Request, result: Plan, terms: tuple[str, ...], selected: tuple[tuple[str, str], ...]
 ) -> Plan:
-    """The plan that asks for a listing's size, with a look at an item if it is filtered."""
+    """The plan that asks for a listing's size, and for a few items to check if it is filtered."""
     collection = request.table.collection
     looked_at = tuple(dict.fromkeys(c.column.name for c in result.looks))
     paths = [request.table.column(name).path or "" for name in looked_at]
@@ -204,7 +205,7 @@ def _counted(
 
 
 def _at_most(table: type[Table], shipped: Iterable[Condition]) -> int | None:
-    """The number of keys that equality conditions name, ``None`` without any."""
+    """The number of keys that equality conditions name; ``None`` if there is no such condition."""
     keys = {item.key for item in table.items}
     counts = [
         len(condition.value) if condition.op == "in" else 1
@@ -215,7 +216,7 @@ def _at_most(table: type[Table], shipped: Iterable[Condition]) -> int | None:
 
 
 def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:
-    """Columns whose equality conditions the path (or the parent's path) takes care of."""
+    """Columns whose equality conditions are fulfilled by the path, or by the parent's path."""
     columns = {binding.column for binding in bindings if binding.column}
     bound = {binding.parameter for binding in bindings}
     parent = request.table.parent
@@ -234,7 +235,7 @@ def _query(
     q = bbql.conjunction(terms) or None
     if q is None and any(name == "sort" for name, _ in parameters):
         q = collection.q_if_sorted
-    # Without q the listing may hide items by default, with it never.
+    # Some listings hide items by default, but not if there is a q.
     shown = () if q else collection.without_q
     return Query((*selected, *shown, *parameters), q)
 
@@ -253,13 +254,17 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
 
 
 def _widest_parameters(request: Request, base: Plan) -> tuple[tuple[str, str], ...]:
-    """As below, before it is known what can be left out."""
+    """As :func:`_page_parameters`, but the longest they can get: before it is known what can be
+    left out.
+    """
     longest = request.table.collection.pagelen
     return _page_parameters(request, replace(base, pagelen=longest, sort_here=False))
 
 
 def _envelope(collection: Collection) -> tuple[str, ...]:
-    """The members of the envelope that tell whether everything was read, and where to go on."""
+    """The members of the envelope to ask for: the link to the next page, and what tells whether
+    everything was read.
+    """
     if collection.shape is not Shape.PAGES:
         return ()
     if not collection.size:
@@ -270,7 +275,7 @@ def _envelope(collection: Collection) -> tuple[str, ...]:
 
 
 def _in_values(collection: Collection, path: str) -> str:
-    """A member of the items as ``fields`` names it."""
+    """The path of a member of the items, as the parameter ``fields`` names it."""
     values = "values" if collection.shape is Shape.PAGES else None
     return ".".join(filter(None, (values, collection.unwrap, path)))
 
@@ -286,15 +291,17 @@ def _is_refused(request: Request, sort: Sort | None) -> bool:
 
 
 def _needed(request: Request, result: Plan) -> Iterator[Column]:
-    """Columns whose JSON the requests must bring: those asked for, and the sort's."""
+    """Columns whose JSON the requests have to fetch: those that are wanted, and the sort column."""
     for column in request.table.columns:
         if column.name in result.columns or (request.sort and column.name == request.sort.column):
             yield column
 
 
 def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
-    """The columns' JSON paths, with that of the items' key, by which an item is known to be one,
-    and one within the list that holds the rows.
+    """The columns' JSON paths, and two more.
+
+    One is that of the items' key, without which an item would not be recognized. The other is a
+    path within the list that holds the rows, if there is such a list.
     """
     table = request.table
     wanted = [*columns, table.key_column()]
@@ -319,8 +326,8 @@ def _countable(
 ) -> tuple[tuple[str, Any], ...] | None:
     """Column values of the rows, if their number is all that has to be asked for.
 
-    That is so if every condition is applied exactly and every column needed is fixed by an
-    equality condition or by the path.
+    ``None`` otherwise. The number is enough if every condition is applied exactly and the value of
+    every needed column is known from an equality condition or from the path.
     """
     collection = request.table.collection
     if not collection.size or collection.explode or not result.exact:
@@ -333,7 +340,7 @@ def _countable(
 
 
 def _hydrated(request: Request, result: Plan) -> Plan:
-    """Add a request per row if a column is needed that the listing's items lack."""
+    """The plan, with a request per row if a column is needed that the listing's items lack."""
     lacking = [c.path for c in _needed(request, result) if not c.listed and c.path]
     if not lacking:
         return result
@@ -364,9 +371,9 @@ def _with_fields(query: Query, parameters: tuple[tuple[str, str], ...]) -> Query
 
 
 def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
-    """The plan of the parent table whose rows supply the path parameters, and how they do.
+    """The plan of the parent table, and how its rows supply the path parameters.
 
-    What is known of the parameters narrows the parent's rows as conditions on its own columns.
+    Conditions on the path parameters become conditions on the parent's columns.
     """
     parent = request.table.parent
     if parent is None:
@@ -407,7 +414,7 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
 
 
 def _of_parent(request: Request, parent: Parent) -> list[Condition]:
-    """Conditions on the parent's rows that follow from those on the table's, equality aside."""
+    """Conditions on the parent's rows that follow from the table's conditions, except equality."""
     suppliers = {
         column.name: parent.table.column(supplier)
         for parameter, supplier in parent.supplies

@@ -11,18 +11,18 @@ from .request import Request
 from .request_line import length
 from .shippable import Shipment, ship
 
-MAX_LIST = 50  # elements of one IN; more are spread over several requests
-_FEWEST = 10  # elements that are worth a request
+MAX_LIST = 50  # the most elements of one IN; longer lists are spread over several requests
+_FEWEST = 10  # the fewest elements for which a request is made when a list is spread
 
 
 def shipments_of(
     request: Request, conditions: Iterable[Condition], room: int
 ) -> list[tuple[Condition, Shipment | None]]:
-    """What is shipped of each condition; what would make the address too long stays local.
+    """What is sent of each condition. A condition that would make the address too long stays local.
 
     One list that is too long for one request is ``divided``: its elements are spread over several.
 
-    :param room: bytes for all of it in an address.
+    :param room: how many bytes of the address all of this may take.
     """
     divided = False
     result = []
@@ -34,7 +34,7 @@ def shipments_of(
             if too_many or (needed > room and _divisible(condition)):
                 shipment = replace(shipment, divided=True)
                 needed = needed * _FEWEST // len(condition.value)
-                # Two of them would take a request for each pair of parts.
+                # Only one list is divided. Two would take a request for each pair of their parts.
                 needed = room + 1 if divided else needed
             if needed > room:
                 shipment = None
@@ -63,7 +63,7 @@ def _divisible(condition: Condition) -> bool:
 def spread_over_requests(
     shipped: list[tuple[Condition, Shipment]], room: int
 ) -> list[tuple[str, ...]]:
-    """The BBQL terms of each request: one request unless a list is too long for it."""
+    """The BBQL terms of each request. There is one request, unless a list is divided."""
     fixed = tuple(shipment.term for _, shipment in shipped if not shipment.divided)
     for condition, shipment in shipped:
         if shipment.divided:
@@ -73,7 +73,7 @@ def spread_over_requests(
 
 
 def _parts(condition: Condition, room: int) -> Iterable[str]:
-    """The list in parts that are as large as they can be."""
+    """The list divided into parts that are as large as possible."""
     test = condition.column.filter
     values = list(condition.value)
     while test is not None and values:
@@ -89,9 +89,7 @@ def _parts(condition: Condition, room: int) -> Iterable[str]:
 def query_parameters(
     conditions: Iterable[Condition], room: int
 ) -> tuple[tuple[tuple[str, str], ...], list[Condition]]:
-    """Equality conditions on columns that have a query parameter of their own, as far as there is
-    room for them.
-    """
+    """Equality conditions on columns that have their own query parameter, as far as they fit."""
     chosen: dict[str, Condition] = {}
     for condition in conditions:
         parameter = condition.column.query

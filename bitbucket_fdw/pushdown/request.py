@@ -1,6 +1,6 @@
 """What PostgreSQL asks of a table, in the names and types of the table's declaration.
 
-A foreign table may have other names and types; ``foreign_tables`` has translated them by then.
+A foreign table may have other names and types. ``foreign_tables`` translates them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .plan import Sort
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """What Bitbucket was seen to refuse: columns, each beside its table's name."""
+    """Filters and orders that Bitbucket was seen to refuse, as pairs of table and column name."""
 
     filters: frozenset[tuple[str, str]] = frozenset()
     sorts: frozenset[tuple[str, str]] = frozenset()
@@ -33,16 +33,17 @@ class Request:
     """What PostgreSQL asks of a table.
 
     :param bound: path parameters fixed by table options.
-    :param conditions: what all rows must meet, typed.
-    :param unread: conditions that could not be typed, as text; PostgreSQL keeps them.
-    :param columns: names of the columns needed, those of conditions among them.
-    :param sort: an order that :func:`sort_column` has agreed to.
-    :param limit: rows wanted after ``offset``, only given when no row will be dropped later.
-    :param loose: columns that the foreign table shows under another type: what they hold is read as
-        that.
-    :param leads: whether the rows lead to another table's, whose conditions these are: they may be
-        tested before that is asked.
-    :param refused: what not to ask of Bitbucket, of this table or those that lead to it.
+    :param conditions: the typed conditions that all rows must meet.
+    :param unread: conditions that could not be typed, as text. PostgreSQL checks them.
+    :param columns: names of the needed columns, including those of conditions.
+    :param sort: an order that :func:`sort_column` allows.
+    :param limit: how many rows are wanted after ``offset``. Only given if PostgreSQL will not drop
+        any of these rows.
+    :param loose: columns that the foreign table shows with another type than the declared one.
+        Their values are not checked.
+    :param leads: whether the table is read as a parent, to find its children. The conditions may
+        then be checked on its rows before anything is asked for the children.
+    :param refused: filters and orders that must not be sent, for this table and its parents.
     :param hidden: a boolean column; rows in which it is true do not belong to the table.
     """
 
@@ -61,7 +62,7 @@ class Request:
 
     @property
     def counted_off(self) -> bool:
-        """Whether the rows are counted before PostgreSQL checks the conditions again."""
+        """Whether LIMIT or OFFSET count rows here, before PostgreSQL checks them again."""
         return self.limit is not None or self.offset > 0
 
     def may_filter(self, column: Column) -> bool:

@@ -1,7 +1,7 @@
-"""How long the first line of a request may get, and what that leaves for the conditions.
+"""How long the first line of a request may get, and how much of that is left for conditions.
 
-Nothing is documented of Bitbucket's limit. Its web site once refused a line of more than 4,094
-bytes (seen by users, 2017), which is what a widespread Python server takes at most.
+Bitbucket's limit is not documented. Its web site once refused a line of more than 4,094 bytes (seen
+by users, 2017), which is the limit of a widespread Python server.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ..tables.table import Table
 from .plan import Binding
 
 LONGEST = 4000  # bytes of method, path and query as sent
-LONGEST_VALUE = 1000  # bytes of one value in a path; nothing at Bitbucket has a name so long
-# "GET ", the API's own path, "&q=" and a page's number; a base_url may have a longer path.
+LONGEST_VALUE = 1000  # bytes of one value in a path; no name at Bitbucket is so long
+# Bytes for "GET ", the API's own path (which may be longer in a base_url), "&q=" and a page number.
 _AROUND = 100
 
 
 def fits(value: object) -> bool:
-    """Whether a value can stand in a path."""
+    """Whether a value is short enough for a path."""
     return _encoded(value) <= LONGEST_VALUE
 
 
@@ -31,9 +31,9 @@ def _encoded(value: object) -> int:
 def room(
     table: type[Table], bindings: Iterable[Binding], parameters: Iterable[tuple[str, str]]
 ) -> int:
-    """Bytes that are left for conditions beside a listing's path and its other parameters."""
+    """The bytes left for conditions after a listing's path and its other parameters."""
     longest = {b.parameter: max(map(_encoded, b.values), default=0) for b in bindings}
-    if table.parent is not None:  # its rows bring what the conditions do not
+    if table.parent is not None:  # the parent's rows supply the other path parameters
         for parameter, supplier in table.parent.supplies:
             longest.setdefault(parameter, table.parent.table.column(supplier).longest)
     values = sum(longest[name] for name in table.parameters())
@@ -42,5 +42,5 @@ def room(
 
 
 def length(term: str) -> int:
-    """Bytes that a term of ``q`` takes, with the AND before the next one."""
+    """The bytes that a term of ``q`` takes, including the AND before the next one."""
     return len(quote(f"{term} AND ", safe=""))

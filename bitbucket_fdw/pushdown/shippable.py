@@ -1,7 +1,8 @@
-"""Whether a condition may be shipped to Bitbucket, and as what.
+"""Whether a condition may be sent to Bitbucket, and in which form.
 
-PostgreSQL rechecks every condition on the rows it gets. Shipping a *wider* test is therefore safe;
-a *narrower* one would silently lose rows. Each rule below argues why it is not narrower.
+PostgreSQL checks every condition again on the rows it gets. So it is safe to send a *wider* test,
+which lets more rows through. A *narrower* one would lose rows without an error. Each rule below
+says why its test is not narrower.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ from ..tables.types import Comparison
 from . import bbql
 from .conditions import Condition
 
-# PostgreSQL rounds Bitbucket's up to nine fraction digits to six, and Bitbucket may compare at a
-# coarser grain than it shows, so that every bound on a time is moved outward by this much.
+# Bitbucket's times have up to nine fraction digits, which PostgreSQL rounds to six. And Bitbucket
+# may compare with fewer digits than it shows. So every bound on a time is moved outward by this.
 TIME_SLACK = timedelta(milliseconds=1)
 
 _EQUALITY = ("=", "in")
 
-# ILIKE compares small letters. Of all letters beyond ASCII these alone have a small form within it,
-# or the other way round: the Kelvin sign (U+212A), and in some locales the i with and without a dot
-# (U+0130, U+0131). How Bitbucket folds them is not documented.
+# ILIKE compares letters in lower case. These letters of ASCII are the lower or upper case of a
+# letter outside of ASCII: the Kelvin sign (U+212A), and in some locales the I with a dot (U+0130)
+# and the i without one (U+0131). It is not documented how Bitbucket folds those.
 _FOLDED_BEYOND_ASCII = frozenset("iIkK")
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """A BBQL term that holds for at least the rows the condition holds for.
+    """A BBQL term that is true for every row that meets the condition.
 
-    ``exact`` states that it holds for no others. A list is ``divided`` if each request takes a
-    part of it.
+    ``exact`` says that it is true for no other rows. ``divided`` says that each request takes a
+    part of the condition's list.
     """
 
     term: str
@@ -47,16 +48,16 @@ def ship(condition: Condition) -> Shipment | None:
     if condition.op == "is null":
         return Shipment(f"({test.absent})") if test.absent else None
     if condition.op == "is not null":
-        # Bitbucket may store "" or a default where it shows null, so that "!= null" is not known
-        # to be as wide as NOT NULL.
+        # Bitbucket may show null where it stores "" or a default, and the other way round. So
+        # "!= null" may be narrower than IS NOT NULL.
         return None
     rule = _RULES.get(condition.column.data_type.comparison)
     return rule(test, condition) if rule else None
 
 
 def _number(test: Filter, condition: Condition) -> Shipment | None:
-    # Numbers and booleans compare alike on both sides, and a missing one matches no comparison
-    # there either, except perhaps for "!=", which makes that one wider.
+    # Numbers and booleans compare the same way in PostgreSQL and at Bitbucket. A missing value
+    # matches no comparison at Bitbucket either, except perhaps "!=", which is then wider.
     if condition.op == "in":
         return _exact(bbql.any_of(test.field, condition.value))
     if condition.op == "not in":
@@ -72,7 +73,7 @@ def _boolean(test: Filter, condition: Condition) -> Shipment | None:
 
 
 def _uuid(test: Filter, condition: Condition) -> Shipment | None:
-    # Greater and less mean nothing at Bitbucket for a UUID.
+    # Bitbucket has no order of UUIDs.
     if condition.op == "=":
         return _exact(bbql.comparison(test.field, "=", condition.value))
     if condition.op == "in":
@@ -102,9 +103,9 @@ def _text(test: Filter, condition: Condition) -> Shipment | None:
     operator, value = condition.op, condition.value
     if test.values:
         return _closed_set(test, condition)
-    # Whether "=" minds letter case at Bitbucket is not documented: if it does, it is exact, if
-    # not, it is wider. Its negation would be narrower in that case, and so would order tests
-    # under another collation: neither is shipped.
+    # It is not documented whether "=" distinguishes letter case at Bitbucket. If it does, it is
+    # exact; if not, it is wider. "!=" would be narrower in the second case, and so would "<" and
+    # ">" with another collation. So these are not sent.
     if operator == "=":
         return _shipment(bbql.comparison(test.field, "=", value))
     if operator == "in":
@@ -116,8 +117,8 @@ def _text(test: Filter, condition: Condition) -> Shipment | None:
 
 
 def _closed_set(test: Filter, condition: Condition) -> Shipment | None:
-    # All values of the set differ beyond letter case, so that equality is exact. A value outside
-    # it might be refused by Bitbucket, or be a new one that we do not know yet: left alone.
+    # All values of the set differ in more than letter case, so that equality is exact. A value that
+    # is not in the set is not sent: Bitbucket might refuse it, or it might be a new one.
     if condition.op in _EQUALITY:
         wanted = condition.value if condition.op == "in" else (condition.value,)
         if wanted and all(value in test.values for value in wanted):
@@ -130,11 +131,11 @@ def _closed_set(test: Filter, condition: Condition) -> Shipment | None:
 def literal_piece(pattern: str, *, ascii_only: bool) -> str | None:
     """The longest stretch of a LIKE pattern that every match contains.
 
-    ``~`` asks for it letter case aside, which is as wide as LIKE or wider. For ILIKE only ASCII
-    is used, since how other letters fold depends on the database's locale, and of ASCII not the
-    letters that one beyond it may fold to. Quotes and backslashes end a stretch, because BBQL has
-    no documented way to write them, and so does a capital sigma, whose small letter depends on
-    what follows it.
+    BBQL's ``~`` ignores letter case, so that it is as wide as LIKE or wider. For ILIKE only ASCII
+    is used, since the database's locale decides how other letters fold; and of ASCII not the
+    letters that other letters may fold to. A quote or a backslash ends a stretch, because BBQL has
+    no documented way to write it. So does a capital sigma, whose lower case depends on what
+    follows.
     """
     pieces = [""]
     characters = iter(pattern)

@@ -1,7 +1,7 @@
 """Values of rows as Python values of their columns' types, to be compared and sent.
 
-Rows that were read have text for many types, and hosts give changed rows in their own way. Both
-become the same Python value here.
+Rows that were read have text for many types, and hosts hand over changed rows in other forms. This
+module makes the same Python value from both.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Row = Mapping[str, Any]
 
 
 def typed(column: Column, value: Any) -> Any:
-    """A value from the host, or of a row that was read, as what is compared and sent.
+    """The typed value of one from the host, or of a row that was read.
 
-    :class:`InvalidValue` for one that its column cannot have.
+    Raises :class:`InvalidValue` for a value that its column cannot have.
     """
     if value is None:
         return None
@@ -31,10 +31,10 @@ def typed(column: Column, value: Any) -> Any:
 
 
 def typed_row(table: type[Table], row: Row) -> dict[str, Any]:
-    """``typed``, of a row."""
+    """A row with all of its values typed."""
     return {name: typed(table.column(name), value) for name, value in row.items()}
 
 
 def row_shown(row: Row) -> dict[str, Any]:
-    """A typed row as rows are that were read: hosts take UUIDs, JSON and times as text."""
+    """A typed row in the form of rows that were read: UUIDs, JSON and times are text for hosts."""
     return {name: shown(value) for name, value in row.items()}

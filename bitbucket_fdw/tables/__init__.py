@@ -43,6 +43,9 @@ TABLES: tuple[type[Table], ...] = (
 BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}
 
 PLACES: tuple[type[Table], type[Table]] = (Workspaces, Repositories)
-"""The tables whose rows are the places that options can name, in the order of ``SLUGS``."""
+"""The tables whose rows are the workspaces and repositories that options name.
+
+Their order is that of the path parameters in ``SLUGS``.
+"""
 
 __all__ = ["BY_NAME", "PLACES", "TABLES", "Table"]

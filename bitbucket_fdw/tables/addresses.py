@@ -11,15 +11,15 @@ from ..errors import InvalidValue
 
 
 def path_text(value: Any) -> str:
-    """A value as it stands in a path, before percent-encoding: UUIDs have braces there."""
+    """A value as Bitbucket has it in a path, before percent-encoding: UUIDs are in braces."""
     return f"{{{value}}}" if isinstance(value, uuid.UUID) else str(value)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A path template with every value percent-encoded, slashes among it.
+    """A path template with its values filled in, percent-encoded, including their slashes.
 
-    :class:`InvalidValue` for a dot segment, or nothing at all: encoded or not, the address would be
-    that of something else.
+    Raises :class:`InvalidValue` if a value is empty, ``.`` or ``..``: even when encoded, such a
+    segment would make the address that of something else.
     """
     for name, value in values.items():
         if value in ("", ".", ".."):

@@ -16,9 +16,9 @@ from .types import TYPES, DataType
 class Filter:
     """How a column may appear in the query language ``q``.
 
-    ``field`` is BBQL's dotted path. ``values`` lists all values of a closed set, which makes
-    equality exact whatever Bitbucket's rules for letter case are. ``absent`` is the BBQL test
-    that holds at least whenever the column is NULL, where one is known.
+    ``field`` is BBQL's dotted path. ``values`` lists all values, where the column has a closed set
+    of them. Equality is then exact, whatever Bitbucket's rules for letter case are. ``absent`` is a
+    BBQL test that is true for every row in which the column is NULL, if such a test is known.
     """
 
     field: str
@@ -40,24 +40,27 @@ class Column:
     :param query_values: all values of that parameter, where they are a closed set.
     :param sort: the ``sort`` field; only stated for columns that are never NULL and whose order
         is the same in PostgreSQL and at Bitbucket (numbers and times).
-    :param pattern: what every value matches in full; other values cannot exist.
-    :param sample: some value that matches ``pattern``, for plans that have none yet.
+    :param pattern: a regular expression that every value matches in full. No request is made for
+        other values, because they cannot exist.
+    :param sample: some value that matches ``pattern``, to estimate a plan before a value is known.
     :param longest: the most bytes that a value takes in an address, percent-encoded. Slugs have at
         most 62 characters, UUIDs 38, hashes 40.
-    :param page: whether it is the address of the row's page, which no two rows of any workspace or
-        repository share.
-    :param listed: whether the collection's items have it, or just the item read alone.
-    :param flat: its name under ``names 'flat'``, where CData's driver has another than the column's
-        own name without underscores.
-    :param present: the value is whether there is something at ``path``.
+    :param page: whether it is the address of the row's page on the web site, which is different for
+        any two rows, also of different repositories.
+    :param listed: whether the items of a listing have it. Otherwise only an item that is read by
+        itself has it, which takes one request per row.
+    :param flat: its name under ``names 'flat'``, if that is not just the column's name without
+        underscores. (These names are those of CData's driver.)
+    :param present: if true, the value is a boolean: whether there is something at ``path``.
     :param asked: listings leave it out unless ``fields`` names it.
-    :param within: the path of a text whose last part, after a slash, is the value as well.
-    :param others: paths at which the value stands where there is none at ``path``; the first that
-        has one counts.
-    :param union: the members of which an item has one, which says what kind of item it is. The
-        value is that member's name, or ``other`` for an item with none of them. Each stands here as
-        the path of something small in the member, which is what is asked for; ``path`` is one of
-        the members.
+    :param within: path of a text that ends in a slash and the value. It is used where there is no
+        value at ``path`` and ``others``.
+    :param others: further paths at which the value may be. They are tried in this order where there
+        is no value at ``path``.
+    :param union: for a column that tells which kind an item is. An item has one of several members,
+        and the value is that member's name, or ``other`` for an item with none of them. Each entry
+        is the path of something small in one of the members, which is what requests ask for.
+        ``path`` is one of the members.
     """
 
     name: str
@@ -93,7 +96,7 @@ class Column:
 
     @property
     def asked_paths(self) -> tuple[str, ...]:
-        """All JSON paths that a request has to bring for the column; none for one of the URL."""
+        """All JSON paths that the column is read from; none for a column of the URL alone."""
         if self.union:
             return self.union
         return tuple(path for path in (self.path, *self.others, self.within) if path)
@@ -105,7 +108,7 @@ class Column:
 
 
 def without_underscores(name: str) -> str:
-    """A name as CData's driver has it, apart from letter case."""
+    """A name as CData's driver has it, except for letter case."""
     return name.replace("_", "")
 
 
@@ -123,9 +126,9 @@ def column(
 ) -> Column:
     """A column of the item's JSON.
 
-    Its name is the path's words joined by underscores, unless ``name`` says otherwise. ``q`` and
-    ``sort`` are true where Bitbucket's field is the path, or else name the field; ``values`` and
-    ``absent`` are the :class:`Filter`'s. ``rest`` goes to :class:`Column`.
+    Its name is the path's words joined by underscores, unless ``name`` is given. ``q`` and ``sort``
+    are true if the name of Bitbucket's field is the path; otherwise they are that name. ``values``
+    and ``absent`` are those of :class:`Filter`. ``rest`` goes to :class:`Column`.
     """
     return Column(
         name or path.replace(".", "_"),

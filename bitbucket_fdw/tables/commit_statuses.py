@@ -1,8 +1,8 @@
 """Build statuses of commits (the API's Commit statuses group). ``q`` and ``sort`` are documented.
 
-Posting a status with a key that the commit already has replaces it. Stated: a key is "unique to
-its type and the vendor", so that two applications may report the same one; nothing in the row says
-whose it is. Seen live by users: a key has at most 40 characters.
+Posting a status with a key that the commit already has replaces the status. The documentation says
+that a key is "unique to its type and the vendor". So two applications may report the same key, and
+nothing in the row says which one did. Seen live by users: a key has at most 40 characters.
 """
 
 from .columns import column
@@ -64,7 +64,7 @@ class CommitStatuses(Table):
             "PUT",
             _STATUS,
             (Field("state", values=_STATES), Field("url"), *_FIELDS),
-            # The body's schema, commitstatus, requires both, and nothing says that PUT does not.
+            # The schema of the body, commitstatus, requires both, and no source exempts PUT.
             always=(Field("key"), Field("state")),
         ),
         refusals=(("DELETE", "Bitbucket deletes no build statuses: UPDATE their state instead."),),

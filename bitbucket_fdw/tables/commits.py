@@ -1,7 +1,7 @@
 """Commits (the API's Commits group).
 
-Both listings are iterator-like: forward only, newest first along the history, with neither ``q``
-nor ``sort`` nor ``size``.
+Both listings can only be read forwards, newest first along the history. They have no ``q``, no
+``sort`` and no ``size``.
 """
 
 from .columns import Column, column
@@ -12,7 +12,7 @@ from .table import Parent, Reach, Scopes, Table
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"
-NO_COMMIT = "0" * 40  # matches HASH; git writes it for no commit at all
+NO_COMMIT = "0" * 40  # matches HASH, but is no commit: git writes it where there is none
 _REACHED = Reach(
     refs="/repositories/{workspace}/{repository}/refs",
     target="target.hash",
@@ -91,7 +91,7 @@ class DefaultBranchCommits(Table):
     collection = Collection(
         "/repositories/{workspace}/{repository}/commits",
         size=False,
-        # A branch with a slash in its name has no place in the path.
+        # As a query parameter, because the path cannot hold a branch's name with a slash in it.
         selects=(("include", "mainbranch"),),
     )
     parent = Parent(
@@ -111,7 +111,7 @@ OF_COMMIT = Parent(
     Commits,
     (("workspace", "workspace"), ("repository", "repository"), ("commit_hash", "hash")),
 )
-"""The parent of what stands below a commit."""
+"""The parent of all tables below a commit."""
 
 
 def commit_column() -> Column:

@@ -1,9 +1,9 @@
 """Environments and the deployments to them (the API's Deployments group).
 
 Seen live by users, 2026: the listing of deployments ignores ``q`` and refuses every ``sort``, so
-nothing of a condition is sent; where Pipelines are off, both answer 404. Older answers call the
-release ``deployable`` and name a state's times otherwise. A deployment may have no more of its
-environment than the UUID.
+that no condition is sent. Where Pipelines are turned off, both endpoints answer 404. Older answers
+call the release ``deployable``, and have other names for the times of a state. A deployment may
+contain only the UUID of its environment.
 """
 
 from .columns import column

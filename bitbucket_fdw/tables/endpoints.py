@@ -16,8 +16,8 @@ SLUGS = ("workspace", "repository")
 class Paging(enum.Enum):
     """How a listing leads from one page to the next.
 
-    Only ``next`` is promised. Numbered pages were seen where it says so: a listing that has them
-    can be read on where ``next`` is missing.
+    The documentation promises only the link ``next``. A listing is declared to have numbered pages
+    where users have seen that it has them. Such a listing can be read on if ``next`` is missing.
     """
 
     NEXT = "next"
@@ -29,8 +29,9 @@ class Paging(enum.Enum):
 class Shape(enum.Enum):
     """What an endpoint of a collection answers.
 
-    An array and an object have neither pages nor ``size``. A 404 of an object means that there is
-    none, as long as what it belongs to is there: some settings exist once they were made.
+    An array and an object have neither pages nor ``size``. A 404 of an object means that the object
+    does not exist, as long as what it belongs to does. Some settings, for example, only exist once
+    somebody has made them.
     """
 
     PAGES = "pages, whose items are in a list of values"
@@ -43,19 +44,20 @@ class Collection:
     """An endpoint that answers items.
 
     :param path: template whose ``{names}`` are path parameters.
-    :param selects: query parameters that take path parameters' values: ``(query's, path's)``.
+    :param selects: query parameters that take the value of a path parameter, as pairs: the query
+        parameter's name, the path parameter's name.
     :param pagelen: the most items a page can hold; ``None`` where the endpoint takes no
         ``pagelen``.
-    :param q: whether ``q`` is honoured.
-    :param size: whether the envelope tells the number of items.
+    :param q: whether the endpoint applies ``q``.
+    :param size: whether the envelope (the JSON around a page's items) tells the number of items.
     :param without_q: query parameters to send when there is no ``q``, for endpoints that would
         otherwise hide items.
-    :param q_if_sorted: what to send as ``q`` in their place beside a ``sort``, if there is no
-        other.
+    :param q_if_sorted: the ``q`` to send instead of ``without_q`` if there is a ``sort`` and no
+        other ``q``.
     :param unwrap: the member of each item that holds the entity.
-    :param explode: the member of each item that lists the rows; in the rows' JSON one element
-        takes the list's place.
-    :param shape: what it answers.
+    :param explode: the member of each item that is a list with one element for each row. In the
+        JSON of a row, the row's element stands in the place of the list.
+    :param shape: what kind of JSON the endpoint answers.
     :param paging: how one page leads to the next.
     :param unique: whether no two items of one listing have the same key.
     """
@@ -88,9 +90,8 @@ class Collection:
 class Item:
     """An endpoint for one item, or for a narrower listing, found by the value of a column.
 
-    The column is ``key``; the path's other parameters are the collection's.
-
-    ``parameter`` is the template's name for the key's value.
+    ``key`` is the column, and ``parameter`` is the path parameter that takes its value. The other
+    path parameters are those of the collection.
     """
 
     path: str

@@ -1,14 +1,17 @@
-"""A value as hosts render it, in a condition or in a row that is written, as a Python value.
+"""Reads the values that hosts hand over, in conditions and in rows to write, as Python values.
 
-Hosts give numbers, dates and texts as Python's own; booleans as ``'t'`` or ``'f'``; a numeric as
-a float; a UUID, a time with a zone and an interval as text, the latter two in the session's
+Hosts hand over numbers, dates and texts as Python's own; booleans as ``'t'`` or ``'f'``; a numeric
+as a float; a UUID, a time with a zone and an interval as text, the latter two in the session's
 DateStyle, TimeZone and IntervalStyle; an array as a list.
 
-A condition is taken at its word: a function ``…_condition`` returns ``None`` for a value that
-cannot be read without doubt, and PostgreSQL alone then judges the condition. A value to compare or
-to send is read as well as can be: a function ``…_value`` returns what it cannot read as it is.
+There are two kinds of functions, because a doubtful value means different things:
 
-Which function reads which type stands in :mod:`.types`.
+- ``…_condition`` reads the value of a condition. It returns ``None`` if there is any doubt, and
+  then PostgreSQL alone checks the condition.
+- ``…_value`` reads a value to compare or to send. A value that it cannot read is returned
+  unchanged.
+
+:mod:`.types` says which function reads which type.
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from .json_readers import instant
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 
-# A date or a timestamp compares with a timestamptz as of the session's TimeZone, which is not known
-# here. PostgreSQL takes zones of up to a week less an hour; the second is for the fraction that
-# Multicorn2 drops.
+# PostgreSQL compares a date or a timestamp with a timestamptz in the session's TimeZone, which is
+# not known here. It accepts zones of up to 167 hours. The extra second is for the fraction of a
+# second that Multicorn2 drops.
 ZONE_SLACK = timedelta(days=7, seconds=1)
 
-# Multicorn2 reads an expression that is no constant as if it were of the column's type. A date then
-# looks like a moment within an hour of 2000, which is not believed; a timestamp's hours seem to be
-# UTC's, which is off by the zone's offset, or by that of another season.
+# Multicorn2 reads an expression that is not a constant as if it had the column's type. A date then
+# looks like a moment within an hour of 2000-01-01, and such moments are not used. A timestamp looks
+# as if it was in UTC, which is wrong by the zone's offset, perhaps that of another season.
 _MISREAD_DATES = timedelta(hours=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # PostgreSQL's
 _SEASONS = timedelta(hours=3)
@@ -44,15 +47,15 @@ _TIMESTAMP = re.compile(
     r"([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?"
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-# IntervalStyle 'postgres' without months and years, whose length is not certain; and what
-# json_readers.duration writes.
+# IntervalStyle 'postgres' without months and years, whose length is not certain. What
+# json_readers.duration writes matches as well.
 _INTERVAL = re.compile(r"(?:(-?\d+) days?)?\s*(?:(-?)(\d+):(\d\d):(\d\d(?:\.\d+)?))?", re.ASCII)
 _SECONDS = re.compile(r"(-?\d+(?:\.\d+)?) seconds", re.ASCII)
 _BOOLEANS = {"t": True, "true": True, "f": False, "false": False}
 
 
 def certain(_: Any) -> timedelta:
-    """How far a value may be from where it was read, for types whose values are exact."""
+    """By how much a value that was read may be wrong: not at all, for types with exact values."""
     return timedelta(0)
 
 
@@ -62,12 +65,12 @@ def text_condition(value: Any) -> str | None:
 
 
 def text_value(value: Any) -> Any:
-    """Text; a number is one where the foreign table was made with another type."""
+    """Text. A number becomes text, too: it comes from a foreign table with another column type."""
     return str(value) if isinstance(value, int) else value
 
 
 def whole_condition(value: Any) -> int | None:
-    """A whole number, also as text: Multicorn2 hands over a bigint so."""
+    """A whole number, also from text, because Multicorn2 hands over a bigint as text."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -80,7 +83,7 @@ def whole_condition(value: Any) -> int | None:
 
 
 def decimal_condition(value: Any) -> Decimal | None:
-    """A number as long as nothing of it was rounded: not from a float, as hosts give it."""
+    """A number that was not rounded. Hosts hand over floats, which are rounded: ``None``."""
     if isinstance(value, float):
         return None
     found = decimal_value(value)
@@ -88,7 +91,7 @@ def decimal_condition(value: Any) -> Decimal | None:
 
 
 def decimal_value(value: Any) -> Any:
-    """A number, from a float with the digits that Python shows of it."""
+    """A number. Of a float, the digits that Python shows are taken."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return value
     try:
@@ -121,7 +124,7 @@ def uuid_condition(value: Any) -> UUID | None:
 
 
 def time_condition(value: Any) -> datetime | None:
-    """A moment; one without a zone is put as if it were UTC's (see :func:`time_doubt`)."""
+    """A moment. One without a zone is read as if it was in UTC (see :func:`time_doubt`)."""
     if isinstance(value, date):
         moment = value if isinstance(value, datetime) else datetime.combine(value, time())
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
@@ -141,7 +144,7 @@ def time_condition(value: Any) -> datetime | None:
 
 
 def time_doubt(value: Any) -> timedelta:
-    """How far a moment may be from where :func:`time_condition` puts it, for lack of a zone."""
+    """By how much the result of :func:`time_condition` may be wrong, for lack of a zone."""
     if isinstance(value, date):
         return timedelta(0) if getattr(value, "tzinfo", None) else ZONE_SLACK
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
@@ -156,9 +159,9 @@ def _offset(match: re.Match[str]) -> timedelta:
 
 
 def time_value(value: Any) -> Any:
-    """A time as the API or the host writes it; text where its form is another."""
+    """A time as the API or the host writes it; the text itself if it is in another form."""
     if isinstance(value, date) and getattr(value, "tzinfo", None) is None:
-        return str(value)  # of a foreign table made with a type that has no zone
+        return str(value)  # from a foreign table whose column type has no time zone
     known = time_condition(value)
     if known is None and isinstance(value, str):
         try:
@@ -169,7 +172,7 @@ def time_value(value: Any) -> Any:
 
 
 def date_condition(value: Any) -> date | None:
-    """A date. A time is none: what it compares as depends on the session's zone."""
+    """A date. ``None`` for a time, because its comparison depends on the session's time zone."""
     if isinstance(value, date):
         return None if isinstance(value, datetime) else value
     if not isinstance(value, str) or not _DATE.fullmatch(value):
@@ -181,7 +184,7 @@ def date_condition(value: Any) -> date | None:
 
 
 def interval_condition(value: Any) -> timedelta | None:
-    """An interval, in the IntervalStyle that PostgreSQL begins with, without months and years."""
+    """An interval in PostgreSQL's default IntervalStyle, without months and years."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not value:
@@ -210,7 +213,7 @@ def texts_condition(value: Any) -> tuple[str | None, ...] | None:
 
 
 def document_value(value: Any) -> Any:
-    """A JSON document, from its text; :class:`ValueError` for what is none."""
+    """A JSON document, from its text. Raises :class:`ValueError` for text that is not JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -220,7 +223,7 @@ def document_value(value: Any) -> Any:
 
 
 def otherwise_as_it_is(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A reader of conditions as one of values to compare or send."""
+    """Make a ``…_value`` function of a ``…_condition`` function."""
 
     def value_of(value: Any) -> Any:
         known = condition(value)
@@ -229,11 +232,11 @@ def otherwise_as_it_is(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return value_of
 
 
-# --- back: typed values as rows and as bodies of requests have them ---
+# --- the other way: from typed values to rows and to the bodies of requests ---
 
 
 def shown(value: Any) -> Any:
-    """A value that was read by this module as rows have it that were read from the API."""
+    """A value that this module has read, in the form it has in rows from the API."""
     if isinstance(value, (UUID, Decimal)):
         return str(value)
     if isinstance(value, date):
@@ -246,7 +249,7 @@ def shown(value: Any) -> Any:
 
 
 def in_body(value: Any) -> Any:
-    """A value that was read by this module as the JSON of a request has it."""
+    """A value that this module has read, in the form it has in the JSON of a request."""
     if isinstance(value, UUID):
         return f"{{{value}}}"
     if isinstance(value, timedelta):

@@ -1,7 +1,7 @@
 """Issues and their comments (the API's Issue tracker group).
 
-Bitbucket removed the issue tracker on 2026-08-20. The tables work wherever the endpoint answers;
-where it answers 404 or 410 they have no rows, and a warning says what happened.
+Bitbucket removed the issue tracker on 2026-08-20. The tables work wherever the endpoint still
+answers. Where it answers 404 or 410, they have no rows, and a warning says what happened.
 """
 
 from .columns import Column, column

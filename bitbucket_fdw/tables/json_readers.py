@@ -1,11 +1,11 @@
 """A value of the API's JSON as a value of a PostgreSQL type.
 
-Each function takes what stands in the JSON, which is not ``null``, and returns what hosts make a
-value of the type from. It raises :class:`BadValue` for anything else. Times, UUIDs, numbers with a
-fraction, durations and JSON are handed over as text, which every host gives to the type's own input
-function of PostgreSQL.
+Each function takes a value of the JSON that is not ``null``, and returns what is handed to the
+host. It raises :class:`BadValue` for a value that is not of the type. Times, UUIDs, numbers with a
+fraction, durations and JSON are handed over as text, which every host passes to the input function
+of the PostgreSQL type.
 
-Which function reads which type stands in :mod:`.types`.
+:mod:`.types` says which function reads which type.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _TIME = re.compile(
     r"\s*([Zz]|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 )
-# What PostgreSQL takes for a UUID, the braces aside.
+# The forms of a UUID that PostgreSQL accepts, except those with braces.
 _UUID = re.compile(r"(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}")
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _ZONE = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
-# Far from the limits of numeric, which has 131,072 digits before the point and 16,383 behind it.
+# This is far within the limits of numeric: 131,072 digits before the point and 16,383 after it.
 _DECIMAL = re.compile(r"[+-]?\d{1,1000}(?:\.\d{1,1000})?(?:[Ee][+-]?\d{1,3})?", re.ASCII)
 # ISO 8601, in the form with letters. At least one part follows the P.
 _DURATION = re.compile(
@@ -40,14 +40,14 @@ _LONGEST = 9 * 10**12  # seconds of an interval, which counts microseconds in 64
 
 
 class BadValue(ValueError):
-    """A value that is not of its column's type; the text says what it is."""
+    """A value that is not of its column's type; the message shows the value."""
 
 
 def instant(text: Any) -> tuple[datetime, str]:
-    """A time of the API as something that orders; all of its fraction digits count.
+    """A time of the API as a value that can be ordered, with all digits of its fraction.
 
-    As in PostgreSQL, hour 24 and second 60 lead on to what follows. Raises :class:`ValueError`
-    for what is no time.
+    As in PostgreSQL, hour 24 is the start of the next day, and second 60 that of the next minute.
+    Raises :class:`ValueError` for text that is not a time.
     """
     match = _TIME.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -73,12 +73,12 @@ def text(value: Any) -> str:
     """Text as it is; anything else as JSON."""
     if not isinstance(value, str):
         return document(value)
-    # PostgreSQL has no character zero.
+    # PostgreSQL's texts cannot contain the character U+0000.
     return whole_characters(value.replace("\x00", "\ufffd"))
 
 
 def as_it_is(value: Any) -> Any:
-    """Whatever it is, for the host to convert."""
+    """The value unchanged, for the host to convert."""
     return value
 
 
@@ -96,19 +96,19 @@ def _number(lowest: int, highest: int) -> Callable[[Any], int]:
 
 
 whole_number = _number(-(2**63), 2**63 - 1)
-"""A number of PostgreSQL's bigint, also from text or a float; :class:`BadValue` for others."""
+"""A whole number in the range of bigint, also from text or a float."""
 
 small_number = _number(-(2**31), 2**31 - 1)
-"""The same, of PostgreSQL's integer."""
+"""A whole number in the range of integer, also from text or a float."""
 
 
 def decimal(value: Any) -> str:
-    """A number, also from text, with all the digits that the JSON has of it."""
+    """A number, also from text, with all the digits that it has in the JSON."""
     written = ""
     if isinstance(value, (int, float, Decimal, str)) and not isinstance(value, bool):
         try:
             written = str(value)
-        except ValueError:  # Python writes no integers of more than some thousand digits
+        except ValueError:  # Python refuses to write integers of more than some thousand digits
             written = ""
     if not _DECIMAL.fullmatch(written):
         raise BadValue(f"{_shown(value)}, which is no number")
@@ -134,16 +134,17 @@ def time(value: Any) -> str:
 
 
 def loose_time(value: Any) -> str:
-    """Text, with the zone that is meant where it has none.
+    """Text. UTC is added to a time without a zone.
 
-    Some times of the API come without a zone. They are UTC, and the session's zone may be another.
+    Some times of the API come without a zone and are in UTC. PostgreSQL would read them in the
+    session's time zone.
     """
     written = text(value)
     return written if _ZONE.search(written) else f"{written}+00:00"
 
 
 def day(value: Any) -> str:
-    """A date, or the date of a time as it is written, whatever its zone."""
+    """A date. Of a time, the date as it is written, without converting its zone."""
     try:
         instant(value)
     except ValueError:
@@ -152,7 +153,7 @@ def day(value: Any) -> str:
 
 
 def duration(value: Any) -> str:
-    """A number of seconds, which is how the API gives durations, or text by ISO 8601."""
+    """A duration: a number of seconds, which is what the API gives, or text by ISO 8601."""
     if isinstance(value, str) and _DURATION.fullmatch(value):
         return value
     try:
@@ -178,7 +179,7 @@ def loose_uuid(value: Any) -> str:
 
 
 def text_list(value: Any) -> list[str | None]:
-    """A list of texts; what is no text among them is written as JSON."""
+    """A list of texts. Elements that are not texts are written as JSON."""
     if not isinstance(value, list):
         raise BadValue(f"{_shown(value)}, which is no list")
     return [None if member is None else text(member) for member in value]

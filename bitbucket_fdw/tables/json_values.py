@@ -1,7 +1,7 @@
 """Reads the values of a table's columns from the JSON of its items.
 
 :func:`extractor` makes a function for the columns that a scan needs, which then runs once for each
-item. How the value of one type is read is a matter of its row in :mod:`.types`.
+item. :mod:`.types` says how a value of each type is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .json_readers import BadValue
 
 
 def column_value(item: Any, keys: tuple[str, ...]) -> Any:
-    """The member at a path; ``None`` once something on the way is absent or not an object."""
+    """The member at a path; ``None`` if something on the path is absent or not an object."""
     for key in keys:
         if not isinstance(item, dict):
             return None
@@ -23,9 +23,10 @@ def column_value(item: Any, keys: tuple[str, ...]) -> Any:
 
 
 def has_member(item: Any, keys: tuple[str, ...]) -> bool:
-    """Whether there is a member at a path, ``null`` or not; of an absent object: yes.
+    """Whether an item tells the member at a path, be it ``null``.
 
-    Whoever has no author has no author's name either, and that is known.
+    This is also true if an object on the path is absent or ``null``: an item without an author
+    tells that there is no author's name.
     """
     *above, last = keys
     holder = column_value(item, tuple(above)) if above else item
@@ -33,8 +34,10 @@ def has_member(item: Any, keys: tuple[str, ...]) -> bool:
 
 
 LEFT_OUT = ""
-"""Where a row names the columns whose value was left out, if there are any: no column is called
-so."""
+"""The key under which a row names columns whose values were left out, if there are any.
+
+No column has an empty name.
+"""
 
 
 OTHER = "other"
@@ -48,18 +51,19 @@ def extractor(
 ) -> Callable[[Any], dict[str, Any]]:
     """A function from an item's JSON to ``{column name: value}`` for these columns.
 
-    It raises :class:`BadValue` for a value that is not of the column's type. A UUID is an
-    exception: Bitbucket masks those of some accounts (``{masked}``, seen live), and one account
-    must not hide all rows. It is left out, unless the column is one of ``keys``, and named under
-    :data:`LEFT_OUT`. Nothing is checked of ``loose`` columns.
+    The function raises :class:`BadValue` for a value that is not of the column's type. UUIDs are an
+    exception: Bitbucket masks those of some accounts (``{masked}``, seen live), and one such
+    account must not make all rows unreadable. The value is left out, and the row names the column
+    under :data:`LEFT_OUT`. For columns in ``keys`` it is an error all the same. Values of ``loose``
+    columns are not checked.
     """
     columns = list(columns)
     plan = [(column.name, column.keys, _reader(column, loose)) for column in columns]
     plan = [(name, path, convert) for name, path, convert in plan if path]
-    # Of these a bad value is left out; that of a key would leave the row without one.
+    # A bad value in one of these columns is left out. A key cannot be left out.
     masked = {c.name for c in columns if c.data_type.masked and not c.present} - loose - keys
     elsewhere = {c.name: _elsewhere(c) for c in columns if c.within or c.others or c.union}
-    # Columns that are only written have nothing to read.
+    # These columns have no place in the JSON, such as columns that can only be written.
     blank: dict[str, Any] = {column.name: None for column in columns if not column.path}
 
     def extract(item: Any) -> dict[str, Any]:
@@ -94,9 +98,9 @@ def _reader(column: Column, loose: frozenset[str]) -> Callable[[Any], Any]:
 
 
 def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
-    """How a value is found that need not stand at the column's path.
+    """A function that finds a value that may be elsewhere than at the column's path.
 
-    The function takes the item and what there is at the path.
+    It takes the item and the value at the path.
     """
     if column.union:
         members = tuple(path.partition(".")[0] for path in column.union)

@@ -1,13 +1,14 @@
 """Pipelines and their steps (the API's Pipelines group).
 
-Where Pipelines are off, the endpoints answer 404 (as users saw in 2026).
+Where Pipelines are turned off, the endpoints answer 404 (seen live by users, 2026).
 
-The listing ignores ``q``; it takes query parameters instead, some of them undocumented but seen to
-work. Unknown values give no rows. A step's ``image`` can hold a registry password, so that only
-the image's name is ever asked for.
+The listing ignores ``q``. Instead it has query parameters, some of which are undocumented but were
+seen to work. Unknown values give no rows. The ``image`` of a step can contain the password of a
+registry, so that requests ask for the image's name only.
 
-Listings of this group were seen to answer 404 to addresses without a slash at their end, and to
-answer both forms; the slash is the safer one, and left out where it is not taken.
+Listings of this group were seen to answer 404 to an address without a slash at its end, and at
+other times to answer both forms. The form with the slash is the safer one. If it is refused, the
+other one is tried.
 """
 
 from .columns import Column, column

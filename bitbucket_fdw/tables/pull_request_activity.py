@@ -1,9 +1,9 @@
 """What happened to pull requests, and when (the API's Pullrequests group).
 
-Stated: an entry has the pull request and one member that says what happened. Seen live by users,
-2026: at most 50 a page, without ``size``; ``q`` and ``sort`` are ignored; the feed of a repository
-has the entries of all its pull requests; ``changes`` calls the state ``status``. Entries have no
-id, and newest first is not promised.
+Documented: an entry has the pull request and one member that says what happened. Seen live by
+users, 2026: a page has at most 50 entries and no ``size``; ``q`` and ``sort`` are ignored; the
+repository's listing has the entries of all its pull requests; the member ``changes`` calls the
+state ``status``. Entries have no id. It is not documented that the newest ones come first.
 """
 
 from .columns import Column, column

@@ -1,7 +1,8 @@
 """Who took part in pull requests (the API's Pullrequests group).
 
-There is no endpoint of their own: they are read with the pull requests, a page of these at a time,
-and written by approving and requesting changes as the credential's user.
+Participants have no endpoint of their own. They are read as part of the pull requests. They are
+written by the requests that approve a pull request or request changes, which always act for the
+user of the credential.
 """
 
 from .columns import column
@@ -55,7 +56,7 @@ class PullRequestParticipants(Table):
         ),
     )
     writes = Writes(
-        # Whether a verdict that is there already is answered 200 or 409 is not established.
+        # It is not known whether Bitbucket answers 200 or 409 if the verdict is there already.
         transitions=(
             Transition("state", "approved", Write("POST", _APPROVE), settled=(409,)),
             Transition(

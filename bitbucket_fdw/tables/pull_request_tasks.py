@@ -21,10 +21,10 @@ class PullRequestTasks(Table):
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(_TASKS, q=True, paging=Paging.NUMBERS)
     items = (Item(_TASK, key="id", parameter="id"),)
-    # A pull request's number of tasks is that of the open ones, as users saw in 2026.
+    # A pull request's task_count is the number of its open tasks (seen live by users, 2026).
     parent = replace(OF_PULL_REQUEST, counts=(Count("task_count", "state", "UNRESOLVED"),))
     primary_key = ("workspace", "repository", "pull_request_id", "id")
-    drafts = "pending"  # as comments have them
+    drafts = "pending"  # the same as for comments
     rows = 3
     columns = (
         *repository_columns(),

@@ -1,10 +1,10 @@
 """Pull requests and their comments (the API's Pullrequests group).
 
-The listing holds open pull requests only, unless ``state`` names others; once there is a ``q``,
-``state`` is ignored and every state comes back. ``sort`` beside several ``state`` was seen to be
-answered 500 on large repositories, so that a sorted listing names the states in ``q``. Which
-fields ``q`` takes was established by observation: branch names, author, title, state, draft, the
-two dates and the id.
+The listing has only open pull requests, unless the parameter ``state`` names others. With a ``q``,
+``state`` is ignored and pull requests in every state come back. Large repositories were seen to
+answer 500 to ``sort`` together with several ``state``, so that a sorted listing names the states in
+``q``. Users have seen which fields ``q`` takes: branch names, author, title, state, draft, the two
+dates and the id.
 """
 
 from .columns import Column, column
@@ -52,9 +52,11 @@ _MERGE = Write(
         Field("merge_message", "message"),
         Field("close_source_branch", "close_source_branch"),
     ),
-    # Left out, it is what it was when the pull request was opened (seen live by users, 2026).
+    # If the body leaves it out, Bitbucket uses the value from when the pull request was opened
+    # (seen live by users, 2026).
     always=(Field("close_source_branch", "close_source_branch"),),
-    # Left out, it is merge_commit, whatever the branch's default is (seen live by users, 2026).
+    # If the body leaves it out, Bitbucket uses merge_commit, and not the default of the branch
+    # (seen live by users, 2026).
     asked=(
         Asked(
             "merge_strategy",
@@ -64,7 +66,7 @@ _MERGE = Write(
             elsewhere_path="default_merge_strategy",
         ),
     ),
-    # A merge may take longer than one answer is waited for.
+    # A merge may take longer than the time-out of one request.
     query=(("async", "true"),),
 )
 _RESOLVE = Write("POST", f"{_COMMENT}/resolve", answers="resolution")
@@ -73,7 +75,7 @@ _DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message")
 
 
 def _endpoint(side: str) -> tuple[Column, ...]:
-    """One end of a pull request; any part may be NULL once a fork was deleted."""
+    """Source or destination of a pull request. After a fork was deleted, any part may be NULL."""
     return (
         column(f"{side}.repository.uuid", "uuid", f"UUID of the {side} repository"),
         column(f"{side}.repository.name", "text", f"Name of the {side} repository"),
@@ -143,16 +145,16 @@ class PullRequests(Table):
                 *_FIELDS,
             ),
         ),
-        # Whether a PUT is partial is disputed among users: without a title it was refused at times,
-        # and a description or reviewers that were left out were emptied.
+        # Users disagree whether a PUT keeps what it does not name. Without a title it was refused
+        # at times, and a description or reviewers that it did not name were emptied.
         update=Write(
             "PUT",
             _PULL_REQUEST,
             (Field("title"), *_FIELDS),
             always=(Field("title"), Field("description")),
             keeps=(Field("description"), _REVIEWERS),
-            # Without another change the answer shows it, and the old one stays (seen live by
-            # users, 2026).
+            # If nothing else changes, the answer shows the new value although the old one stays
+            # (seen live by users, 2026).
             echoed=("close_source_branch",),
         ),
         transitions=(
@@ -189,7 +191,7 @@ OF_PULL_REQUEST = Parent(
     PullRequests,
     (("workspace", "workspace"), ("repository", "repository"), ("pull_request_id", "id")),
 )
-"""The parent of what stands below a pull request."""
+"""The parent of all tables below a pull request."""
 
 
 def pull_request_column() -> Column:
@@ -208,7 +210,7 @@ class PullRequestComments(Table):
     items = (Item(_COMMENT, key="id", parameter="id"),)
     parent = OF_PULL_REQUEST
     primary_key = ("workspace", "repository", "pull_request_id", "id")
-    drafts = "pending"  # the caller's own, shown to nobody else (seen live by users)
+    drafts = "pending"  # only their author sees them (seen live by users)
     rows = 10
     columns = (
         *repository_columns(),
@@ -237,7 +239,7 @@ class PullRequestComments(Table):
         ),
         update=Write("PUT", _COMMENT, (Field("content_raw"),)),
         delete=Write("DELETE", _COMMENT),
-        # Stated: 409 for a thread that is resolved already, 404 for one that is not.
+        # Documented: resolving a resolved thread answers 409, reopening an open one 404.
         transitions=(
             Transition(
                 "resolved", True, _RESOLVE, undo=False, settled=(409,), only=("parent_id", None)

@@ -1,7 +1,8 @@
 """Branches and tags (the API's Refs group).
 
-``q`` and ``sort`` are documented for both. ``sort=name`` is natural order (``v2`` before ``v10``),
-which no PostgreSQL collation promises, so that no sort is declared.
+``q`` and ``sort`` are documented for both. But ``sort=name`` sorts numbers within names by their
+value (``v2`` before ``v10``), which no collation of PostgreSQL is sure to do. So no sort is
+declared.
 """
 
 from .columns import Column, column
@@ -15,7 +16,7 @@ _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 
 
 def _writes(collection: str, fields: tuple[Field, ...] = (), anew: str = "") -> Writes:
-    """A ref can be made and deleted; moving one takes both."""
+    """INSERT and DELETE of refs. Bitbucket cannot move a ref, which takes both of them."""
     return Writes(
         insert=Write(
             "POST",
@@ -133,7 +134,7 @@ class Tags(Table):
     writes = _writes(
         "/repositories/{workspace}/{repository}/refs/tags",
         (Field("message"),),
-        # Stated: the endpoint makes annotated tags, and gives one without a message its own.
+        # Documented: the endpoint makes annotated tags, and writes a message where none is given.
         anew="an annotated tag of this account's, with today's date",
     )
     examples = ("SELECT name, target_commit_hash FROM tags WHERE name LIKE 'v%'",)

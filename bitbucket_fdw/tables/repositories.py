@@ -67,4 +67,4 @@ class Repositories(Table):
 
 
 OF_REPOSITORY = Parent(Repositories, (("workspace", "workspace"), ("repository", "slug")))
-"""The parent of what stands directly below a repository."""
+"""The parent of all tables directly below a repository."""

@@ -1,9 +1,11 @@
-"""Whether a value that a statement gives is the one that was read, by the value or by a mark of it.
+"""Whether a value that a statement hands over is the one that was read before.
 
-Hosts hand over every column of a changed row, most of them as they were read, and some types do not
-come back as they went: PostgreSQL rounds times, and shows times and intervals in the session's
-style. A value whose form cannot be read is taken to be unchanged. Values are typed, as
-:mod:`.host_values` returns them.
+Hosts hand over every column of a changed row, and most columns still have the values that were
+read. But values of some types come back in another form: PostgreSQL rounds times, and shows times
+and intervals in the session's style. A value whose form cannot be read counts as unchanged.
+
+Instead of a value that was read, often only its *mark* is kept: a 64-bit number, like a hash, which
+takes less memory. Values are typed, as :mod:`.host_values` returns them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-_ROUNDING = 1_000_000  # microseconds: a time of the API has up to nine digits of a second
+_ROUNDING = 1_000_000  # microseconds: times that differ by less count as the same
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _ANY = -(2**63)  # the mark of a value that cannot be read
@@ -23,7 +25,7 @@ _ANY = -(2**63)  # the mark of a value that cannot be read
 
 @dataclass(frozen=True, slots=True)
 class Sameness:
-    """How two values of a type, and two marks, are told to be the same.
+    """How to compare two values of a type, and two marks.
 
     :param values: whether two values are the same; neither is ``None``.
     :param mark: a 64-bit number for a value.
@@ -35,17 +37,17 @@ class Sameness:
     marks: Callable[[int, int], bool]
 
     def same(self, old: Any, new: Any) -> bool:
-        """Whether two values are the same, NULL being one."""
+        """Whether two values are the same; either may be ``None``, which stands for NULL."""
         if old is None or new is None:
             return old is None and new is None
         return self.values(old, new)
 
     def mark_of(self, value: Any) -> int:
-        """A number for a value, NULL being one."""
+        """The mark of a value, which may be ``None``."""
         return _NULL if value is None else self.mark(value)
 
     def marked(self, mark: int, value: Any) -> bool:
-        """:meth:`same`, of a value that only its mark is known of."""
+        """Whether a value may be the same as the one that had this mark."""
         other = self.mark_of(value)
         return mark == other if _NULL in (mark, other) else self.marks(mark, other)
 
@@ -72,7 +74,7 @@ def _near(old: int, new: int) -> bool:
 
 
 def _moment(value: Any) -> int:
-    # Text is a time in a form that cannot be read; a plain date has no zone.
+    # Text is a time in a form that could not be read. A date has no time zone.
     if not isinstance(value, datetime) or value.tzinfo is None:
         return _ANY
     return (value - _EPOCH) // _MICROSECOND
@@ -101,7 +103,7 @@ def _as_float(value: Any) -> Any:
 
 
 EXACT = Sameness(_equal, _hash, _same_mark)
-"""For types whose values come back as they went."""
+"""For types whose values come back unchanged."""
 
 ROUNDED_TIME = Sameness(_moments, _moment, _near)
 """For times, which PostgreSQL rounds to microseconds and hosts show in the session's DateStyle."""

@@ -1,4 +1,4 @@
-"""Groups of columns that many tables share: an account, the place, a position in a file."""
+"""Columns that many tables share: an account, workspace and repository, a position in a file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def account(
     filters: str | None = None,
     others: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
-    """The four columns every account is flattened to.
+    """The four columns that show an account.
 
-    :param prefix: of the column names (``author`` gives ``author_uuid`` and so on).
-    :param path: where the account stands in the JSON.
-    :param who: for the descriptions.
-    :param filters: BBQL path of the account, where ``q`` can reach into it.
-    :param others: where else it may stand, as for a column.
+    :param prefix: prefix of the column names (``author`` gives ``author_uuid`` and so on).
+    :param path: path of the account in the JSON.
+    :param who: what the account is, for the descriptions.
+    :param filters: BBQL path of the account, if ``q`` can test its members.
+    :param others: other paths at which the account may be, as for a column.
     """
 
     def part(name: str, type: str, what: str, filtered: bool = True) -> Column:
@@ -74,7 +74,8 @@ COMMENT_FIELDS = (
 
 
 PARENT_OR_PLACE = (("parent_id",), ("inline_path", "inline_from", "inline_to"))
-"""An answer stands where the comment does that it answers: both are a 400 (seen live by users)."""
+"""A comment may have a parent or a place in a file, but not both: that is a 400 (seen live by
+users). An answer has the place of the comment that it answers."""
 
 
 def html_link() -> Column:

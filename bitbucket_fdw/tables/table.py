@@ -19,12 +19,16 @@ FAMILIES = {
     "issues": "the issue tracker",
     "pipelines": "pipelines, their steps and deployments",
 }
-"""What tables are about, by the words of Bitbucket's menus."""
+"""Groups of tables for imports, named as in Bitbucket's menus."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A column of the parent that counts those of its rows below whose ``column`` is ``value``."""
+    """A column of the parent that counts its rows in the child table with one value of a column.
+
+    :param counted_in: the parent's column.
+    :param column: the child's column, and ``value`` the value that it has in the counted rows.
+    """
 
     counted_in: str
     column: str
@@ -33,11 +37,12 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The table whose rows supply path parameters that the query leaves open.
+    """The table whose rows supply path parameters that the query's conditions do not give.
 
-    ``supplies`` maps path parameters to columns of the parent. ``where`` keeps those parents
-    only whose boolean column is true (a repository without an issue tracker has no issues).
-    ``counts`` are columns that tell beforehand that there is nothing to be asked for.
+    ``supplies`` maps path parameters to columns of the parent. ``where`` is a boolean column of the
+    parent: nothing is asked for parents in which it is false (a repository without an issue tracker
+    has no issues). ``counts`` are columns of the parent that count certain rows of the child: if a
+    query is about such rows only, nothing is asked for parents that count none.
     """
 
     table: type[Table]
@@ -48,7 +53,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """What a credential needs to read the table: classic scopes, and the names of 2025 on."""
+    """What a credential needs to read the table: its classic scopes, and its granular scopes."""
 
     classic: tuple[str, ...] = ()
     granular: tuple[str, ...] = field(default=())
@@ -56,12 +61,12 @@ class Scopes:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How to tell whether a listing of commits has one that was found by its hash.
+    """How to find out whether the listing of commits has a commit that was found by its hash.
 
-    :param refs: template of the listing of all refs.
-    :param target: where in a ref the hash of what it reaches stands.
-    :param log: template of a listing that takes ``include`` and ``exclude``.
-    :param hash: where in an item of that listing its hash stands.
+    :param refs: path template of the listing of all refs.
+    :param target: path in a ref's JSON to the hash of the commit that it points at.
+    :param log: path template of a listing of commits that takes ``include`` and ``exclude``.
+    :param hash: path in an item of that listing to its hash.
     """
 
     refs: str
@@ -73,26 +78,28 @@ class Reach:
 class Table:
     """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
 
-    ``family`` is one of :data:`FAMILIES`; an import can be kept to some of them.
-    ``level`` says in which imported schema the table stands: ``workspace`` or ``repository``.
-    ``narrower`` are listings of the rows that have one value of their ``key`` column: of one pull
-    request, where ``collection`` has those of all. They are read where a condition gives the value.
-    ``primary_key`` is empty where rows have nothing that identifies them; the rows of such a table
-    cannot be changed. ``always`` then names a column that every item has, by which it is known to
-    be one.
-    ``rows`` is the planner's guess of items per collection until a real size was seen.
+    ``family`` is one of :data:`FAMILIES`. An import can be restricted to some families.
+    ``level`` says in which imported schema the table is: ``workspace`` or ``repository``.
+    ``narrower`` are listings of the rows with one value of a column, their ``key``. For example,
+    where ``collection`` lists the entries of all pull requests, a narrower listing has those of
+    one. It is read if a condition gives the value.
+    ``primary_key`` is empty if nothing identifies a row. Rows of such a table cannot be changed.
+    ``always`` then names a column that every item has, so that something else in the place of an
+    item is noticed.
+    ``rows`` is a guess of the items per collection, for estimates until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
-    ``removed`` tells what happened to an endpoint that Bitbucket has taken away, and
-    ``removed_hint`` what to do about its 404.
-    ``imported_by`` is the import option that decides whether the table is imported: ``always``,
-    ``never``, or ``auto``, which is if there is a place that :meth:`switch` tells of.
-    ``feature`` is what a repository has to have turned on: without, the endpoints answer 404 or
-    410, and the table has no rows.
-    ``reached`` is stated where the listing has only what some ref reaches, and an item's endpoint
-    finds others as well.
-    ``absent_without`` is a column of the parent: while it is NULL, a 404 of the listing is none.
-    ``drafts`` is the boolean column that is true in rows which only their author sees: they are
-    left out unless the option of that name asks for them.
+    ``removed`` says what happened to an endpoint that Bitbucket has removed, and ``removed_hint``
+    what to do about its 404.
+    ``imported_by`` is the import option that decides whether the table is imported. Its values are
+    ``always``, ``never``, and ``auto``: if a repository has what :meth:`switch` tells of.
+    ``feature`` is what a repository must have turned on. Otherwise the endpoints answer 404 or 410,
+    and the table has no rows.
+    ``reached`` is stated if the listing has only commits that some ref reaches, although the
+    endpoint for a single item finds others as well.
+    ``absent_without`` is a column of the parent. While it is NULL, a 404 of the listing means that
+    there are no rows, and is not an error.
+    ``drafts`` is a boolean column that is true in rows which only their author sees. They are left
+    out unless the option of that name asks for them.
     """
 
     name: ClassVar[str]
@@ -140,7 +147,7 @@ class Table:
 
     @classmethod
     def key_column(cls) -> Column:
-        """The column that tells the items of one listing apart, or that all of them have."""
+        """The column that tells the items of one listing apart, or else one that all items have."""
         if cls.always:
             return cls.column(cls.always)
         columns = [cls.column(name) for name in reversed(cls.primary_key)]
@@ -149,17 +156,17 @@ class Table:
 
     @classmethod
     def read_by(cls) -> tuple[str, ...]:
-        """The columns by whose values an endpoint of their own can be read, each once."""
+        """The columns whose values lead to an endpoint for one item or a narrower listing."""
         return tuple(dict.fromkeys(item.key for item in (*cls.items, *cls.narrower)))
 
     @classmethod
     def page(cls) -> Column | None:
-        """The column of the address of a row's page, if the table has one."""
+        """The column that has the address of a row's page on the web site, if there is one."""
         return next((column for column in cls.columns if column.page), None)
 
     @classmethod
     def switch(cls) -> tuple[type[Table], str] | None:
-        """A table above, with its boolean column that is true where this one can have rows."""
+        """A table above, and its boolean column that is true where this table can have rows."""
         above = cls.parent
         while above is not None and above.where is None:
             above = above.table.parent

@@ -1,4 +1,4 @@
-"""The PostgreSQL types that columns can have: all that is known of a type stands in its row here.
+"""The PostgreSQL types that columns can have, one row per type with all that is known of it.
 
 The functions that a row names are in modules beside this one: :mod:`.json_readers` for the API's
 JSON, :mod:`.host_values` for values of conditions and of changed rows, :mod:`.sameness` for telling
@@ -45,26 +45,27 @@ class DataType:
         same. A column declared as another type can be read, but its conditions stay with
         PostgreSQL: '10' < '9' holds for text.
     :param json: from the JSON of an item to what hosts take; raises ``BadValue``.
-    :param loose_json: the same for a column that is shown under a type of the user's own, which may
-        hold anything: nothing is checked.
+    :param loose_json: the same, without checks, for a column that a foreign table shows with
+        another type than the declared one.
     :param condition: from the value of a condition to the one to compare with; ``None`` in doubt.
     :param value: from a value of a row, or one that a statement writes, to what is compared and
-        sent; :class:`ValueError` for what cannot be one.
+        sent; raises :class:`ValueError` for a value that the type cannot have.
     :param comparison: what comparisons mean outside of PostgreSQL.
-    :param sample: some value, as ``condition`` returns it, for plans that have none yet.
+    :param sample: some value, as ``condition`` returns it, to estimate a plan before a value is
+        known.
     :param same: how to tell whether a value was changed.
-    :param body: what ``value`` has to be of for a request's body to hold it.
-    :param doubt: how far a condition's value may be from where ``condition`` puts it.
-    :param null_in_body: what stands for NULL in a request's body.
-    :param masked: whether Bitbucket hides some values behind something else, which is then left out
-        of the row with a warning (``{masked}`` in place of an account's UUID, seen live).
-    :param path_form: how a value of a row stands in a path, before it is percent-encoded.
+    :param body: the Python types that the result of ``value`` must have to be sent in a body.
+    :param doubt: by how much the result of ``condition`` may be wrong.
+    :param null_in_body: what is sent for NULL in a request's body.
+    :param masked: whether Bitbucket shows something else instead of some values (``{masked}`` in
+        place of an account's UUID, seen live). Such a value is left out of the row with a warning.
+    :param path_form: from a value of a row to the text in a path, before percent-encoding.
     :param sort_key: from the JSON of an item to what orders a sorted listing; raises
         :class:`ValueError`. ``None`` for types that no listing may be declared to be sorted by.
-    :param not_in: whether NOT IN is read.
-    :param patterns: whether LIKE and regular expressions are read.
+    :param not_in: whether conditions with NOT IN are read.
+    :param patterns: whether conditions with LIKE and regular expressions are read.
     :param collated: whether equality may depend on a collation, or on a type such as citext.
-    :param respelled: whether Bitbucket may know one thing by several values (letter case).
+    :param respelled: whether Bitbucket may accept several spellings of one value (letter case).
     :param spread: whether a long list of values may be divided among several requests. Lists of
         texts may not: two spellings of one value could then bring the same row twice.
     """
@@ -228,4 +229,4 @@ _ROWS = (
 )
 
 TYPES: dict[str, DataType] = {row.name: row for row in _ROWS}
-"""By the name that declarations use."""
+"""The types, by the names that declarations use."""

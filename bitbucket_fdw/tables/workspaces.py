@@ -1,8 +1,8 @@
 """Workspaces and their members.
 
 Sources: the API's Workspaces group. ``GET /workspaces`` has answered 410 since 2026-04-14
-(CHANGE-2770); ``GET /user/workspaces`` replaces it, but its items hold slug and UUID only, so that
-the other columns are read from ``/workspaces/{workspace}``.
+(CHANGE-2770). ``GET /user/workspaces`` replaces it, but its items have only slug and UUID. So the
+other columns are read from ``/workspaces/{workspace}``.
 """
 
 from dataclasses import replace
@@ -43,7 +43,11 @@ class Workspaces(Table):
 
 
 def _member() -> tuple[Column, ...]:
-    """The account of a member; CData's driver calls the table Users and leaves out the prefix."""
+    """The account of a member.
+
+    CData's driver calls the table Users, and its columns have no prefix. So the flat names have
+    none.
+    """
     return tuple(
         replace(column, flat=without_underscores(column.name.removeprefix("user_")))
         for column in account("user", "user", "the member", filters="user")

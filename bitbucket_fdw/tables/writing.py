@@ -10,15 +10,16 @@ from typing import Any
 class Field:
     """A writable column and where its value goes in a request's body.
 
-    NULL is sent as ``null`` where ``clear`` names an object, as an empty list of accounts, and as
-    an empty text where the schemas know texts only.
+    NULL is sent as ``null`` if ``clear`` names an object, as an empty list for a list of accounts,
+    and as an empty text where Bitbucket's schemas allow only texts.
 
     :param path: dotted path in the body; the column's own path if left out.
-    :param clear: the path that gets ``null`` for NULL, where that is an object above ``path``.
-    :param values: all values the API takes, where they are a closed set.
-    :param required: an INSERT without it is refused here.
-    :param accounts: a list of accounts: UUIDs, or objects with ``uuid`` or ``account_id``.
-    :param longest: how many characters the API takes; 0: no limit is known.
+    :param clear: the path of the object above ``path`` that is set to ``null`` for NULL.
+    :param values: all values that the API takes, if they are a closed set.
+    :param required: if true, an INSERT without the column is refused before it is sent.
+    :param accounts: if true, the value is a list of accounts: UUIDs, or objects with ``uuid`` or
+        ``account_id``.
+    :param longest: how many characters the API takes; 0 if no limit is known.
     """
 
     column: str
@@ -32,13 +33,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A value that is asked of Bitbucket before the request, where the statement gives none.
+    """A value that is read from Bitbucket before the request, if the statement does not give it.
 
-    :param column: the field that takes it.
-    :param path: where it stands in the JSON of the row's item.
-    :param elsewhere: path template of an endpoint that tells it where the item does not; its
-        parameters are columns of the row.
-    :param elsewhere_path: where it stands in that endpoint's JSON.
+    :param column: the field that gets the value.
+    :param path: path of the value in the JSON of the row's item.
+    :param elsewhere: path template of another endpoint, which is read if the item does not have the
+        value. Its parameters are columns of the row.
+    :param elsewhere_path: path of the value in that endpoint's JSON.
     """
 
     column: str
@@ -49,18 +50,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The request of one verb; the path's parameters come from the row.
+    """The request of one SQL command. The path's parameters come from the row.
 
-    :param fields: what goes into the body, if it is given or changed; with none there is no body.
-    :param answers: the member of the item that the answer stands for, where it is not the item.
-    :param always: what goes into the body with its present value, changed or not; it is read
-        immediately before.
-    :param keeps: columns that Bitbucket may empty although the request does not name them: the
-        answer is compared with what was read before, and what was lost is put back.
-    :param echoed: columns of which the answer shows the new value whether it was stored or not:
-        they are read again.
-    :param asked: values that Bitbucket is asked for.
-    :param apart: groups of columns of which only one may be given.
+    :param fields: what the body contains, as far as it is given or changed. Without fields the
+        request has no body.
+    :param answers: for an answer that is not the item but a member of it: that member's name.
+    :param always: what the body contains even if it does not change, with its present value, which
+        is read immediately before.
+    :param keeps: columns that Bitbucket may empty although the request does not name them. The
+        answer is compared with what was read before, and lost values are put back.
+    :param echoed: columns of which the answer shows the new value even if it was not stored. They
+        are read again.
+    :param asked: values that are read from Bitbucket before the request.
+    :param apart: groups of columns; a statement may give values for one of the groups only.
     :param query: the request's query parameters.
     """
 
@@ -78,12 +80,12 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A value of a column that is not stored but asked for by a request of its own.
+    """A value of a column that is reached by a request of its own, such as merging.
 
-    :param undo: the value that takes it back, if Bitbucket can.
-    :param settled: statuses by which Bitbucket may say that the row has the value already; then it
-        is looked at.
-    :param only: a column and the value it has in rows that can be changed so.
+    :param undo: the value that takes the change back, if Bitbucket can do that.
+    :param settled: HTTP statuses by which Bitbucket may say that the row has the value already. The
+        row is then read to see whether it has.
+    :param only: a column, and the value that it must have for this request to be possible.
     """
 
     column: str
@@ -99,8 +101,8 @@ class Default:
     """A column that Bitbucket fills in when it is left out.
 
     :param column: the column.
-    :param of_parent: the column of the parent's row that it takes the value from.
-    :param missing: what is the matter where that has none, and ``hint`` what to do.
+    :param of_parent: the column of the parent's row that Bitbucket takes the value from.
+    :param missing: the error if the parent's row has no value there; ``hint`` says what to do.
     """
 
     column: str
@@ -113,10 +115,11 @@ class Default:
 class Unique:
     """Columns that no two rows may share.
 
-    :param where: a column and the value it has in rows that count; ``None``: all count.
-    :param default: one of them that Bitbucket fills in when it is left out.
-    :param origin: a column that names a repository in full, the row's own where it is left out;
-        letter case does not count.
+    :param where: a column and its value: only rows with this value must differ. ``None``: all rows
+        must differ.
+    :param default: one of the columns that Bitbucket fills in when it is left out.
+    :param origin: a column with the full name of a repository, without regard to letter case. If it
+        is left out, it means the row's own repository.
     """
 
     columns: tuple[str, ...]
@@ -127,21 +130,25 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What can be written to a table. A verb without an entry is refused with the reason given.
+    """What can be written to a table. A command without an entry is refused, with a reason.
 
-    :param transitions: changes that take a request of their own, by UPDATE (or by INSERT where
-        the table's rows consist of nothing else).
-    :param only: column and value of the rows that can be changed at all.
-    :param withdrawals: how DELETE takes back a row, by the value of a column.
-    :param own: the column of the account that acts; rows of others cannot be written.
-    :param withdraw: how a row that was inserted is taken back, where DELETE is not possible.
+    :param transitions: changes that take a request of their own, by UPDATE (or by INSERT if the
+        table's rows consist of nothing else).
+    :param refusals: commands with the reasons why they are refused.
+    :param only: a column, and the value that it has in rows that can be changed at all.
+    :param withdrawals: the requests by which DELETE withdraws a row, one for each value of a
+        column.
+    :param own: the column of the account that a row belongs to. Only rows of the account that the
+        credential acts for can be written.
+    :param withdraw: the request that takes back an inserted row, if DELETE is not possible.
     :param recreate: whether a deleted row can be made again.
-    :param anew: what is different about a row that was made again; empty: nothing.
-    :param upserts: PUT makes a row that is not there, so that it has to be looked for first.
-    :param unique: what a new row must not share with an existing one: Bitbucket would overwrite
-        that one without a word.
-    :param told_apart: columns by which rows are told apart where Bitbucket lets several have one
-        key; such rows cannot be changed.
+    :param anew: how a row that was made again differs from the old one; empty if it does not.
+    :param upserts: whether PUT makes a row that does not exist. An UPDATE then has to look first
+        whether the row exists.
+    :param unique: columns that a new row must not share with an existing one, because Bitbucket
+        would overwrite the existing row without an error.
+    :param told_apart: for a table in which Bitbucket allows several rows with the same key: columns
+        in which such rows differ. These rows cannot be changed.
     :param disturbs: other tables whose listings may change, or come in another order, after a
         write.
     """
@@ -164,10 +171,10 @@ class Writes:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The columns, beside the key, that any UPDATE has to know the present value of."""
+        """The columns besides the key whose present values every UPDATE has to know."""
         only = [pair[0] for pair in (self.only, *(t.only for t in self.transitions)) if pair]
         return tuple(dict.fromkeys((*only, *self.told_apart)))
 
     def refusal(self, verb: str) -> str | None:
-        """Why a verb is refused, if the declaration says."""
+        """The reason why a command is refused, if the declaration gives one."""
         return dict(self.refusals).get(verb)
