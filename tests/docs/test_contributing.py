@@ -53,7 +53,7 @@ def test_the_table_is_a_complete_declaration(table):
 
 def test_neither_side_has_it_already(table, resource):
     # Who follows the page would declare it twice, and other tests would fail.
-    assert table.name not in BY_NAME
+    assert table.name not in BY_NAME, "show another table on the page: this one is there now"
     assert resource.name not in {other.name for other in RESOURCES}
     address = f"{resource.parent.template}{resource.path}"
     route, _, methods = ROUTES.find("GET", address.format(workspace="acme", repo_slug="website"))
