@@ -11,6 +11,9 @@ LANGUAGE plpgsql AS $$
 --
 -- A procedure with SET in its head cannot COMMIT. So the search path is set in the body, and again
 -- after each COMMIT, which resets it. Before that, all names are written with their schemas.
+--
+-- In READ COMMITTED it sees, once it has the lock, what the session that had the lock before has
+-- made. With another default_transaction_isolation it would try to make that again, and fail.
 DECLARE
     listing bitbucket._repository[];
     wishes bitbucket._wish[];
@@ -26,6 +29,7 @@ BEGIN
     -- A function that calls this procedure does not allow a COMMIT either. This one shows it before
     -- anything is done.
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM bitbucket._fix_search_path();
     PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families),
             bitbucket._check_batch(batch);
@@ -41,12 +45,14 @@ BEGIN
     number := cardinality(wishes);
     batch := least(coalesce(batch, bitbucket._batch_size(families)), greatest(number, 1));
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM bitbucket._fix_search_path();
     WHILE done < number LOOP
         part := wishes[done + 1 : done + batch];
         PERFORM bitbucket._lock(server, slug);
         refused := bitbucket._import_part(server, slug, names, families, part);
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         PERFORM bitbucket._fix_search_path();
         done := done + cardinality(part);
         in_a_row := CASE WHEN refused = cardinality(part) THEN in_a_row + refused ELSE 0 END;

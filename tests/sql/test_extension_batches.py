@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 
@@ -103,6 +106,33 @@ def test_a_session_that_is_killed_loses_one_batch_and_the_next_goes_on(db: Datab
     assert db.column("SELECT status FROM bitbucket.import_workspace('bitbucket', 'acme')") == [
         "unchanged"
     ] * len(schemas(db))
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_it_goes_on_with_what_another_session_made_meanwhile(db: Database, isolation: str) -> None:
+    other = db.connect()
+    other.execute(f"SET default_transaction_isolation = '{isolation}'".encode())
+    notices: list[str] = []
+    other.add_notice_handler(lambda notice: notices.append(str(notice.severity)))
+    call = f"{CALL}, repositories => '{{website,empty}}', batch => 1)"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'",
+        (other.info.backend_pid,),
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with db.connection.transaction():
+            db.rows("SELECT bitbucket.import_workspace('bitbucket', 'acme')")
+            called = pool.submit(other.execute, call.encode())
+            until = time.monotonic() + 60
+            with db.connect() as watcher:
+                while watcher.execute(*waiting).fetchone() != (1,):
+                    assert not called.done()
+                    assert time.monotonic() < until
+                    time.sleep(0.05)
+        called.result(60)
+
+    assert notices == ["NOTICE", "NOTICE"]
+    assert len(schemas(db)) == len(slugs(db)) + 1
 
 
 def test_a_cancelled_run_keeps_its_batches(db: Database) -> None:
