@@ -14,8 +14,10 @@ from .paging import Listing, Pages
 from .scan import Budget, ScanContext
 from .shared import Shared
 from .strategies import NextLinks, Numbers, OwnNumbers, Strategy, Whole
+from .wanted import JSON, Wanted
 
 __all__ = [
+    "JSON",
     "Answer",
     "Budget",
     "Client",
@@ -36,6 +38,7 @@ __all__ = [
     "Settings",
     "Shared",
     "Strategy",
+    "Wanted",
     "Whole",
     "WriteCount",
     "complaint",

@@ -28,6 +28,7 @@ from .retry import Attempts, Pause, worth_repeating
 from .scan import Budget, ScanContext, Workers
 from .shared import Shared
 from .transport import Transport
+from .wanted import JSON, Wanted
 
 
 class Client:
@@ -90,13 +91,13 @@ class Client:
         """A Location header as a full address."""
         return urljoin(f"{self.settings.base_url}/", location)
 
-    def ask(self, url: str, scan: ScanContext) -> Future[Answer]:
+    def ask(self, url: str, scan: ScanContext, wanted: Wanted = JSON) -> Future[Answer]:
         """GET an address on a worker thread, as :meth:`get` does; or give what the scan's execution
         keeps of it, which costs no request.
         """
-        found = scan.kept.find((self._place, url)) if scan.kept else None
+        found = scan.kept.find(((*self._place, wanted), url)) if scan.kept else None
         if found is None:
-            return scan.submit(self.get, url, scan)
+            return scan.submit(self.get, url, scan, wanted)
         future: Future[Answer] = Future()
         if isinstance(found, Answer):
             future.set_result(found)
@@ -104,14 +105,14 @@ class Client:
             future.set_exception(found)
         return future
 
-    def get(self, url: str, scan: ScanContext) -> Answer:
+    def get(self, url: str, scan: ScanContext, wanted: Wanted = JSON) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
 
         Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
         writes = self._writes.value
-        outgoing = Outgoing("GET", url, fresh=scan.fresh)
+        outgoing = Outgoing("GET", url, fresh=scan.fresh, wanted=wanted)
         self._exchange.path(url)
         attempts = Attempts(self.settings)
         scan.spend()
@@ -122,7 +123,7 @@ class Client:
                 outcome = self._exchange.attempt(outgoing, flight)
             found = outcome if isinstance(outcome, Answer) else outcome.error
             if scan.kept and isinstance(found, (Answer, NotFound)):
-                scan.kept.keep((self._place, url), found, writes)
+                scan.kept.keep(((*self._place, wanted), url), found, writes)
             if isinstance(outcome, Answer):
                 return outcome
             if not worth_repeating(outcome.error):

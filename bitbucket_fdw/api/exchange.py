@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -25,6 +26,7 @@ from .failures import failure
 from .flights import Flight, flying
 from .notes import Notes
 from .transport import Transport, as_sent, origin, why_no_answer, with_parameters
+from .wanted import JSON, Wanted, as_item, store_failure
 
 _REDIRECTS = 5
 _PRUNE_EVERY = 60.0  # seconds between two removals of expired answers by one session
@@ -74,6 +76,7 @@ class Outgoing:
     :param body: JSON, ``None`` for none.
     :param fresh: it must not be answered from the cache.
     :param delivery: is told of a write when it goes out.
+    :param wanted: what kind of answer a GET asks for.
     """
 
     method: str
@@ -81,14 +84,15 @@ class Outgoing:
     body: Any = None
     fresh: bool = False
     delivery: Delivery | None = None
+    wanted: Wanted = JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A successful answer: its JSON (``None`` for an empty body) and its size in bytes.
 
-    ``location`` is where an answer of 202 says the outcome will be told, ``content`` the body as it
-    came.
+    ``location`` is where an answer of 202 says the outcome will be told, ``content`` what its
+    JSON can be read from again: the body as it came, unless that was a text (see ``wanted``).
     """
 
     json: Any
@@ -126,7 +130,7 @@ class Exchange:
         self._notes = notes
         base = as_sent(settings.base_url)
         self._origin, self._base = origin(base), base.path.rstrip("/")
-        transport = transport or Transport(
+        self._transport = transport = transport or Transport(
             settings.timeout,
             settings.ca_bundle,
             settings.proxy,
@@ -215,7 +219,9 @@ class Exchange:
             )
 
     def attempt(self, outgoing: Outgoing, flight: Flight | None = None) -> Answer | Failed:
-        """Send a request once, following redirects within the API and renewing a token.
+        """Send a request once, following redirects and renewing a token.
+
+        Redirects lead within the API, but for what is wanted from elsewhere, too.
 
         :param flight: can end the request.
         """
@@ -223,7 +229,7 @@ class Exchange:
         self._prune()
         try:
             with flying(flight):
-                response = self._renewing(outgoing)
+                response, is_store = self._renewing(outgoing)
         except RequestError as error:
             error.sent = False
             return Failed(error)
@@ -237,6 +243,8 @@ class Exchange:
             return Failed(self._unreadable(error, method, path))
         if flight is not None and flight.aborted:
             return Failed(self._too_slow(flight, method, path))
+        if is_store and response.status_code not in _SUCCESS[method]:
+            return Failed(store_failure(response.status_code, method, path), response)
         if response.status_code not in _SUCCESS[method]:
             return Failed(self._about(failure(response, method, path)), response)
         location = response.headers.get("Location") if method != "GET" else None
@@ -244,6 +252,8 @@ class Exchange:
         is_later = response.status_code == 202 and location is not None
         if is_later or (method != "GET" and not response.content):
             return Answer(None, 0, response.status_code, location)
+        if outgoing.wanted.text:
+            return _text(response)
         try:
             parsed = json.loads(response.content)
         except (ValueError, RecursionError):  # lists within lists within lists
@@ -257,29 +267,73 @@ class Exchange:
             content=response.content,
         )
 
-    def _renewing(self, outgoing: Outgoing) -> requests.Response:
-        """The response, asked for again with a new token where the credential can get one."""
+    def _renewing(self, outgoing: Outgoing) -> tuple[requests.Response, bool]:
+        """The response, asked for again with a new token where the credential can get one, and
+        whether it is a store's.
+        """
         for _ in range(_RENEWALS):
-            response = self._follow(outgoing)
-            if response.status_code != 401 or not self._credential.renew_after(response.request):
-                return response
+            response, is_store = self._follow(outgoing)
+            refused = response.status_code == 401 and not is_store
+            if not refused or not self._credential.renew_after(response.request):
+                return response, is_store
         return self._follow(outgoing)
 
-    def _follow(self, outgoing: Outgoing) -> requests.Response:
-        url = outgoing.url
+    def _follow(self, outgoing: Outgoing) -> tuple[requests.Response, bool]:
+        url, is_store = outgoing.url, False
         for _ in range(_REDIRECTS):
-            response = self._ask(outgoing, url)
+            response = (self._ask_store if is_store else self._ask)(outgoing, url)
             if not response.is_redirect or outgoing.method != "GET":
                 break
             there = urljoin(url, response.headers["Location"])
+            # From a store no way leads back: it must not choose what the credential is used for.
+            if outgoing.wanted.elsewhere and (is_store or not self._is_inside(there)):
+                self._check_store(there)
+                url, is_store = there, True
+                continue
             self.path(there)
             url = with_parameters(there, urlsplit(outgoing.url).query)
             self.path(url)
-        return response
+        return response, is_store
+
+    def _is_inside(self, url: str) -> bool:
+        try:
+            self.path(url)
+        except BadResponse:
+            return False
+        return True
+
+    def _check_store(self, url: str) -> None:
+        """Raise :class:`BadResponse` for an address in clear, but for one at the API's own host."""
+        try:
+            parts = as_sent(url)
+        except ValueError:
+            raise self._leads_away("/", "It names an address that cannot be requested.") from None
+        here = as_sent(self._settings.base_url)
+        if parts.scheme != "https" and (parts.scheme, parts.hostname) != (
+            here.scheme,
+            here.hostname,
+        ):
+            raise self._leads_away("/", f"It names {parts.scheme}://{parts.hostname}.")
+
+    @cached_property
+    def _stores(self) -> requests.Session:
+        """The session for hosts that are not the API's. It has no credential."""
+        return self._transport.session(self._settings.concurrency)
+
+    def _ask_store(self, outgoing: Outgoing, url: str) -> requests.Response:
+        return self._stores.get(
+            url,
+            headers={"Accept": outgoing.wanted.accept},
+            timeout=self._settings.timeout,
+            allow_redirects=False,
+        )
 
     def _ask(self, outgoing: Outgoing, url: str) -> requests.Response:
         given: dict[str, Any] = {"timeout": self._settings.timeout, "allow_redirects": False}
-        keeping = self._keeping
+        if outgoing.wanted is not JSON:
+            given["headers"] = {"Accept": outgoing.wanted.accept}
+        # The cache of answers holds JSON alone: the way to a text is an address with a permission.
+        keeping = self._keeping if outgoing.wanted is JSON else None
         if keeping is not None and outgoing.method == "GET":
             try:
                 # Only a session that keeps answers knows the last argument.
@@ -361,6 +415,17 @@ class Exchange:
         )
         failed.sent = not _never_sent(error)
         return failed
+
+
+def _text(response: requests.Response) -> Answer:
+    item = as_item(response.content, response.headers.get("Content-Type"))
+    return Answer(
+        item,
+        len(response.content),
+        response.status_code,
+        headers=response.headers,
+        content=json.dumps(item).encode(),
+    )
 
 
 def _never_sent(error: requests.RequestException) -> bool:

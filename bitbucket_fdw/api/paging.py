@@ -21,6 +21,7 @@ from .envelope import Envelope, Unreadable, complaint
 from .exchange import Answer
 from .scan import ScanContext
 from .strategies import Contradiction, Following, Link, NextLinks, Number, Progress, Strategy
+from .wanted import JSON, Wanted
 
 NEXT = NextLinks()
 
@@ -45,6 +46,7 @@ class Listing:
         that come twice are not noticed.
     :param read: from an answer's JSON to its page; raises :class:`Unreadable`.
     :param counted: whether the envelope's size is known to be that of what was asked for.
+    :param wanted: what kind of answer its requests ask for.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Listing:
     key: Callable[[Any], Any] | None = None
     read: Callable[[Any], Envelope] = Envelope.read
     counted: bool = True
+    wanted: Wanted = JSON
 
 
 class Pages:
@@ -162,7 +165,7 @@ class Pages:
     def _submit(self, url: str) -> Future[Answer]:
         self._url = url
         self._asked.add(hash(url))
-        return self._client.ask(url, self._scan)
+        return self._client.ask(url, self._scan, self._listing.wanted)
 
     # --- what the answers say ---
 

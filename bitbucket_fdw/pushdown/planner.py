@@ -242,9 +242,11 @@ def _query(
 
 def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], ...]:
     collection = request.table.collection
-    paths = _paths(request, (c for c in _needed(request, result) if c.listed))
-    fields = [*_envelope(collection), *(_in_values(collection, path) for path in paths)]
-    parameters = [("fields", ",".join(fields))]
+    parameters = []
+    if collection.shape is not Shape.TEXT:
+        paths = _paths(request, (c for c in _needed(request, result) if c.listed))
+        fields = [*_envelope(collection), *(_in_values(collection, path) for path in paths)]
+        parameters.append(("fields", ",".join(fields)))
     if request.sort and not result.sort_here:
         field_name = request.table.column(request.sort.column).sort
         parameters.append(("sort", f"{'-' if request.sort.descending else ''}{field_name}"))

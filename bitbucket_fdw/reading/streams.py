@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api import (
+    JSON,
     Answer,
     Client,
     Envelope,
@@ -19,6 +20,7 @@ from ..api import (
     Pages,
     ScanContext,
     Strategy,
+    Wanted,
     Whole,
     complaint,
 )
@@ -35,7 +37,7 @@ from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
 from ..tables.addresses import fill
-from ..tables.endpoints import Paging, Shape
+from ..tables.endpoints import Collection, Paging, Shape
 from ..tables.table import Table
 from .items import Items
 from .not_found import REFUSALS, Absence
@@ -156,6 +158,7 @@ _SHAPES: dict[Shape, Callable[[Any], Envelope]] = {
     Shape.PAGES: Envelope.read,
     Shape.ARRAY: Envelope.read_array,
     Shape.OBJECT: Envelope.read_object,
+    Shape.TEXT: Envelope.read_object,
 }
 
 
@@ -255,6 +258,7 @@ class Stream:
             _SHAPES[collection.shape],
             # Whether the size heeds what is not said in q is not known.
             counted=not any(name in filters for name, _ in query.parameters),
+            wanted=_wanted(collection),
         )
 
     def look(self, row: Row) -> None:
@@ -418,6 +422,12 @@ class ItemStream(SingleStream):
             raise bad_answer(self._path, f"It is the item with {column.name} {found}.")
         self._requests.absence.respelled(column.param or column.name, asked, found)
         return False
+
+
+def _wanted(collection: Collection) -> Wanted:
+    if collection.accept is None:
+        return JSON
+    return Wanted(collection.accept, text=True, elsewhere=collection.elsewhere)
 
 
 def carried_value(value: Any) -> Any:

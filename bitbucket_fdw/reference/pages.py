@@ -20,7 +20,7 @@ from ..options import OPTIONS, Option
 from ..pushdown.planner import MAX_ITEMS
 from ..tables import TABLES
 from ..tables.columns import Column
-from ..tables.endpoints import Paging, Shape
+from ..tables.endpoints import Paging
 from ..tables.table import Scopes, Table
 from ..tables.writing import Transition, Write
 from ..writing.requests import verbs
@@ -122,7 +122,7 @@ def _removed(table: type[Table]) -> tuple[str, str]:
 def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
     collection = table.collection
     size = f", {collection.pagelen} a page" if collection.pagelen else ", all on one page"
-    if collection.shape is Shape.OBJECT:
+    if collection.shape.is_one:
         size = ", one row for each"
     yield "Endpoint", f"`GET {collection.address}`{size}"
     for path in dict.fromkeys(item.path for item in table.items):

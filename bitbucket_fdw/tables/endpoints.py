@@ -29,14 +29,27 @@ class Paging(enum.Enum):
 class Shape(enum.Enum):
     """What an endpoint of a collection answers.
 
-    An array and an object have neither pages nor ``size``. A 404 of an object means that the object
-    does not exist, as long as what it belongs to does. Some settings, for example, only exist once
-    somebody has made them.
+    An array, an object and a text have neither pages nor ``size``. A 404 of an object or a text
+    means that it does not exist, as long as what it belongs to does. Some settings, for example,
+    only exist once somebody has made them, and a log once a step has begun.
+
+    A text is read as an object with members ``body`` and ``content_length`` (in bytes). ``fields``
+    is not sent for it.
+
+    Items of several kinds need no shape of their own. A column of ``type`` tells the kind where
+    the items have such a member, a column with ``union`` where they do not, and members that a
+    kind lacks are NULL.
     """
 
     PAGES = "pages, whose items are in a list of values"
     ARRAY = "an array of the items, or a page of them"
     OBJECT = "the one item there is"
+    TEXT = "a text, or the text of a file"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is at most one item."""
+        return self in (Shape.OBJECT, Shape.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +70,12 @@ class Collection:
     :param unwrap: the member of each item that holds the entity.
     :param explode: the member of each item that is a list with one element for each row. In the
         JSON of a row, the row's element stands in the place of the list.
-    :param shape: what kind of JSON the endpoint answers.
+    :param shape: what the endpoint answers.
     :param paging: how one page leads to the next.
     :param unique: whether no two items of one listing have the same key.
+    :param accept: the media types to ask for where it answers a text; stated for those alone.
+    :param elsewhere: whether a redirect of a text may lead to another host, which is asked without
+        the credential.
     """
 
     path: str
@@ -74,8 +90,14 @@ class Collection:
     shape: Shape = Shape.PAGES
     paging: Paging = Paging.NEXT
     unique: bool = True
+    accept: str | None = None
+    elsewhere: bool = False
 
     def __post_init__(self) -> None:
+        if (self.shape is Shape.TEXT) != (self.accept is not None):
+            raise ValueError(f"{self.path} has media types to ask for if it is a text, and only so")
+        if self.elsewhere and self.shape is not Shape.TEXT:
+            raise ValueError(f"{self.path} is no text, and its redirects stay within the API")
         if self.shape is not Shape.PAGES and (self.size or self.pagelen or self.q):
             raise ValueError(f"{self.path} has no pages, and so no size, pagelen or q")
 

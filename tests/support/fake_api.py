@@ -56,12 +56,13 @@ class FakeClock(Clock):
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came in."""
+    """A request as it came in. The path of another host's address is the whole address."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __getitem__(self, name: str) -> str | None:
         """The first value of a query parameter."""
@@ -73,7 +74,7 @@ class Received:
 
 @dataclass
 class Reply:
-    """An answer. ``body`` is JSON; text goes out as it is."""
+    """An answer. ``body`` is JSON; text and bytes go out as they are."""
 
     body: Any = None
     status: int = 200
@@ -357,25 +358,33 @@ class _Adapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         parts = urlsplit(str(request.url))
+        base = urlsplit(BASE)
+        host = "" if parts.netloc == base.netloc else f"{parts.scheme}://{parts.netloc}"
         reply = self._api.answer(
             Received(
                 str(request.method),
-                unquote(parts.path.removeprefix(urlsplit(BASE).path)),
+                host + unquote(parts.path if host else parts.path.removeprefix(base.path)),
                 tuple(parse_qsl(parts.query)),
                 json.loads(request.body) if request.body else None,
+                request.headers,
             )
         )
         response = requests.Response()
         response.status_code = reply.status
         response.headers.update(reply.headers)
         response.url, response.request = str(request.url), request
-        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-        response._content = b"" if reply.body is None else text.encode()
+        response._content = _encoded(reply.body)
         response.raw = HTTPResponse(BytesIO(), headers=reply.headers, status=reply.status)
         return response
 
     def close(self) -> None:
         pass
+
+
+def _encoded(body: Any) -> bytes:
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 @dataclass(frozen=True)
