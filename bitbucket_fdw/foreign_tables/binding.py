@@ -25,8 +25,8 @@ class TableBinding:
 
     :param bound: path parameters fixed by table options.
     :param shown: SQL column name to declared column.
-    :param pushable: the same, for columns whose conditions may leave PostgreSQL.
-    :param hidden: the column that is true in rows that do not belong to it.
+    :param pushable: the same, only for columns whose conditions may be sent to Bitbucket.
+    :param hidden: a boolean column; rows in which it is true do not belong to the table.
     """
 
     table: type[Table]
@@ -69,7 +69,7 @@ class TableBinding:
         offset: int,
         refused: Refusals = NONE_REFUSED,
     ) -> Request:
-        """What the host asks for, in terms of the table's own columns."""
+        """What the host asks for, under the names and types of the table's declaration."""
         conditions, left = conditions_of(quals, self.pushable)
         return Request(
             self.table,
@@ -86,7 +86,7 @@ class TableBinding:
         )
 
     def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:
-        """The order by one column, if Bitbucket keeps it exactly and has not refused to."""
+        """The order by one column; ``None`` if Bitbucket cannot keep it exactly, or refused it."""
         column = self.pushable.get(name)
         if column is None or sort_column(self.table, column.name) is None:
             return None
@@ -96,23 +96,24 @@ class TableBinding:
 
     @cached_property
     def _loose(self) -> frozenset[str]:
-        """The declared columns that are shown under another type than their own."""
+        """The declared columns that the foreign table shows with another type than declared."""
         others = (column for name, column in self.shown.items() if name not in self.pushable)
         return frozenset(column.name for column in others)
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether every column of the entity is shown under its own name, as import has it."""
+        """Whether every declared column is shown under its own name, as an import does it."""
         return all(self._renamed.get(column.name) == [column.name] for column in self.table.columns)
 
     def spelled(self, column: str) -> str:
-        """The foreign table's name of a declared column."""
+        """The name that a declared column has in the foreign table."""
         return self._renamed[column][0]
 
     def declared(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the foreign table's columns under their declared names.
 
-        Raises :class:`InvalidValue` where two columns show the same one and differ.
+        Raises :class:`InvalidValue` if two columns show the same declared column and their values
+        differ.
         """
         found: dict[str, Any] = {}
         for name, value in values.items():

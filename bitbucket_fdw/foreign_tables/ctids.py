@@ -2,13 +2,13 @@
 
 Programs take a row's ``ctid`` for its identity: psqlODBC's updatable cursors, ``postgres_fdw`` in a
 second database, statements like ``DELETE … WHERE ctid IN (SELECT ctid … LIMIT 10)``. PostgreSQL
-writes it as ``(block,offset)``, of 32 and 16 bits, and takes it for none if the offset is 0.
+writes it as ``(block,offset)``, of 32 and 16 bits. A ctid with offset 0 is invalid.
 
-- A whole number that alone identifies the row in its table is coded as itself: the issue 42 of a
-  repository is ``(42,1)``. A condition on the ctid is then one on that number.
-- Any other key is represented by a digest. A condition on it is answered from the keys that the
-  table has handed out in this session, or else by reading the table. PostgreSQL compares each row's
-  ctid again.
+- If a whole number alone identifies the row in its table, the ctid contains that number: issue 42
+  of a repository has the ctid ``(42,1)``. A condition on the ctid becomes one on the number.
+- For any other key, the ctid is a digest of the key. For a condition on such a ctid, the key is
+  looked up among those that this session has seen. If it is not among them, the table is read.
+  PostgreSQL compares each row's ctid again.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from .binding import TableBinding, operator_name
 NAME = "ctid"
 
 KEPT = 20_000
-"""Keys of one foreign table that are remembered for their digests, some 300 bytes each."""
+"""How many keys of one foreign table are remembered by their digests, some 300 bytes each."""
 
 Key = tuple[str, ...]
 """The parts of a key that the table's options do not fix, as text."""
 
 _TEXT = re.compile(r"\s*\(\s*(\d{1,10})\s*,\s*(\d{1,5})\s*\)\s*", re.ASCII)
 _BLOCKS = 2**32
-_LAST_OFFSET = 2**16 - 1  # for rows without a key; no code and no digest has it
+_LAST_OFFSET = 2**16 - 1  # only rows without a key have this offset
 
 
 class Ctids:
     """The ctids of one foreign table, in one session and for one credential.
 
-    ``available`` is whether the table's rows have a key; ``numbers`` whether it is a whole number,
-    coded as itself.
+    ``available`` is whether the table's rows have a key. ``numbers`` is whether that key is a whole
+    number, which the ctid then contains.
     """
 
     def __init__(self, binding: TableBinding) -> None:
@@ -57,7 +57,7 @@ class Ctids:
             if column.param not in binding.bound
         )
         self.numbers = [c.data_type.comparison for c in self._key] == [Comparison.NUMBER]
-        # Without parts where the options name the one row that there is.
+        # The key has no parts if the table's options already name its only row.
         self.available = bool(table.primary_key)
         self._known: OrderedDict[str, Key] = OrderedDict()
         self._keyless = 0
@@ -68,7 +68,7 @@ class Ctids:
         return tuple(column.name for column in self._key)
 
     def refusal(self) -> CtidError:
-        """The error for a statement that goes by the ctid where all rows have the same."""
+        """The error for a statement that relies on the ctid although all rows have the same one."""
         key = " and ".join(self.key) or "its columns"
         return CtidError(
             "rows cannot be told by their ctid here",
@@ -80,16 +80,19 @@ class Ctids:
     # --- rows ---
 
     def scan(self, changing: bool) -> ScannedCtids:
-        """To give the rows of one scan their ctids; ``changing``: it finds rows to change."""
+        """Gives the rows of one scan their ctids.
+
+        :param changing: whether the scan looks for rows to change.
+        """
         return ScannedCtids(self, changing)
 
     def of_written(self, row: Mapping[str, Any]) -> str | None:
-        """The ctid of a row that was written; ``None`` while its key is not known."""
+        """The ctid of a row that was written; ``None`` as long as its key is not known."""
         key = self._read(row)
         return None if key is None else self._remembered(key)
 
     def _read(self, row: Mapping[str, Any]) -> Key | None:
-        """A row's key as text, the same however a slug or a UUID is spelled."""
+        """A row's key as text. It does not depend on how a slug or a UUID is spelled."""
         parts = []
         for column in self._key:
             value = typed(column, row.get(column.name))
@@ -115,16 +118,16 @@ class Ctids:
         return f"({number % _BLOCKS},{offset})"
 
     def _of_keyless(self) -> str:
-        """One that no other row has, and no condition finds."""
+        """A ctid for a row without a key: no other row has it, and no condition finds it."""
         self._keyless += 1
         return f"({self._keyless % _BLOCKS},{_LAST_OFFSET})"
 
     # --- conditions ---
 
     def narrowed(self, request: Request, quals: Iterable[Qual], wanted: bool) -> Request:
-        """A request with the conditions that ``quals`` on the ctid stand for.
+        """The request, narrowed by conditions on the key where ``quals`` are about the ctid.
 
-        ``wanted`` is whether the rows are to have their ctid.
+        :param wanted: whether the statement needs the rows' ctids.
         """
         conditions: list[Condition] = []
         unread: list[str] = []
@@ -142,7 +145,7 @@ class Ctids:
         )
 
     def _conditions(self, ctids: list[Any] | None) -> list[Condition] | None:
-        """What rows with one of these ctids meet; ``None`` if that cannot be told."""
+        """Conditions that rows with one of these ctids meet; ``None`` if their keys are unknown."""
         if ctids is None:
             return None
         pairs = [_pair(ctid) for ctid in ctids]
@@ -169,7 +172,7 @@ class Ctids:
 
 
 class ScannedCtids:
-    """The ctids of one scan's rows: two keys never have the same."""
+    """The ctids of one scan's rows. Two different keys never get the same ctid."""
 
     def __init__(self, ctids: Ctids, changing: bool) -> None:
         self._ctids = ctids
@@ -180,8 +183,8 @@ class ScannedCtids:
         """A row's ctid. Raises :class:`CtidError` for a row without a key, and for two keys that
         have the same digest.
 
-        A row without a key cannot be changed. So a statement that changes others is not refused for
-        it, and it is given a ctid that finds nothing.
+        In a scan for rows to change, a row without a key is no error, since it cannot be changed.
+        It gets a ctid that finds nothing, and the statement goes on with the other rows.
         """
         ctids = self._ctids
         key = ctids._read(row)
@@ -209,7 +212,7 @@ def _digest(key: Key) -> str:
 
 
 def _equal_to(qual: Qual) -> list[Any] | None:
-    """The ctids that a condition leaves; ``None`` if it is not one of equality."""
+    """The ctids that a condition allows; ``None`` if it is not a test of equality."""
     if qual.operator == "=" and qual.value is not None:
         return [qual.value]
     if qual.operator == ("=", True) and isinstance(qual.value, (list, tuple)):
@@ -218,7 +221,7 @@ def _equal_to(qual: Qual) -> list[Any] | None:
 
 
 def _pair(ctid: Any) -> tuple[int, int]:
-    """Block and offset; for what is none, that of no row."""
+    """Block and offset; those of no row if the text is not a ctid."""
     match = _TEXT.fullmatch(str(ctid))
     return (int(match[1]), int(match[2])) if match else (0, 0)
 

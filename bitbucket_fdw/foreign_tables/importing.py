@@ -43,7 +43,10 @@ class ForeignTable:
 
 
 def parse_schema(schema: str) -> tuple[str, str | None]:
-    """``acme`` or ``acme/website`` as workspace and repository; :class:`SchemaNameError` else."""
+    """Split ``acme`` or ``acme/website`` into workspace and repository.
+
+    Raises :class:`SchemaNameError` for anything else.
+    """
     if len(schema.encode()) >= _LONGEST_NAME:
         raise SchemaNameError(
             f'"{schema}" may have been cut short by PostgreSQL',
@@ -70,12 +73,12 @@ def foreign_tables(
 ) -> Iterable[ForeignTable]:
     """The tables of a schema.
 
-    A workspace's schema has every table, those of repositories spanning all of them; a
-    repository's schema has the tables below a repository, bound to it.
+    The schema of a workspace has every table. Tables below a repository then span all repositories.
+    The schema of a repository has only the tables below a repository, bound to that repository.
 
     :param names: ``snake`` or ``flat``.
     :param wanted: whether a table is to be imported, by its SQL name.
-    :param families: those whose tables are to be imported.
+    :param families: the families whose tables are to be imported.
     """
     flat = names == "flat"
     for name, table in _offered(repository, names).items():
@@ -103,7 +106,7 @@ def _offered(repository: str | None, names: str) -> dict[str, type[Table]]:
 def unknown_tables(
     listed: Iterable[str], repository: str | None, names: str
 ) -> dict[str, str | None]:
-    """Names in LIMIT TO or EXCEPT that no table of the schema has; each with the one meant."""
+    """Names in LIMIT TO or EXCEPT that no table of the schema has, each with a suggestion."""
     offered = _offered(repository, names)
     return {
         name: next(iter(difflib.get_close_matches(name, offered, 1)), None)
@@ -113,7 +116,7 @@ def unknown_tables(
 
 
 def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]:
-    """LIMIT TO and EXCEPT as a test of a table's SQL name."""
+    """LIMIT TO or EXCEPT as a function that says whether a table is wanted, by its SQL name."""
     listed = frozenset(names)
     if kind == "limit":
         return listed.__contains__
@@ -123,9 +126,9 @@ def restriction(kind: str | None, names: Iterable[str]) -> Callable[[str], bool]
 
 
 def known_families(named: Collection[str] | None) -> Collection[str]:
-    """The families that option ``families`` names, all without it.
+    """The families that the option ``families`` names, or all if it is not given.
 
-    Raises :class:`OptionError` for one that there is not.
+    Raises :class:`OptionError` for an unknown family.
     """
     if named is None:
         return tuple(FAMILIES)
@@ -141,7 +144,10 @@ def known_families(named: Collection[str] | None) -> Collection[str]:
 
 
 def is_decided_by(option: str, name: str) -> bool:
-    """Whether an import option decides about a table, which is named by either spelling."""
+    """Whether an import option decides if a table is imported.
+
+    :param name: the table's name, or its flat name.
+    """
     tables = (table for table in TABLES if table.imported_by == option)
     return any(name in (table.name, table.flat_name()) for table in tables)
 
@@ -152,6 +158,9 @@ def deciding_options() -> list[str]:
 
 
 def switches(option: str) -> list[tuple[type[Table], str]]:
-    """Where to look whether the tables that an import option decides about can have rows."""
+    """The places that tell whether the tables that an import option decides about can have rows.
+
+    Each place is a table with the name of its boolean column.
+    """
     found = (table.switch() for table in TABLES if table.imported_by == option)
     return list(dict.fromkeys(switch for switch in found if switch is not None))

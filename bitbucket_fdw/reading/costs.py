@@ -1,10 +1,11 @@
-"""Numbers for PostgreSQL's planner: rows and requests of a plan, and the ways to a row.
+"""Numbers for PostgreSQL's planner: how many rows and requests a plan has, and lookups by key.
 
-Multicorn takes the cost of a scan to be its rows times their width, and a parameterized path's to
-be the rows it promises times the same width. What a scan really costs is its requests. So the
-width is stated such that rows times width is proportional to the requests, and a key's path
-promises as many rows as its requests would bring in a full scan. With that, PostgreSQL reads items
-one by one as long as they take fewer requests than reading everything.
+Multicorn computes the cost of a scan as its number of rows times their width, and the cost of a
+parameterized path as its number of rows times the same width. But a scan really costs its requests.
+So two of the numbers are chosen to make the costs proportional to requests: the width, and the
+number of rows of a lookup by key, which is the number of rows that as many requests would bring in
+a full scan. Then PostgreSQL reads items one by one as long as this takes fewer requests than
+reading everything.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
 
 Guess = Callable[[Plan, float], float]
-"""From a plan, and the number of collections it asks, to the items that each of them has."""
+"""A function that guesses the items per collection of a plan that reads so many collections."""
 
 
 def rows(plan: Plan, guess: Guess) -> float:
@@ -64,8 +65,8 @@ def requests(plan: Plan, guess: Guess) -> int:
     if plan.hydrate:
         each += found
     if plan.reach is not None:
-        each += 1  # and the refs, once
-    # A list that is spread over requests shares its rows among them.
+        each += 1  # one request for the refs
+    # If a list is spread over several requests, each of them brings a part of the rows.
     own = places(plan, guess) * max(each, len(plan.queries))
     return math.ceil(own) + (requests(plan.parent, guess) if plan.parent else 0)
 
@@ -76,8 +77,10 @@ def width(planned: Plan, guess: Guess) -> int:
 
 
 def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...], int]]:
-    """Column sets by which the table can be read directly, with the rows a request of a full scan
-    would have brought for the requests that one lookup takes.
+    """Sets of columns by which the table can be read directly, each with a number of rows.
+
+    The number is that of the rows which a full scan would bring by as many requests as one lookup
+    takes.
     """
     needed = frozenset(column.name for column in binding.table.columns)
     everything = plan(Request(binding.table, binding.bound, columns=needed))
@@ -96,7 +99,10 @@ def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...]
 
 
 def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
-    """Keys of items and of collections, alone and beside the path parameters left open."""
+    """The sets of columns that are the key of an item or of a collection.
+
+    Each is given alone, and together with the columns of path parameters that are not fixed.
+    """
     table = binding.table
 
     def open_columns(parameters: tuple[str, ...]) -> list[str]:
@@ -113,10 +119,11 @@ def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
 
 
 def _passed_over(table: type[Table]) -> frozenset[str]:
-    """Columns that name a parent which may lack the collection, and is then passed over.
+    """Columns that name a parent which may not have the collection.
 
-    Asked for directly, that collection is an error (a repository without an issue tracker): a
-    join must not run into it just because its plan looks parents up one by one.
+    A scan over all parents skips such a parent (a repository without an issue tracker). If its
+    collection is read directly, that is an error. A join must not fail just because PostgreSQL
+    chose to look up the parents one by one, so that no lookup by these columns is offered.
     """
     parent = table.parent
     if parent is None:
@@ -128,5 +135,5 @@ def _passed_over(table: type[Table]) -> frozenset[str]:
 
 
 def _sample(column: Column) -> Any:
-    """Some value of the column's type, to plan a lookup that has none yet."""
+    """Some value of the column's type, to estimate a lookup before its value is known."""
     return column.sample or column.data_type.sample

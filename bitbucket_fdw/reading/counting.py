@@ -44,8 +44,8 @@ class CountStream(SingleStream):
             yield None, row
 
     def _believed(self, envelope: Row) -> int | None:
-        """The envelope's size; ``None`` if there is none that can be believed, or nothing to hold
-        the filter against.
+        """The envelope's size; ``None`` if it has none that can be relied on, or no items to check
+        the filter by.
         """
         size, values = whole(envelope.get("size")), envelope.get("values")
         if isinstance(values, list) and size is not None and len(values) > size:
@@ -63,7 +63,7 @@ class CountStream(SingleStream):
         return size
 
     def _counted(self) -> Iterator[Any]:
-        """The items themselves, for an envelope without a size, which is not promised."""
+        """The items themselves, to be counted: the documentation does not promise a ``size``."""
         listing = self.listing(self.plan.uncounted(self._query))
         for values in self._requests.pages(listing):
             for item in self._items.listed(values):

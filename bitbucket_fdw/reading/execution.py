@@ -32,7 +32,7 @@ from .reachability import Reachability
 from .streams import CollectionStream, ItemStream, Place, Row, ScanRequests, Stream, carried_value
 
 Keyed = tuple[Any, Row]
-"""A row and what it is sorted by."""
+"""A row's sort key, and the row."""
 
 __all__ = ["Execution", "Row"]
 
@@ -56,32 +56,32 @@ class Execution:
         may_stop: bool = False,
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take where to go on, and what to tell of rows that are left out.
+        """Prepare to execute plans.
 
-        :param observed: what earlier reads have shown, which is added to.
-        :param omissions: told what there are no rows of.
-        :param strict: whether a spanning table fails with a repository that refuses; it always
-            does where nobody is told.
-        :param may_stop: whether rows may be left unread, though no limit is given.
-        :param doubt: told of answers that may not be all there is.
+        :param observed: what earlier reads have shown; what this one shows is added.
+        :param omissions: where to note what is left out of the rows, for a warning.
+        :param strict: whether a scan over several repositories fails if one of them refuses. It
+            always fails if there are no ``omissions``.
+        :param may_stop: whether the scan may end before all rows are read, even without a limit.
+        :param doubt: called with a message if an answer may be incomplete.
         """
         self._may_stop = may_stop
         self._requests = ScanRequests(
             client, scan, observed, omissions or Omissions(), strict or omissions is None, doubt
         )
-        # What a change has to know of is not left out, listed or not.
+        # A read for a change (without omissions) must find the row, even if no listing has it.
         self._proves = omissions is not None
         self._reach = Reachability(self._requests)
 
     def rows(self, planned: Plan) -> Iterator[Row]:
-        """The plan's rows, lazily; they hold ``plan.columns``."""
+        """The plan's rows with ``plan.columns``. They are read as they are asked for."""
         self._requests.absence.reader = planned.table.name
         self._requests.absence.bound = planned.bound
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
 
     def _keyed_rows(self, plan: Plan) -> Iterator[Keyed]:
-        """All rows, each with what it is sorted by, in their order."""
+        """All rows in their order, each with its sort key."""
         if plan.kind is Kind.NOTHING:
             return iter(())
         streams = self._streams(plan)
@@ -96,10 +96,10 @@ class Execution:
     # --- several streams ---
 
     def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
-        """One stream after another, with the first pages of the following ones under way.
+        """One stream after another. The first pages of the following ones are requested meanwhile.
 
-        The window opens as the consumer goes on: one that stops after the first stream has not
-        paid for eight.
+        How many are requested ahead grows as the consumer goes on. So a consumer that stops after
+        the first stream has not caused requests for eight of them.
         """
         waiting: deque[Stream] = deque()
         source = iter(streams)
@@ -114,7 +114,7 @@ class Execution:
             width = min(2 * width, self._requests.concurrency)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
-        """Streams that are sorted alike, merged; each keeps one page at a time."""
+        """Merge streams with the same order. Each of them keeps one page at a time."""
         opened = list(streams)
         self._requests.afford(len(opened))  # a LIMIT does not spare any of the first pages
         for stream in opened:
@@ -124,7 +124,7 @@ class Execution:
         )
 
     def _proven(self, stream: Stream) -> Iterator[Keyed]:
-        """A stream's rows, if they are in a listing as well where that is a question."""
+        """A stream's rows; none if it has to be checked that a listing has them, and none does."""
         plan, place = stream.plan, stream.place
         listing = plan.kind is Kind.COLLECTION and plan.table.reached is not None
         first = True
@@ -157,22 +157,22 @@ class Execution:
         yield from led
 
     def _led(self, plan: Plan, parent: Plan) -> Iterator[Place]:
-        """Where the parent's rows lead, but for those that cannot lead to a row that is wanted."""
+        """Where the parent's rows lead. Rows are skipped that cannot lead to a wanted row."""
         where = plan.table.parent.where if plan.table.parent else None
         for row in self._parent_rows(plan, parent):
-            # What does not say that it has none may have some.
+            # A parent that does not say that it has no children may have some.
             if (where is None or row[where] is not False) and passes(row, parent.sieve):
                 place = self._place(plan, row)
                 if place is not None:
                     yield from self._narrowed(plan, place)
 
     def _narrowed(self, plan: Plan, place: Place) -> Iterator[Place]:
-        """The place, or one for each value by which a narrower listing is read there."""
+        """The place itself, or one place for each value by which a narrower listing is read."""
         for parameters, carried in _combinations(plan):
             yield Place({**place.parameters, **parameters}, {**place.carried, **carried})
 
     def _counted_ahead(self, plan: Plan, places: Iterator[Place]) -> list[Place]:
-        """All places, listed before the first is asked; refused once there are too many."""
+        """All places, collected before the first request for one. Too many are an error."""
         found: list[Place] = []
         for place in places:
             found.append(place)
@@ -190,9 +190,9 @@ class Execution:
                 yield row
 
     def _spelled_so(self, plan: Plan, parameters: dict[str, str]) -> bool:
-        """Whether the slugs that a query names are spelled as Bitbucket does: SQL has no others.
+        """Whether the query spells slugs as Bitbucket does. In SQL, other spellings are not equal.
 
-        An item's own key stands in its answer.
+        The key of a single item is not checked here but in its answer.
         """
         own = {item.parameter for item in plan.table.items if item.path == plan.path}
         return all(
@@ -227,9 +227,10 @@ class Execution:
         return False
 
     def _afford(self, plan: Plan, places: int) -> None:
-        """Refuse what is known to take too much; the running count holds for all else.
+        """Fail now if all places will be asked and the requests for them would exceed the limit.
 
-        To put rows in order every place has to be asked, whatever a LIMIT says.
+        Otherwise the scan fails at the request that exceeds it. If rows have to be put in order,
+        every place is asked, even with a LIMIT.
         """
         if self._reads_all(plan):
             self._requests.afford(places * len(plan.queries))
@@ -239,9 +240,11 @@ class Execution:
         return plan.sort is not None or (plan.stop_after is None and not self._may_stop)
 
     def any_is_true(self, table: type[Table], column: str, bound: Mapping[str, str]) -> bool:
-        """Whether a boolean column is true in a row of a table, for one that options bind so.
+        """Whether a boolean column is true in some row of a table.
 
-        Raises the request's error where what is bound cannot be read.
+        :param bound: path parameters, as the options of a foreign table fix them.
+
+        Raises the request's error if the rows cannot be read.
         """
         needed = frozenset((table.key_column().name, column))
         planned = plan(Request(table, bound, columns=needed))
@@ -249,7 +252,7 @@ class Execution:
 
 
 def _combinations(plan: Plan) -> Iterator[tuple[dict[str, str], Row]]:
-    """Every combination of the values that the conditions give, for the path and for the rows."""
+    """Every combination of the values in ``bindings``: path parameters, and columns of the rows."""
     for values in itertools.product(*(binding.values for binding in plan.bindings)):
         pairs = list(zip(plan.bindings, values, strict=True))
         yield (
@@ -259,7 +262,7 @@ def _combinations(plan: Plan) -> Iterator[tuple[dict[str, str], Row]]:
 
 
 def _leads_each(plan: Plan, parent: Plan) -> bool:
-    """Whether each of the parent's rows leads to a request, so that they can be counted ahead."""
+    """Whether each of the parent's rows leads to a request, so that requests can be counted."""
     return (
         parent.exact
         and (plan.table.parent is None or plan.table.parent.where is None)
@@ -268,7 +271,7 @@ def _leads_each(plan: Plan, parent: Plan) -> bool:
 
 
 def _sorted(plan: Plan, rows: Iterator[Keyed]) -> Iterator[Keyed]:
-    """Rows put in order here: held all at once, or as many of them as a LIMIT asks for."""
+    """The rows sorted here. All of them are held in memory, or as many as a LIMIT asks for."""
     key, descending = itemgetter(0), _descending(plan)
     if plan.enough is None:
         yield from sorted(rows, key=key, reverse=descending)

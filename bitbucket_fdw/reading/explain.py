@@ -9,7 +9,7 @@ from .costs import Guess
 
 
 def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
-    """Lines for EXPLAIN: what is asked of Bitbucket, what stays local, how many requests.
+    """Lines for EXPLAIN: what is sent to Bitbucket, what stays local, how many requests it takes.
 
     ``fields`` and the other query parameters are shown with VERBOSE. Nothing is requested.
     """

@@ -22,7 +22,7 @@ from .observations import Observed
 from .omissions import Omissions
 from .streams import ListingRefused, Row
 
-# "does not support filtering" is Bitbucket's own wording; of the others not much is known.
+# "does not support filtering" is Bitbucket's own wording. Its other wordings are hardly known.
 _ABOUT_FILTERS = re.compile(r"filter|quer|operator|field", re.IGNORECASE)
 _ABOUT_ORDER = re.compile(r"sort|order", re.IGNORECASE)
 
@@ -30,11 +30,11 @@ _ABOUT_ORDER = re.compile(r"sort|order", re.IGNORECASE)
 class Reader:
     """Plans a request and runs the plan, without what Bitbucket refuses in its course.
 
-    :param warn: told what was refused.
-    :param omissions: told what there are no rows of.
-    :param strict: whether a spanning table fails with a repository that refuses.
-    :param may_stop: whether rows may be left unread, though no limit is given.
-    :param doubt: told of answers that may not be all there is.
+    :param warn: called with a message about what was refused.
+    :param omissions: where to note what is left out of the rows, for a warning.
+    :param strict: whether a scan over several repositories fails if one of them refuses.
+    :param may_stop: whether the scan may end before all rows are read, though no limit is given.
+    :param doubt: called with a message if an answer may be incomplete.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Reader:
         self._warn = warn
 
     def rows(self, request: Request) -> Iterator[Row]:
-        """The rows that answer ``request``, lazily."""
+        """The rows that answer ``request``. They are read as they are asked for."""
         while True:
             began = False
             try:
@@ -63,16 +63,16 @@ class Reader:
                 return
             except ListingRefused as error:
                 refused = self._learn(error)
-                # Rows that have gone up cannot be taken back, and must not come twice.
+                # Rows that were handed to the host cannot be taken back, and must not come twice.
                 if began:
                     raise
                 self._warn(_told(error, refused))
                 request = replace(request, refused=request.refused | refused)
 
     def _learn(self, error: ListingRefused) -> Refusals:
-        """What is to be blamed; remembered where the answer says that it is about that.
+        """What Bitbucket refused. It is remembered if the answer says that it is the reason.
 
-        An answer without a reason may have been a proxy's, or a bad day's.
+        An answer without a reason may come from a proxy, or be a passing fault.
         """
         if error.ignored is not None:
             refused, certain = error.ignored, True
@@ -87,12 +87,12 @@ class Reader:
 
 
 def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
-    """What an answer of 400 is about, never nothing, and whether its text says so."""
+    """What an answer of 400 refuses, which is at least one thing, and whether its text says so."""
     table = plan.table
     if plan.sort and not plan.sort_here:
         about_order = bool(_ABOUT_ORDER.search(said))
         if about_order or not plan.filtered:
-            # Beside a sort there may be a q that no condition has asked for.
+            # A listing with a sort may have a q that comes from no condition.
             certain = about_order or bool(_ABOUT_FILTERS.search(said))
             return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), certain
     named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
@@ -101,7 +101,7 @@ def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
 
 
 def _everything(plan: Plan) -> Refusals:
-    """All that a plan asks of a listing beside its items."""
+    """All filters and orders that a plan asks for."""
     table = plan.table.name
     sort = plan.sort if not plan.sort_here else None
     return Refusals(
@@ -111,7 +111,7 @@ def _everything(plan: Plan) -> Refusals:
 
 
 def _names(said: str, test: Filter | None) -> bool:
-    """Whether a text names a field of ``q``, and not one that it is a part of."""
+    """Whether a text contains the name of a field of ``q``, and not just within a longer name."""
     field = re.escape(test.field) if test else "$^"
     return re.search(rf"(?<![\w.]){field}(?!\w|\.\w)", said) is not None
 

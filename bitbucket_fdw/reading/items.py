@@ -1,7 +1,7 @@
-"""Reads the JSON of answers as items of one table; what cannot be an item is an error.
+"""Reads the JSON of answers as items of one table. What cannot be an item is an error.
 
-It may lack its key, or the list that holds the rows, or be no object at all. Taken as it is, it
-would become a row of NULLs, or no row, and nobody would notice that something is wrong.
+Something in the place of an item may lack the key, or the list that holds the rows, or not even be
+an object. Without a check it would become a row of NULLs, or no row, and nobody would notice.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ Row = dict[str, Any]
 class Items:
     """Items of a table, as one path answers them.
 
-    :param columns: those whose values are wanted of each item.
-    :param loose: those that are shown under a type of the user's own, and may hold anything.
-    :param doubt: told of a value that is left out of a row, once for each column and path.
+    :param columns: the columns whose values are wanted.
+    :param loose: columns that the foreign table shows with another type; their values are not
+        checked.
+    :param doubt: called with a message if a value is left out of a row, once for each column and
+        path.
 
-    Every method raises :class:`BadResponse` for what is no item of the table.
+    Every method raises :class:`BadResponse` for JSON that is not an item of the table.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Items:
         return found
 
     def single(self, value: Any, asked_by: Column | None = None) -> Row:
-        """An item that was asked for by itself, by a column where that is not the key alone.
+        """An item that was read by itself.
 
-        A row without the value it was asked by would be taken for one of another value.
+        :param asked_by: the column whose value led to the item, if not just the key. It is an error
+            if the item lacks this value, since its row would not be recognized as the one that was
+            asked for.
         """
         item = self._object(value, "An item")
         if self._key_of(item) is None:
@@ -70,7 +74,7 @@ class Items:
         return item
 
     def mark(self, value: Any) -> Any:
-        """What tells an item of a page from the others, ``None`` if it is not to be had."""
+        """A value that is different for each item of a listing; ``None`` if there is none."""
         member = self._table.collection.unwrap
         if member is not None:
             value = column_value(value, (member,))
@@ -84,7 +88,7 @@ class Items:
         return None if isinstance(item, dict) and key in ("", [], {}) else key
 
     def incomplete(self, item: Row) -> bool:
-        """Whether a listed item lacks what listings leave out unless they are asked for it."""
+        """Whether a listed item lacks a member that listings only have if ``fields`` names it."""
         rows_in = self._table.collection.explode
         if rows_in is not None and item.get(rows_in) is None:
             return True
@@ -118,7 +122,7 @@ class Items:
         return row
 
     def sort_key(self, item: Row, column: Column) -> Any:
-        """What a sorted listing is merged by."""
+        """The value by which sorted listings are merged."""
         value = column_value(item, column.keys)
         try:
             if value is None:

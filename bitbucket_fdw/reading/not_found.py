@@ -74,7 +74,7 @@ class Absence:
         self.known.note(fill(table.collection.path, parameters))
 
     def listing(self, error: RequestError, table: type[Table], parameters: Parameters) -> None:
-        """A listing refused: is what it belongs to there?"""
+        """Judge a listing's refusal: does what the listing belongs to exist?"""
         path = table.collection.path
         self.known.forget(fill(path, parameters))
         if isinstance(error, Forbidden):
@@ -110,10 +110,10 @@ class Absence:
         parameters: Parameters,
         leads: bool = False,
     ) -> None:
-        """An item refused: is its listing there?
+        """Judge an item's refusal: does its listing exist?
 
-        :param leads: whether it was asked for what belongs to it, which then has no rows; a
-            warning says so of a repository or workspace.
+        :param leads: whether the item was needed for the rows that belong to it, which then has no
+            rows. If it is a repository or a workspace, a warning says so.
         """
         if isinstance(error, Forbidden):
             return self._denied(error, item.path, parameters)
@@ -129,10 +129,10 @@ class Absence:
         return None
 
     def spelling(self, table: type[Table], parameter: str, parameters: Parameters) -> str | None:
-        """How Bitbucket spells a slug of a path; ``None`` where there is nothing of that name.
+        """How Bitbucket spells a slug of a path; ``None`` if nothing has that name.
 
-        It takes a UUID and any letter case for a slug, where a comparison in SQL does not. Slugs
-        are made in lower case, so that only what is not takes a request, and that once.
+        Bitbucket accepts a UUID in place of a slug, and any letter case. A comparison in SQL does
+        not. Slugs are always in lower case. So only for other values one request is made, once.
         """
         given = parameters[parameter]
         if given == given.lower() and not _UUID.fullmatch(given):
@@ -152,11 +152,11 @@ class Absence:
         return spelled
 
     def respelled(self, what: str, given: str, spelled: str) -> None:
-        """Let it be known that a query spells a name otherwise than Bitbucket does."""
+        """Note, for a warning, that a query spells a name otherwise than Bitbucket does."""
         self._omissions.add(self.reader, Omission("respelled", what, given, spelled))
 
     def unlisted(self, digest: str) -> None:
-        """Let it be known that a commit is there, and in no listing."""
+        """Note, for a warning, that a commit exists but is in no listing."""
         self._omissions.add(self.reader, Omission("unlisted", "commit", digest))
 
     def _look_up(
@@ -167,7 +167,7 @@ class Absence:
         parameters: Parameters,
         wanted: str | None = None,
     ) -> Any:
-        """An item that rows belong to; ``None`` where it is not there and has none."""
+        """An item that rows belong to; ``None`` if it does not exist, and so has no rows."""
         asked = {**parameters, item.parameter: parameters[parameter]}
         columns = [table.column(name) for name in (item.key, wanted) if name]
         fields = ",".join(filter(None, (part for c in columns for part in (c.path, c.within))))
@@ -200,7 +200,7 @@ class Absence:
 
 
 def _value(column: Column, item: Any) -> Any:
-    """A column's value, ``None`` for one that is none."""
+    """A column's value; ``None`` if the JSON has no valid one."""
     try:
         return extractor([column])(item)[column.name]
     except BadValue:
@@ -214,7 +214,7 @@ def _slug(template: str, parameters: Parameters) -> str:
 
 
 def _leading_item(table: type[Table]) -> tuple[Item, str]:
-    """The endpoint of one parent, and the child's path parameter that tells which."""
+    """The endpoint for one item of the parent, and the child's path parameter that names it."""
     assert table.parent is not None
     supplied = {supplier: parameter for parameter, supplier in table.parent.supplies}
     item = next(item for item in table.parent.table.items if item.key in supplied)
@@ -222,13 +222,13 @@ def _leading_item(table: type[Table]) -> tuple[Item, str]:
 
 
 def _is_optional(table: type[Table]) -> bool:
-    """Whether the table, or one that its rows belong to, takes a feature to be turned on."""
+    """Whether the table, or one that its rows belong to, needs a feature that can be turned off."""
     parent = table.parent
     return table.feature is not None or (parent is not None and _is_optional(parent.table))
 
 
 def _owner(table: type[Table], parameter: str) -> tuple[type[Table], Item]:
-    """The table above that a path parameter is the key of, and the endpoint by that key."""
+    """The table above whose key a path parameter is, and the endpoint for one of its items."""
     while table.parent is not None:
         supplier = dict(table.parent.supplies)[parameter]
         table = table.parent.table

@@ -26,10 +26,10 @@ class ApiRefusals:
 class Observed:
     """What the reads of one client have shown.
 
-    :param refusals: of the client's API.
-    :param clock: tells for how long a thing is believed.
+    :param refusals: those of the client's API.
+    :param clock: the clock by which old observations expire.
 
-    ``sizes`` are those of collections, ``known`` is what was seen to be there.
+    ``sizes`` are the sizes of collections. ``known`` is what was seen to exist.
     """
 
     def __init__(self, refusals: ApiRefusals, clock: Clock) -> None:
@@ -44,7 +44,7 @@ class Observed:
 
 
 class Observations:
-    """What the reads of one backend have shown, by whom they were made for."""
+    """What the reads of one backend have shown, separately for each API and credential."""
 
     def __init__(self) -> None:
         self._refusals: dict[str, ApiRefusals] = {}

@@ -16,14 +16,14 @@ NAMED = 10  # how many are named in one message
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """Something that rows are left out for.
+    """One reason why rows are left out, or something else about the rows that the client must know.
 
     :param kind: ``missing``: a workspace or repository that the query names is not there;
         ``denied``: one that did not answer; ``off``: one without a feature; ``respelled``: a name
         that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches.
     :param what: ``repository`` or ``workspace``; the feature's name for ``off``.
-    :param name: which, such as ``acme/website``.
-    :param why: what Bitbucket answered or did; its own spelling for ``respelled``.
+    :param name: the name of that one, such as ``acme/website``.
+    :param why: what Bitbucket answered or did; Bitbucket's own spelling for ``respelled``.
     """
 
     kind: Literal["missing", "denied", "off", "respelled", "unlisted"]
@@ -34,7 +34,7 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message for the client; ``mild`` ones are no warnings."""
+    """One message for the client: a NOTICE if it is ``mild``, else a WARNING."""
 
     message: str
     detail: str | None = None
@@ -52,11 +52,15 @@ class Omissions:
         self._omitted.setdefault(omission, {})[table] = None
 
     def forget(self) -> None:
-        """Leave it unsaid: the statement has failed."""
+        """Forget all of them, because the statement has failed."""
         self._omitted.clear()
 
     def take(self, told: set[Omission]) -> list[Notice]:
-        """What is to be said now, but for what was told; all of it counts as told afterwards."""
+        """The messages to send now.
+
+        :param told: what the client was told before, which is not repeated. What these messages
+            tell is added to it.
+        """
         fresh = {
             omission: tables for omission, tables in self._omitted.items() if omission not in told
         }

@@ -1,4 +1,4 @@
-"""What a session has seen to be there at Bitbucket, so that it need not ask again for a while."""
+"""What a session has seen to exist at Bitbucket, so that it need not ask again for a while."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class Presence:
 
     Other clients have their own: their credentials may see other things.
 
-    :param clock: tells how long ago that was.
+    :param clock: the clock by which old entries expire.
     """
 
     MOST = 10_000
     MOST_COMMITS = 50_000
     MINUTE = 60.0
     SECONDS = 600.0
-    """How long it is believed that a listing is there: a session may last for days."""
+    """For how long a listing is assumed to exist. (A session may last for days.)"""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -27,17 +27,17 @@ class Presence:
         self._reached_since = 0.0
 
     def answers(self, path: str) -> bool:
-        """Whether a listing is known to be there."""
+        """Whether a listing is known to exist."""
         return self._clock.now() - self._answering.get(path, -self.SECONDS) < self.SECONDS
 
     def note(self, path: str) -> None:
-        """A listing, or an item of it, has answered."""
+        """Note that a listing, or an item of it, has answered."""
         if len(self._answering) >= self.MOST:
             self._answering.clear()
         self._answering[path] = self._clock.now()
 
     def forget(self, path: str) -> None:
-        """A listing has refused."""
+        """Note that a listing has refused."""
         self._answering.pop(path, None)
 
     def spelling(self, path: str) -> str | None:

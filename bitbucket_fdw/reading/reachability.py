@@ -1,11 +1,11 @@
 """Whether a table's listing has an item that was found by its key.
 
-Bitbucket answers ``commit/{hash}`` for every commit it stores, also for one that no branch or tag
-reaches any more, or never did. The listing of commits has those that are reached (it is like ``git
-log --all``, as its documentation says). A row must not come and go with the way that PostgreSQL
-takes, so that what is found by its hash is looked for among those that are reached. That takes no
-reading of the history: ``commits?include={hash}&exclude={every ref}`` has the commit exactly if no
-ref reaches it.
+Bitbucket answers ``commit/{hash}`` for every commit that it stores, also for one that no branch or
+tag reaches. The listing of commits has only those that some ref reaches (it is like ``git log
+--all``, as its documentation says). Whether a query returns a row must not depend on how PostgreSQL
+reads the table. So a commit that was found by its hash counts only if a ref reaches it. To find
+this out, the history need not be read: ``commits?include={hash}&exclude={every ref}`` contains the
+commit exactly if no ref reaches it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Reachability:
         self._heads: dict[str, list[str]] = {}
 
     def lists(self, plan: Plan, place: Place) -> bool:
-        """Whether the rows of a place are those of an item that its listing has."""
+        """Whether the listing has the item that the rows of a place come from."""
         reach = plan.reach
         if reach is None:
             return True
@@ -44,7 +44,7 @@ class Reachability:
         return False
 
     def note(self, plan: Plan, place: Place, digest: object) -> None:
-        """An item of a listing that has only what is reached."""
+        """Note a commit that was seen in the listing, and which a ref therefore reaches."""
         reach = plan.table.reached
         if reach is not None and plan.kind is Kind.COLLECTION and isinstance(digest, str):
             self._known.note_reached(fill(reach.log, place.parameters), digest)
@@ -73,7 +73,7 @@ class Reachability:
             target = tuple(reach.target.split("."))
             hashes = (column_value(ref, target) for ref in refs)
             heads = [digest for digest in hashes if isinstance(digest, str)]
-            if refs and not heads:  # then nothing would be reached
+            if refs and not heads:  # otherwise no commit at all would count as reached
                 raise bad_answer(path, "None of the refs says which commit it stands for.")
             self._heads[path] = heads
         return self._heads[path]

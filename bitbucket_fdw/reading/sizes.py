@@ -10,17 +10,17 @@ from ..tables.addresses import fill, path_text
 from ..tables.endpoints import path_parameters
 from ..tables.table import Table
 
-MOST = 5000  # sizes that are kept of one table
-_PATHS = 100  # collections of one plan that are looked up by name
+MOST = 5000  # how many sizes are kept for one table
+_PATHS = 100  # how many collections of one plan are looked up by their paths
 
 
 class Sizes:
     """How many items each collection had when it was last read.
 
     Collections differ a lot: one repository has no pull requests, the next has thousands. So the
-    size of one collection is used as an estimate for that collection. For a scan over many, it is
-    the mean of those that were read; while that is half of them or fewer, it is not less than what
-    the table's declaration guesses.
+    estimate for a collection is its own last size. For a scan over many collections, it is the mean
+    of the known sizes. As long as half of the sizes or fewer are known, the estimate is at least
+    the guess in the table's declaration.
     """
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Sizes:
         seen[path] = size
 
     def guess(self, plan: Plan, places: float) -> float:
-        """Items of each of the collections that a plan asks, on average.
+        """The average number of items in the collections that a plan reads.
 
-        :param places: how many these are.
+        :param places: how many collections these are.
 
-        At least one: an empty collection says little of what it will hold, and no rows would have a
-        fan-out over thousands of collections look as cheap as reading a few of them by key.
+        It is at least one. An empty collection may not stay empty; and with an estimate of no rows,
+        a scan of thousands of collections would seem as cheap as reading a few of them by key.
         """
         seen = self._seen.get(plan.table.name)
         if not seen:
@@ -54,7 +54,7 @@ class Sizes:
         return max(1.0, _mean(near), plan.table.rows if few else 0.0)
 
     def _other(self, plan: Plan) -> float:
-        """Of a collection that is not known, where others are: not less than is declared."""
+        """The estimate for an unknown collection if others are known."""
         seen = self._seen[plan.table.name]
         return max(plan.table.rows, _mean(list(seen.values())))
 
@@ -64,7 +64,7 @@ def _mean(sizes: list[float] | list[int]) -> float:
 
 
 def _paths(plan: Plan) -> Iterator[str]:
-    """Addresses of the collections that a plan without a parent asks, or of the first of them."""
+    """Paths of the collections that a plan without a parent reads, or of the first of them."""
     names = [binding.parameter for binding in plan.bindings]
     values = itertools.product(*(binding.values for binding in plan.bindings))
     for combination in itertools.islice(values, _PATHS):
@@ -73,7 +73,7 @@ def _paths(plan: Plan) -> Iterator[str]:
 
 
 def _prefix(plan: Plan) -> str:
-    """What all collections of a plan with a parent have in front: what the table's options fix."""
+    """The beginning that the paths of all collections of a plan have in common."""
     fixed = {supply.parameter: supply.fixed for supply in plan.supplies if supply.fixed}
     for parameter in path_parameters(plan.path):
         if parameter not in fixed:

@@ -1,4 +1,4 @@
-"""Requests of a plan, one listing or item at a time: what each answers, as rows."""
+"""The requests of a plan. Each stream is one listing or item, and gives the rows in its answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one request goes: values for the path, and what its rows carry of them."""
+    """The path of one request, or of one listing.
+
+    ``parameters`` are the values of the path parameters. ``carried`` are values of columns that the
+    rows take from the path.
+    """
 
     parameters: dict[str, str]
     carried: Row
@@ -58,10 +62,10 @@ class Place:
 class ScanRequests:
     """The requests of one scan, made on worker threads.
 
-    :param observed: what earlier reads have shown, which is added to.
-    :param omissions: told of what there are no rows of.
-    :param strict: whether a spanning table fails with a repository that refuses.
-    :param doubt: told of answers that may not be all there is.
+    :param observed: what earlier reads have shown; what this one shows is added.
+    :param omissions: where to note what is left out of the rows, for a warning.
+    :param strict: whether a scan over several repositories fails if one of them refuses.
+    :param doubt: called with a message if an answer may be incomplete.
     """
 
     def __init__(
@@ -81,11 +85,11 @@ class ScanRequests:
 
     @property
     def concurrency(self) -> int:
-        """How many may be under way at a time."""
+        """How many requests may be under way at a time."""
         return self._client.settings.concurrency
 
     def afford(self, count: int) -> None:
-        """:class:`TooManyRequests` if that many more would pass the limit."""
+        """Raise :class:`TooManyRequests` if so many more requests would exceed the limit."""
         self._scan.afford(count)
 
     def submit(self, url: str) -> Future[Answer]:
@@ -103,7 +107,8 @@ class ScanRequests:
     def ask(self, template: str, path: str, query: Query) -> Any:
         """The JSON of one answer.
 
-        :param template: that of ``path``, whose form may have been learned.
+        :param template: the template of ``path``. Some endpoints answer only with a slash at the
+            end, or only without; which form works is remembered by template.
         """
         try:
             return self.wait(self.submit(self.url(self.answered_path(template, path), query)))
@@ -124,15 +129,15 @@ class ScanRequests:
         return self._client.endpoints.path(endpoint, path)
 
     def learns(self, endpoint: str, query: Query, error: RequestError) -> bool:
-        """Whether a request is worth another try in another form."""
+        """Whether to try a refused request again with the other form of its path."""
         return self._client.endpoints.learn(endpoint, query.pairs(), error)
 
 
 class ListingRefused(RequestError):
-    """A listing that was asked for a filter or an order, and did not give it.
+    """A listing did not apply the filter or the order that it was asked for.
 
-    ``plan`` is the listing's. ``ignored`` is what it was seen to leave out of account without a
-    word; ``None`` if it answered with an error.
+    ``plan`` is the plan of the listing. ``ignored`` are the filters and orders that it was seen to
+    ignore; ``None`` if it answered with an error.
     """
 
     plan: Plan
@@ -140,7 +145,7 @@ class ListingRefused(RequestError):
 
     @classmethod
     def of(cls, error: RequestError, plan: Plan, ignored: Refusals | None = None) -> ListingRefused:
-        """The same error, with what it is about."""
+        """The same error as a :class:`ListingRefused`."""
         refused = error.of_kind(cls)
         refused.plan, refused.ignored = plan, ignored
         return refused
@@ -165,8 +170,8 @@ _SHAPES: dict[Shape, Callable[[Any], Envelope]] = {
 class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
-    ``size`` is the number of items to come, once it is known; ``leads`` is whether its rows lead
-    to those of another table.
+    ``size`` is the number of items, once it is known. ``leads`` is whether the rows are read as
+    parents, to find their children.
     """
 
     leads: bool = False
@@ -185,21 +190,21 @@ class Stream:
         self.size: int | None = None
 
     def start(self) -> None:
-        """Send the first request, for a consumer that will come later."""
+        """Send the first request now, although the rows are read later."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
 
     def _told(self, place: Place) -> Row:
-        """What the rows carry of the place, in place of what the answer says."""
+        """The column values that the rows take from the place instead of from the answer."""
         return place.carried
 
     def _absent(self, error: RequestError) -> None:
-        """Take a refusal of the listing as no rows, or raise."""
+        """Return if the listing's refusal means that there are no rows, else raise the error."""
         table, parameters = self.plan.table, self.place.parameters
         narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
-        # What is not there is answered by 404. 410 is for an endpoint that was taken away.
+        # 404 says that something is not there. 410 says that the endpoint was removed.
         if narrower is not None and not isinstance(error, Gone):
             self._requests.absence.item(error, table, narrower, parameters)
         else:
@@ -209,14 +214,14 @@ class Stream:
         self._requests.absence.answered(self.plan.table, self.place.parameters)
 
     def _learn_size(self) -> None:
-        """Remember the collection's size, if nothing was asked of its items."""
+        """Remember the collection's size, if the request had no filter."""
         if self.size is not None and not self._query.q and self.plan.selectivity == 1.0:
             self._requests.learn(self.plan.table, self._path, self.size)
 
     def _refused(self, error: RequestError) -> RequestError:
-        """The error, with what may have been refused if anything was asked for.
+        """The error; a :class:`ListingRefused` if a filter or an order may be its reason.
 
-        500 is how a filter or an order fails that takes Bitbucket too long (seen live).
+        Bitbucket answers 500 if a filter or an order takes it too long (seen live).
         """
         asked = self._query.q or (self.plan.sort and not self.plan.sort_here)
         if not asked or error.status not in (400, 500):
@@ -230,7 +235,7 @@ class Stream:
         return ListingRefused.of(error, self.plan)
 
     def _items_for(self, columns: Iterable[str]) -> Items:
-        """Items of which the columns are read that the place does not tell."""
+        """A reader of items for these columns, except those that the place tells."""
         plan, carried = self.plan, self._carried
         return Items(
             plan.table,
@@ -241,7 +246,7 @@ class Stream:
         )
 
     def _keyed(self, item: Row) -> tuple[Any, Row]:
-        """A row's JSON as its sort key and its values."""
+        """The sort key and the values of a row, from its JSON."""
         key = self._items.sort_key(item, self._sorted_by) if self._sorted_by else None
         return key, {**self._items.row(item), **self._carried}
 
@@ -256,13 +261,16 @@ class Stream:
             self.plan.path,
             self._items.mark if collection.unique else None,
             _SHAPES[collection.shape],
-            # Whether the size heeds what is not said in q is not known.
+            # It is not known whether the size takes account of parameters other than q.
             counted=not any(name in filters for name, _ in query.parameters),
             wanted=_wanted(collection),
         )
 
     def look(self, row: Row) -> None:
-        """Raise :class:`ListingRefused` if a filter was not applied that nobody else checks."""
+        """Raise :class:`ListingRefused` if the row shows that a filter was not applied.
+
+        Only filters are checked that PostgreSQL cannot check in time, before rows are counted.
+        """
         plan = self.plan
         try:
             broken = [look.column.name for look in plan.looks if not meets(row, (look,))]
@@ -291,7 +299,7 @@ class CollectionStream(Stream):
             if self.plan.hydrate:
                 items = self._hydrated(items)
             items = self._completed(items)
-            # A page is looked at as a whole, so that none of it has gone up if it is not to be.
+            # A page is checked as a whole before any of its rows is handed to the host.
             page = [self._keyed(row) for row in self._items.rows(items)]
             for key, row in page:
                 self._check_order(key)
@@ -317,7 +325,7 @@ class CollectionStream(Stream):
             raise (self._refused(error) if first else error) from None
 
     def _check_order(self, key: Any) -> None:
-        """Raise :class:`ListingRefused` for items that are not in the order asked for."""
+        """Raise :class:`ListingRefused` if items are not in the order that was asked for."""
         plan, last = self.plan, self._last_key
         self._last_key = key
         if plan.sort is None or plan.sort_here or last is None:
@@ -328,14 +336,14 @@ class CollectionStream(Stream):
             raise ListingRefused.of(bad_answer(self._path, why), plan, ignored)
 
     def _hydrated(self, items: list[Row]) -> list[Row]:
-        """Each item with what only its own endpoint tells."""
+        """Each item as its own endpoint gives it, for columns that the listing lacks."""
         template, query = self.plan.hydrate, self.plan.hydrate_query
         if template is None or query is None:
             return items
         return self._read_each(items, template, query)
 
     def _completed(self, items: list[Row]) -> list[Row]:
-        """The items with what the listing should have told and did not, as ``fields`` asked."""
+        """The items, completed where the listing lacks members that ``fields`` asked for."""
         endpoints = self.plan.table.items
         lacking = [item for item in items if self._items.incomplete(item)]
         if not lacking or not endpoints:
@@ -369,7 +377,7 @@ class SingleStream(Stream):
             self._future = self._requests.submit(self._requests.url(self._path, self._query))
 
     def _answer(self) -> Row:
-        """The answer's JSON, asked for now if it was not before."""
+        """The answer's JSON. The request is sent now if :meth:`start` did not send it."""
         self.start()
         assert self._future is not None
         answer = self._requests.wait(self._future)
@@ -382,12 +390,12 @@ class SingleStream(Stream):
 
 
 class ItemStream(SingleStream):
-    """One item, or none if there is no such item, or none that is spelled so."""
+    """One item, or none if there is no such item, or if Bitbucket spells its key differently."""
 
     def _told(self, place: Place) -> Row:
-        # The row has its key from the answer: Bitbucket may take another spelling for it.
+        # The row takes its key from the answer, since Bitbucket may accept other spellings of it.
         plan = self.plan
-        # Two endpoints of a table by different keys may have the same path.
+        # Two endpoints of a table may have the same path, with different keys.
         of_path = [item for item in plan.table.items if item.path == plan.path]
         self._item = next((item for item in of_path if item.key in place.carried), of_path[0])
         key = None if self._item.parameter in plan.bound else self._item.key
@@ -410,7 +418,7 @@ class ItemStream(SingleStream):
                 yield keyed
 
     def _is_asked(self, row: Row) -> bool:
-        """Whether the answer is the item that was asked for, in that spelling."""
+        """Whether the answer is the item that was asked for, with the same spelling of the key."""
         column = self.plan.table.column(self._item.key)
         asked, found = self.place.carried.get(column.name), row.get(column.name)
         if asked is None or found is None or column.name in self._carried:
@@ -431,7 +439,7 @@ def _wanted(collection: Collection) -> Wanted:
 
 
 def carried_value(value: Any) -> Any:
-    """A bound value as a column value; UUIDs travel as text."""
+    """The value of a path parameter as a column value: UUIDs are text there."""
     return value if isinstance(value, (str, int)) else str(value)
 
 

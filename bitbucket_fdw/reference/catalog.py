@@ -1,7 +1,7 @@
 """The table declarations as rows, for ``bitbucket.tables`` and ``bitbucket.columns``.
 
-Pure: no request is made. What is said to reach Bitbucket is asked of the planner's own rules, so
-that these rows cannot claim what a query does not do.
+Pure: no request is made. Whether a condition reaches Bitbucket is computed by the planner's own
+rules, so that these rows cannot claim more than a query does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 OPTION_CHECKS = "option_checks"
 
-# Operators of conditions in SQL's spelling, by that of the planner.
+# The planner's spelling of each operator, and SQL's.
 _OPERATORS = {
     "=": "=",
     "in": "IN",
@@ -53,7 +53,7 @@ def rows(table: str) -> tuple[Row, ...]:
 
 
 def table_rows() -> Iterator[Row]:
-    """One row per foreign table: what it shows, where it is read, what reaches Bitbucket."""
+    """One row per foreign table: what it shows, its endpoints, and what is sent to Bitbucket."""
     for table in TABLES:
         yield {
             "name": table.name,
@@ -120,10 +120,13 @@ def _ships(column: Column, op: str) -> bool:
 
 
 def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
-    """What is wrong with the options of one object, a JSON object as text: no row, or one.
+    """Check the options of one object: one row that says what is wrong, or no row.
 
-    A null stands for a value that is not to be looked at. Part of the catalog since it needs no
-    server of Bitbucket's, and nobody's user mapping.
+    This belongs to the catalog because it needs no request and no user mapping.
+
+    :param level: what the options belong to, such as ``server``; as in ``options.LEVELS``.
+    :param given: the options as a JSON object, as text. A null in it stands for a value that must
+        not be looked at, such as a secret.
     """
     if level is None or given is None:
         return
@@ -142,7 +145,7 @@ def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
 _CATALOG: dict[str, Callable[[], Iterator[Row]]] = {
     "tables": table_rows,
     "columns": column_rows,
-    OPTION_CHECKS: lambda: iter(()),  # answers questions, and has no rows of its own
+    OPTION_CHECKS: lambda: iter(()),  # has rows only for given options: see option_faults
 }
 NAMES = tuple(_CATALOG)
 

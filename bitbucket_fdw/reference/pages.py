@@ -1,9 +1,9 @@
 """Writes the reference pages from the declarations: ``python -m bitbucket_fdw.reference docs/``.
 
-``docs/tables/*.md`` and ``docs/dbt/sources.yml`` are written whole; in ``docs/options.md`` the part
-between two marks is. What a page says about conditions comes from the catalog, which asks the
-planner's own rules, so that it cannot say more than is done. ``--check`` writes nothing and fails
-if a page is out of date.
+``docs/tables/*.md`` and ``docs/dbt/sources.yml`` are written whole. In ``docs/options.md`` only the
+part between two marks is written. What a page says about conditions comes from the catalog, which
+uses the planner's own rules, so that a page cannot claim more than a query does. ``--check`` writes
+nothing and fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
 
 
 def index_page() -> str:
-    """The overview of all tables: where they stand, and what each can do."""
+    """The overview of all tables, with what each of them can do."""
     lines = [
         "# Tables",
         "",
@@ -80,12 +80,12 @@ def index_page() -> str:
 
 
 def _filters(table: type[Table], column: Column) -> bool:
-    """Whether the listing can be narrowed by the column, its path aside."""
+    """Whether the listing can be narrowed by the column other than through its path."""
     return bool(column.query or (table.collection.q and column.filter))
 
 
 def table_page(table: type[Table]) -> str:
-    """One table: endpoint, scopes, examples, columns, and how conditions travel."""
+    """One table: endpoint, scopes, examples, columns, and which conditions are sent."""
     lines = [
         f"# {table.name}",
         "",
@@ -160,7 +160,7 @@ def _column_row(table: type[Table], column: Column) -> str:
 
 
 def _sent(table: type[Table], column: Column) -> str:
-    """Operators whose conditions reach Bitbucket, and how they do."""
+    """The operators whose conditions reach Bitbucket, and in which part of the request."""
     ways = []
     if column.param in table.parameters():
         ways.append("path")
@@ -180,7 +180,7 @@ def _sent(table: type[Table], column: Column) -> str:
 
 
 def _travel(table: type[Table]) -> Iterator[str]:
-    """Sentences on what requests a query of the table takes."""
+    """Sentences that say which requests a query of the table takes."""
     if table.parent:
         yield _fan_out(table)
     if table.items:
@@ -224,7 +224,7 @@ def _travel(table: type[Table]) -> Iterator[str]:
 
 
 def _writing(table: type[Table]) -> Iterator[str]:
-    """What can be changed: a row per command and request, and what limits it."""
+    """What can be changed: one line per SQL command and request, then the restrictions."""
     writes = table.writes
     if not verbs(table):
         yield "The table is read-only."
@@ -236,7 +236,7 @@ def _writing(table: type[Table]) -> Iterator[str]:
     for verb, write in (("INSERT", writes.insert), ("UPDATE", writes.update)):
         if write is not None:
             yield _row(f"`{verb}`", _request(write), _written_columns(write))
-    # Without requests for plain rows, a table's rows consist of such states alone.
+    # If the table has no request that inserts or updates a row, its rows are nothing but states.
     verb = "UPDATE" if writes.update or writes.insert else "INSERT or UPDATE"
     for transition in writes.transitions:
         command = f"`{verb}` to {_state(transition)}"
@@ -283,7 +283,7 @@ def _written_columns(write: Write) -> str:
 
 
 def _fan_out(table: type[Table]) -> str:
-    """What a query costs that leaves a part of the path open."""
+    """What a query costs if its conditions do not give a value for every part of the path."""
     assert table.parent
     parent = table.parent.table
     supplied = [
@@ -306,8 +306,8 @@ def _fan_out(table: type[Table]) -> str:
 def dbt_sources() -> str:
     """All tables and columns as sources of dbt, for ``docs/dbt/sources.yml``.
 
-    Texts are quoted as JSON has them, which YAML takes as they are. There are no tests among them:
-    each would read a whole table from Bitbucket.
+    Texts are quoted as in JSON, which is valid YAML. The file defines no dbt tests, because each
+    test would read a whole table from Bitbucket.
     """
     lines = [
         "# Written by python -m bitbucket_fdw.reference from bitbucket_fdw/tables.",
@@ -374,7 +374,7 @@ def with_part(page: str, part: str) -> str:
 
 
 def written(directory: Path) -> dict[Path, str]:
-    """Every file as it should be, below the directory of the documentation."""
+    """Every generated file of the documentation, with the text it should have."""
     result = {directory / "tables" / name: text for name, text in pages().items()}
     result[directory / "dbt" / "sources.yml"] = dbt_sources()
     page = directory / "options.md"
@@ -427,7 +427,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _broken(statement: str) -> str:
-    """A long statement with a line for each of its clauses, those in parentheses aside."""
+    """A long statement with one line per clause; clauses in parentheses stay on their line."""
     if len(statement) <= 80:
         return statement
     first, *clauses = _CLAUSE.split(statement)

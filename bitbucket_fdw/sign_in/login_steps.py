@@ -1,8 +1,9 @@
-"""The two steps of a login: where a person is sent to, and what the way back is worth.
+"""The two steps of a login: the page that a person is sent to, and the exchange for tokens.
 
-Between the two, what the first made is put aside in the token store under the ``state`` that goes
-along with the person. Coming back with another state, twice, or too late is refused: that is how
-a forged way back (RFC 6749, section 10.12) is told from the real one.
+What the first step made is kept in the token store until the second one. It is found by the
+``state``, a text that travels with the person's browser. The second step is refused for an unknown
+state, for one that was used before, and for one that is too old. This is the protection against
+forged callbacks that RFC 6749, section 10.12, asks for.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ class Outcome:
 
 
 def begin(sign_in: SignIn, callback_url: str, state: str | None) -> str:
-    """The page to send a person to, who comes back to ``callback_url`` with ``state``.
+    """The address of the page to send a person to, who comes back to ``callback_url``.
 
-    Without a state one is made up; it stands in the address. :class:`OptionError` for parameters
-    that will not do, :class:`SignInError` or a :class:`RequestError` if Bitbucket refuses.
+    The person's browser comes back with ``state``. If none is given, one is made; it is in the
+    address. Raises :class:`OptionError` for invalid parameters, :class:`SignInError` or a
+    :class:`RequestError` if Bitbucket refuses.
     """
     _check_callback(callback_url)
     if len(callback_url) > _LONGEST or len(state or "") > _LONGEST:
@@ -66,8 +68,8 @@ def begin(sign_in: SignIn, callback_url: str, state: str | None) -> str:
 def finish(sign_in: SignIn, code: str, callback_url: str, state: str) -> Outcome:
     """Exchange what the person came back with (OAuth 1: the verifier) for tokens, and keep them.
 
-    :class:`SignInError` if this is not the way back from :func:`begin`, or Bitbucket
-    refuses the code.
+    Raises :class:`SignInError` if no :func:`begin` belongs to the state, or if Bitbucket refuses
+    the code.
     """
     store = TokenStore.default()
 
@@ -92,7 +94,11 @@ def finish(sign_in: SignIn, code: str, callback_url: str, state: str) -> Outcome
 
 
 def _owner(sign_in: SignIn) -> str:
-    """Who begins logins: the role, which cannot push out the begun logins of another."""
+    """The token store's name for the role that begins logins.
+
+    The number of unfinished logins is limited for each role, so that no role can displace those of
+    another one.
+    """
     return digest("role", sign_in.user.role or "")[:12]
 
 

@@ -1,4 +1,4 @@
-"""Whose user mapping the wrapper acts by: the role, and whether its word is the server owner's."""
+"""Whose user mapping is used: the role, and whether the server's owner vouches for the mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class MappingUser:
     """Who a mapping is for.
 
     :param role: the role it was looked up for; ``None`` if that is not known.
-    :param mapped: false if there certainly is no mapping.
+    :param mapped: false if it is certain that there is no mapping.
     :param trusted: only whoever owns the server can have written the mapping: it is the one for
         ``PUBLIC``, or for a role that has the owner's rights.
     """

@@ -26,10 +26,10 @@ _LOGIN = "Sign in again: bitbucket-fdw login SERVER."
 class Scheme:
     """One way to sign in.
 
-    :param needs: options it cannot do without; the first one tells the scheme where ``auth`` is
-        left out.
-    :param shows: option that may be shown to say whose credential it is.
-    :param advice: what to do once Bitbucket refuses it.
+    :param needs: required options. Where ``auth`` is left out, the first one of them tells the
+        scheme.
+    :param shows: the option that error messages show to say whose credential it is.
+    :param advice: what to do if Bitbucket refuses the credential.
     """
 
     needs: tuple[str, ...] = ()
@@ -88,12 +88,12 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
-# Of whom nothing is known: a user who may not use any secret of the server.
+# A user of whom nothing is known, and who therefore may use no secret of the server.
 _UNKNOWN = MappingUser()
 
 
 def scheme_of(given: Mapping[str, Any]) -> str:
-    """The scheme that ``auth`` names, or that the other options make plain."""
+    """The scheme that ``auth`` names, or else the one that the other options imply."""
     if given.get("auth"):
         return str(given["auth"])
     if given.get("consumer_key"):
@@ -109,7 +109,7 @@ def scheme_of(given: Mapping[str, Any]) -> str:
 
 
 def check_options(given: Mapping[str, str], level: str) -> None:
-    """Check the options of one object; :class:`OptionError` on the first fault.
+    """Check the options of one object. Raises :class:`OptionError` for the first fault.
 
     :param level: as in :data:`options.LEVELS`.
     """
@@ -150,11 +150,11 @@ def _misfit(name: str, what: str) -> OptionError:
 
 @dataclass(frozen=True)
 class SignIn:
-    """A user mapping's options, read, and the server's that matter to signing in.
+    """The parsed options of a user mapping, and those of the server that signing in needs.
 
-    :param given: options as the mapping has them, references to secrets not followed.
-    :param values: the same, references followed.
-    :param renewals: of tokens, those of the backend.
+    :param given: options as the mapping has them: references to secrets are not followed.
+    :param values: the same with references replaced by the secrets.
+    :param renewals: the renewals of tokens that are under way in this backend.
     :param user: whose mapping it is.
     """
 
@@ -176,11 +176,12 @@ class SignIn:
     ) -> SignIn:
         """From all parsed options of server and user mapping.
 
-        :param renewals: those of the backend, whose end waits for them; without it, some that
-            nobody else knows of.
+        :param renewals: those of the backend, which waits for them before it ends. If left out, a
+            new object is made that nothing waits for.
 
-        :class:`OptionError` if they do not go together, or refer to a secret that is not there or
-        not for this user; :class:`NoUserMapping` if there are none.
+        Raises :class:`OptionError` if the options do not go together, or refer to a secret that
+        does not exist or that this user may not use. Raises :class:`NoUserMapping` if there is no
+        user mapping.
         """
         scheme = check(values)
         if scheme == "none" and not values.get("auth"):
@@ -202,7 +203,7 @@ class SignIn:
         )
 
     def credential(self) -> Credential:
-        """The credential that they describe; nothing is requested for it yet."""
+        """The credential that the options describe. No request is made for it yet."""
         made = _CREDENTIALS[self.scheme](self)
         hidden = (value for name, value in self.values.items() if options.is_secret(name))
         return replace(
@@ -215,7 +216,7 @@ class SignIn:
         )
 
     def label(self) -> str:
-        """How to recognize the user mapping in an error, without its secrets; empty for none."""
+        """The user mapping's name in an error, without secrets; empty if it has no credential."""
         if self.scheme == "none":
             return ""
         shows = SCHEMES[self.scheme].shows
@@ -240,7 +241,11 @@ class SignIn:
         )
 
     def login_entry(self, login: str) -> str:
-        """The token store's entry of a login: of use to the same client or consumer only."""
+        """The name of a login's entry in the token store.
+
+        It is a digest that contains the client's or consumer's secrets, so that only mappings with
+        the same secrets find the entry.
+        """
         needs = SCHEMES[self.scheme].needs
         return self._entry("login", *(self.values[name] for name in needs), login)
 
@@ -252,16 +257,16 @@ class SignIn:
         return digest(url, *parts)[:40]
 
     def client_tokens(self) -> RenewedBearer:
-        """Tokens of the client itself; every mapping with the same client shares them."""
+        """Tokens of the client itself. All user mappings with the same client share them."""
         oauth2 = self.oauth2()
         entry = self._entry(self.scheme, *self._parts())
         return self._renewed(entry, lambda _: oauth2.from_client())
 
     def person_tokens(self) -> RenewedBearer:
-        """Tokens of the person who logged in, each got with the refresh token of the one before.
+        """Tokens of the person who logged in. Each is obtained with the refresh token before it.
 
-        The option ``refresh_token`` only begins the chain. It names the entry, so that a mapping
-        that is given another one begins anew.
+        The option ``refresh_token`` is used for the first renewal only. It is also part of the
+        entry's name, so that a mapping with another ``refresh_token`` begins anew.
         """
         oauth2 = self.oauth2()
         login, first = self.values.get("login"), self.values.get("refresh_token")
@@ -293,7 +298,10 @@ def transport(values: Mapping[str, Any]) -> Transport:
 
 
 def _no_mapping(user: MappingUser) -> NoUserMapping:
-    """Silently fewer rows, as without a credential, must not be what a forgotten role gets."""
+    """The error for a role without a user mapping.
+
+    It is an error because a request without a credential would succeed, with fewer rows.
+    """
     who = f' for "{user.role}"' if user.role else ""
     if user.mapped:
         message = f"the user mapping{who} does not say how to sign in"

@@ -1,15 +1,17 @@
 """Option values that name a secret instead of holding it: ``file:NAME`` and ``env:NAME``.
 
-A user mapping's options stand in PostgreSQL's catalog and in its dumps. A reference keeps the
-secret itself outside: in a file of the one directory that the server's environment variable
-``BITBUCKET_FDW_SECRETS`` names (Docker and Kubernetes mount secrets so), or in a variable of the
-server's environment whose name starts with ``BITBUCKET_``. Nothing else can be reached, and only
-secret options refer: whoever may create a user mapping must not be able to read files or variables
-of the server with it, in an error that shows an e-mail address, or an address with a client's id.
+The options of a user mapping are stored in PostgreSQL's catalog and in its dumps. A reference keeps
+the secret itself out of them. ``file:NAME`` is a file in the one directory that the environment
+variable ``BITBUCKET_FDW_SECRETS`` of the server names (Docker and Kubernetes mount secrets like
+that). ``env:NAME`` is a variable of the server's environment whose name starts with ``BITBUCKET_``.
+Other files and variables cannot be reached, and only secret options may be references. The reason
+is that some options are shown, such as an e-mail address in an error or a client's id in an
+address. Whoever may create a user mapping could otherwise read files or variables of the server.
 
-Nor may everybody use every secret. ``file:ROLE/NAME`` is for mappings of that role. The others are
-shared, and the server's owner says by whom: in the mapping for ``PUBLIC``, which only the owner can
-make, or for everybody's own mapping by the server option ``shared_secrets``.
+Not everybody may use every secret. ``file:ROLE/NAME`` is for mappings of that role. All other
+secrets are shared, and the server's owner decides who may use them: the mapping for ``PUBLIC``,
+which only the owner can make, may use all of them, and other mappings may use those that the server
+option ``shared_secrets`` lists.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ _LARGEST = 65536  # bytes; a token has a few hundred
 
 
 def referred(name: str, value: str, user: MappingUser, shared: Container[str] = ()) -> Any:
-    """A user mapping's option value as it is used, a reference to a secret followed.
+    """The value of a user mapping's option, with a reference to a secret replaced by the secret.
 
-    Only a secret option's is: other values are shown, in errors and as parts of addresses.
-    :class:`OptionError` if there is no such secret, the mapping may not use it, or it is no value
-    for the option.
+    This is done for secret options only. Other values are shown in errors and addresses. Raises
+    :class:`OptionError` if there is no such secret, if the mapping may not use it, or if the
+    secret is not a valid value of the option.
 
     :param shared: value of the server option ``shared_secrets``.
     """
@@ -44,13 +46,13 @@ def referred(name: str, value: str, user: MappingUser, shared: Container[str] = 
 
 
 def resolve(option: str, value: str, user: MappingUser, shared: Container[str] = ()) -> str:
-    """What a reference stands for, read now; any other value as it is.
+    """The secret that a reference names, read now. A value that is no reference is returned as is.
 
     :param shared: references that the server's owner lets every mapping use.
 
-    :class:`OptionError` says what is missing, :class:`SecretDenied` that the mapping may not refer
-    to it. They repeat the reference, never what it stands for; whether a secret is there is told to
-    nobody who may not use it.
+    Raises :class:`OptionError` if the secret cannot be read, :class:`SecretDenied` if the mapping
+    may not use it. Both messages contain the reference and never the secret. The permission is
+    checked first, so that nobody learns whether a secret exists that he may not use.
     """
     if not is_reference(value):
         return value
@@ -93,7 +95,8 @@ def _read(value: str) -> str:
     if not directory:
         raise ValueError(f"cannot be looked for: {DIRECTORY} is not in the server's environment")
     root = Path(directory).resolve()
-    # Kubernetes mounts secrets as links within the directory; a link out of it is not followed.
+    # Kubernetes mounts secrets as symbolic links within the directory. A link that leads out of the
+    # directory is refused.
     path = (root / value.removeprefix(FILE)).resolve()
     if not path.is_relative_to(root):
         raise ValueError("is a link that leads out of the directory")

@@ -58,9 +58,9 @@ class ChangeSender:
         self._warn = warn
 
     def send(self, request: WriteRequest, to_take_back: bool) -> SendOutcome:
-        """Send a change, and see to what became of it.
+        """Send a change, and read or put back what the declaration says.
 
-        :param to_take_back: whether it may have to be taken back.
+        :param to_take_back: whether the change may have to be taken back.
         """
         request, present = self._completed(request)
         back = request.undo
@@ -86,7 +86,10 @@ class ChangeSender:
         self.transmit(request, undoing=True)
 
     def transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
-        """Send a request; the answer's JSON, of a task's end where it is finished later."""
+        """Send a request, and return the answer's JSON.
+
+        If Bitbucket finishes the request later, this waits for the end and returns its JSON.
+        """
         if request.method == "PUT" and self._table.writes.upserts:
             self._current_rows.read(request.identity, undoing)  # it must not be made again
         scan = self._current_rows.scan(undoing)
@@ -98,7 +101,7 @@ class ChangeSender:
     # --- before ---
 
     def _completed(self, request: WriteRequest, undoing: bool = False) -> tuple[WriteRequest, Row]:
-        """The request with the present values that it needs, and these."""
+        """The request with the present values that it needs, and these values."""
         columns, asked = read_before(request), asked_before(request)
         if not columns and not asked:
             return request, {}
@@ -120,14 +123,14 @@ class ChangeSender:
         return completed(request, self._bound, present, found), present
 
     def _row_columns(self, ask: Asked) -> list[str]:
-        """The columns that lead to where a value is told."""
+        """The columns that are the path parameters of the endpoint that tells a value."""
         named = path_parameters(ask.elsewhere)
         return [
             column.name for column in self._table.columns if column.path and column.name in named
         ]
 
     def _present(self, document: Any, columns: tuple[str, ...]) -> Row:
-        """Columns of an item, typed; those that it does not have are left out."""
+        """The typed values of an item's columns, without those that it does not have."""
         there = [
             column
             for column in map(self._table.column, columns)
@@ -138,7 +141,7 @@ class ChangeSender:
     # --- after ---
 
     def _settled(self, request: WriteRequest, error: RequestError) -> Row:
-        """The row, where an error just says that it has the state asked for; else raises it."""
+        """The row, if the error only says that it has the wanted state already; else raises it."""
         transition = request.transition
         if transition is None or error.status not in transition.settled:
             raise error
@@ -158,7 +161,7 @@ class ChangeSender:
     def _seen_to(
         self, request: WriteRequest, present: Row, row: Row, back: WriteRequest | None
     ) -> SendOutcome:
-        """What is known of a change that was applied, once what it lost is back."""
+        """The outcome of a change that was applied, after lost values were put back."""
         now = {**request.identity, **typed_row(self._table, row)}
         row = {**row, **self._kept(request, present, now)}
         taken_back_by = undo(request, now, self._bound) if back is None else back
@@ -180,7 +183,7 @@ class ChangeSender:
         )
 
     def _kept(self, request: WriteRequest, present: Row, now: Row) -> Row:
-        """Put back what the request lost without naming it; the columns that are back."""
+        """Put back values that the request emptied without naming them; returns these columns."""
         lost = self._lost(request, present, now)
         if not lost:
             return {}
@@ -201,11 +204,11 @@ class ChangeSender:
         return row_shown(lost)
 
     def _lost(self, request: WriteRequest, present: Row, now: Row) -> Row:
-        """What a column held before, where it holds less now."""
+        """The earlier values of columns that hold less now."""
         names = [f.column for f in request.write.keeps if f.column not in request.values]
         before = {name: present[name] for name in names if present.get(name)}
         unseen = tuple(name for name in before if now.get(name) is None)
-        if unseen:  # emptied, or just not shown
+        if unseen:  # the answer does not show them, so that they may be empty now
             document = self._current_rows.document(request.identity, unseen, ())
             now = {**now, **self._present(document, unseen)}
         return {name: value for name, value in before.items() if _is_less(now.get(name), value)}
@@ -218,11 +221,11 @@ class ChangeSender:
             )
 
     def _outcome(self, request: WriteRequest, location: str, scan: ScanContext) -> Any:
-        """What came of a write that Bitbucket finishes later: the row it leads to."""
+        """The row that a write leads to which Bitbucket finishes later."""
         try:
             return self._awaited(request, location, scan)
         except Rejected:
-            raise  # it was refused in the end
+            raise  # Bitbucket has refused the write in the end
         except (RequestError, TooManyRequests) as error:
             if isinstance(error, OutcomeUnknown):
                 raise
@@ -256,7 +259,7 @@ class ChangeSender:
         member = table.collection.explode
         if member and not isinstance(answer.get(member), list):
             answer = {member: [answer]}
-        # Of a list's element, the answer does not say what it is an element of.
+        # The answer to a change of a list's element does not say which item the list belongs to.
         in_path = {
             c.name for c in table.columns if c.param or (member and c.path and c.keys[0] != member)
         }
@@ -272,8 +275,10 @@ class ChangeSender:
 
 
 def _require_row(request: WriteRequest, row: Row) -> None:
-    """:class:`OutcomeUnknown` if an answer does not show the row: nothing is known but that it
-    was no refusal."""
+    """Raise :class:`OutcomeUnknown` if an answer does not show the row.
+
+    It is then only known that Bitbucket did not refuse the change.
+    """
     if request.verb == "DELETE":
         return
     table, part = request.table, request.write.answers
@@ -312,7 +317,7 @@ def _other_row(request: WriteRequest, known: Row) -> bool:
 
 
 def _is_less(now: Any, before: Any) -> bool:
-    """Whether something is gone: a text that is empty, or a member of a list."""
+    """Whether a value has lost something: a text is empty now, or a list lacks an element."""
     if isinstance(before, list):
         there = [_name_of(member) for member in now] if isinstance(now, list) else []
         return any(_name_of(member) not in there for member in before)

@@ -28,9 +28,9 @@ def changed(table: type[Table], found: Row, new: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is enough of a row to tell changes by: eight bytes a column.
+    """Eight bytes for each column of a row, which are enough to tell whether a value was changed.
 
-    :param names: the columns, in the order of the marks; rows of one scan share it.
+    :param names: the columns, in the order of the marks. Rows of one scan share this tuple.
     """
 
     names: tuple[str, ...]
@@ -45,7 +45,10 @@ class Marks:
         return cls(names, marks.tobytes())
 
     def changed(self, table: type[Table], new: Row) -> dict[str, Any]:
-        """The columns of ``new`` that differ from the row. A difference is missed once in 2⁶⁰."""
+        """The columns of ``new`` that differ from the row.
+
+        A difference is overlooked with a probability of about 1 in 2⁶⁰.
+        """
         marks = dict(self._marks())
         return {
             name: value

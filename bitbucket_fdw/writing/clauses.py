@@ -18,9 +18,9 @@ def refuse_on_conflict(present: bool) -> None:
 
 
 def check_returning(table: type[Table], operation: str, columns: Collection[str] | None) -> None:
-    """Raise :class:`ReadOnly` for what RETURNING cannot give before Bitbucket has made it.
+    """Raise :class:`ReadOnly` if RETURNING names values that Bitbucket makes only at COMMIT.
 
-    :param operation: ``insert``, ``update`` or ``delete``; what a DELETE returns was read.
+    :param operation: ``insert``, ``update`` or ``delete``. A DELETE returns only what was read.
     :param columns: what RETURNING names; ``None`` where the host does not tell.
     """
     known = known_before_sending(table) if operation == "update" else frozenset()
@@ -41,10 +41,11 @@ def _instead(known: Collection[str]) -> str:
 
 
 def known_before_sending(table: type[Table]) -> frozenset[str]:
-    """The columns that an UPDATE's row has a known value of before it is sent.
+    """The columns whose values after an UPDATE are known before it is sent.
 
-    They are the key, where the row is, and what can be set, as long as Bitbucket shows it as it was
-    given: not accounts, and not what stands in an object with more to it.
+    They are the key, the workspace and repository, and the columns that can be set, if Bitbucket
+    shows these as they were given. Accounts are not among them, and neither are members of objects
+    that have other members as well.
     """
     writes = table.writes
     fields = list(writes.update.fields) if writes.update else []

@@ -1,4 +1,4 @@
-"""Rows as they are now at Bitbucket: what has to be known of them before a change is sent."""
+"""Reads rows as they are now at Bitbucket, for what must be known before a change is sent."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Interrupts(Protocol):
     """How to ask whether the statement should stop."""
 
     def pending(self) -> bool:
-        """By a cancel, a time-out, or the session's end."""
+        """Whether it should stop: because of a cancel, a time-out, or the end of the session."""
 
     def cancelled(self) -> bool:
-        """By a cancel alone: changes are still taken back when a session ends."""
+        """Whether it was cancelled. (When a session ends, changes are still taken back.)"""
 
 
 class CurrentRows:
     """Reads rows of one foreign table, and sends what changes them.
 
-    Nothing comes from the cache. What is read or sent to take something back can be cancelled, but
-    does not end by itself because the statement was.
+    Nothing comes from the cache. Taking back changes goes on although the statement was cancelled
+    before; only another cancel ends it.
     """
 
     def __init__(
@@ -54,14 +54,15 @@ class CurrentRows:
         return self.binding.table
 
     def scan(self, undoing: bool = False) -> ScanContext:
-        """Waiting for answers, until the statement is cancelled."""
+        """A context to wait for answers in, which ends when the statement is cancelled."""
         interrupted = self._interrupts.cancelled if undoing else self._interrupts.pending
         return self.client.scan(interrupted, fresh=True)
 
     def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
-        """Send a change and wait for its answer; raises a ``RequestError``.
+        """Send a change and wait for its answer.
 
-        ``unsettled`` of any error tells whether the change may have been applied all the same.
+        Raises a ``RequestError``. The attribute ``unsettled`` of any error tells whether the change
+        may have been applied nevertheless.
         """
         delivery = Delivery()
         url = self.client.url(request.path, request.write.query)
@@ -84,9 +85,9 @@ class CurrentRows:
     def document(
         self, identity: Row, columns: Iterable[str], paths: Iterable[str], undoing: bool = False
     ) -> Any:
-        """The item of a row as Bitbucket has it now, with what columns and JSON paths name.
+        """The JSON of a row's item as it is now, with the members for these columns and JSON paths.
 
-        :class:`RowUnknown` if it is not there.
+        Raises :class:`RowUnknown` if there is no such row.
         """
         item = self.table.items[0]
         keys = {item.parameter: item.key}
@@ -111,7 +112,9 @@ class CurrentRows:
         return found
 
     def elsewhere(self, ask: Asked, row: Row) -> Any:
-        """A value from the endpoint that tells it beside the item; ``None`` if it does not."""
+        """A value from the endpoint that tells it if the item does not; ``None`` if it does not
+        tell it either.
+        """
         scan = self.scan()
         path = self._path(ask.elsewhere, row, {})
         url = self.client.url(path, (("fields", ask.elsewhere_path),))
@@ -132,7 +135,7 @@ class CurrentRows:
         return fill(template, parameters)
 
     def read(self, identity: Row, undoing: bool = False) -> Row:
-        """The row with that key; :class:`RowUnknown` if it is not there."""
+        """The row with that key. Raises :class:`RowUnknown` if there is none."""
         key = {
             name: typed(self.table.column(name), identity[name])
             for name in self.table.primary_key
@@ -151,7 +154,8 @@ class CurrentRows:
 
     def found(self, tests: Row, columns: frozenset[str], undoing: bool = False) -> Iterator[Row]:
         """The rows whose columns have the values of ``tests``."""
-        # As if the table's options named them: they have to be there, however they are spelled.
+        # Slugs are treated as if the table's options named them: they may be in any spelling, and
+        # it is an error if they do not exist.
         slugs = {c.param: c.name for c in self.table.columns if c.param in SLUGS}
         places = {p: str(tests[name]) for p, name in slugs.items() if p and name in tests}
         bound = {**places, **self.binding.bound}
@@ -170,7 +174,7 @@ class CurrentRows:
     def filled_in(self, known: Row, default: Default) -> Any:
         """The value that Bitbucket fills in, from the row that the new one belongs to.
 
-        :class:`MissingValue` where that has none.
+        Raises :class:`MissingValue` if that row has no value.
         """
         above = self.table.parent
         assert above is not None
@@ -188,7 +192,7 @@ class CurrentRows:
         raise MissingValue(default.missing, hint=default.hint)
 
     def bound_values(self) -> Row:
-        """The bound path parameters under their columns' names."""
+        """The values of path parameters that the table's options fix, by column name."""
         found = {}
         for parameter, value in self.binding.bound.items():
             column = self.table.column_of(parameter)

@@ -32,13 +32,16 @@ class EarlierRows:
     def __init__(self, table: type[Table], key: Callable[[Row], Key]) -> None:
         self._table = table
         self._key = key
-        self._rows: dict[Key, Row | None] = {}  # as they were; None: it was not there
+        self._rows: dict[Key, Row | None] = {}  # rows before the statement; None: did not exist
 
     def __bool__(self) -> bool:
         return bool(self._rows)
 
     def changed(self, old: Row) -> None:
-        """Note a row that was updated or deleted: as it was, typed."""
+        """Note a row that was updated or deleted.
+
+        :param old: the typed row as it was before.
+        """
         self._rows.setdefault(self._key(old), row_shown(old))
 
     def made(self, row: Row) -> None:
@@ -47,9 +50,10 @@ class EarlierRows:
             self._rows.setdefault(self._key(row), None)
 
     def seen_by(self, request: Request) -> tuple[Request, Callable[[Iterator[Row]], Iterator[Row]]]:
-        """What to read for a scan of the same statement, and what becomes of the rows then.
+        """For a scan of the same statement: the request to read, and a function for its rows.
 
-        PostgreSQL compares each row with the conditions again, but for those that are counted here.
+        The function puts the rows back to what they were before the statement. PostgreSQL then
+        checks the conditions on each row, except where LIMIT and OFFSET are counted here.
         """
         columns = {*request.columns, *(c.column.name for c in request.conditions)}
         checks = checks_of(request, False, request.conditions)

@@ -28,9 +28,10 @@ class SendOutcome:
     """What became of a request.
 
     :param row: the row, or the part of it, that Bitbucket shows now.
-    :param undo: the request that takes it back, if there is one.
-    :param nothing: it changed nothing: the row was as it was to be, or stayed as it was.
-    :param error: to be raised all the same, once it is on record.
+    :param undo: the request that takes this one back, if there is one.
+    :param nothing: whether it changed nothing: the row had the new values already, or kept the old
+        ones.
+    :param error: an error to raise after the request was entered in the journal.
     """
 
     row: dict[str, Any]
@@ -44,15 +45,18 @@ class Sender(Protocol):
 
     @property
     def place(self) -> ApiAccount:
-        """Which Bitbucket it is, and who writes: base URL and the credential's identity.
+        """Where and as whom it writes: the API's base URL, and the identity of the credential.
 
-        Rows of two places are different ones, whatever their keys.
+        Rows of two such places are different rows, even if they have the same key.
         """
 
     def send(self, request: WriteRequest, waited: bool) -> SendOutcome:
-        """Send it; raises a :class:`BitbucketError`, ``unsettled`` if it may have been applied.
+        """Send a change.
 
-        :param waited: it waited for COMMIT.
+        :param waited: whether it has waited for COMMIT.
+
+        Raises a :class:`BitbucketError`; its ``unsettled`` tells whether the change may have been
+        applied nevertheless.
         """
 
     def take_back(self, request: WriteRequest) -> None:
@@ -63,7 +67,7 @@ class Sender(Protocol):
 class SentRequest:
     """A request that was sent.
 
-    ``known`` is whether its outcome is; ``label`` says what it did, for messages.
+    ``known`` is whether its outcome is known. ``label`` says in messages what it did.
     """
 
     request: WriteRequest
@@ -76,14 +80,14 @@ class SentRequest:
 
     @property
     def key(self) -> Key:
-        """The row's; of one that was inserted it is known from the request that deletes it."""
+        """The row's key. That of an inserted row is taken from the request that would delete it."""
         request = self.undo if self.request.verb == "INSERT" and self.undo else self.request
         return _key(self.sender.place, request)
 
 
 @dataclass
 class WaitingRequest:
-    """A request that waits for COMMIT; ``number`` counts all that ever did."""
+    """A request that waits for COMMIT. ``number`` is its number among all that have ever waited."""
 
     request: WriteRequest
     sender: Sender
@@ -93,14 +97,14 @@ class WaitingRequest:
 
 @dataclass(frozen=True)
 class RollbackOutcome:
-    """What is to be said after a rollback: entries taken back, and those that stay, in order."""
+    """What to report after a rollback: which changes were taken back, and which ones stay."""
 
     undone: tuple[str, ...]
     stays: tuple[str, ...]
 
     @property
     def message(self) -> str | None:
-        """The warning's text, ``None`` if nothing stays at Bitbucket."""
+        """The text of the warning; ``None`` if no change stays at Bitbucket."""
         if not self.stays:
             return None
         count = len(self.stays)
@@ -129,10 +133,12 @@ class Journal:
         return len(self._entries)
 
     def enter(self, transaction: int) -> list[str]:
-        """Be told which transaction it is, by its start; what the last one never sent.
+        """Begin a transaction, unless it is the present one; returns what the last one never sent.
 
-        Multicorn2 does not tell its wrappers of PREPARE TRANSACTION. What waited for that
-        transaction's COMMIT must not be sent with another's.
+        :param transaction: the time when the transaction began.
+
+        Multicorn2 does not tell its wrappers of PREPARE TRANSACTION. Changes that wait for the
+        COMMIT of such a transaction must not be sent with another transaction's COMMIT.
         """
         never_sent: list[str] = []
         if transaction != self._transaction:
@@ -151,9 +157,9 @@ class Journal:
         undo_wanted: bool,
         waited: bool = False,
     ) -> dict[str, Any]:
-        """Send now; the row, or the part of it, that Bitbucket shows.
+        """Send a request now. Returns the row, or the part of it, that Bitbucket shows.
 
-        The entry is made first, so that a cancelled request is not forgotten.
+        It is entered in the journal first, so that it is not forgotten if it is cancelled.
         """
         entry = SentRequest(request, sender, level, undo_wanted, label=str(request))
         self._entries.append(entry)
@@ -175,12 +181,12 @@ class Journal:
         return sent.row
 
     def enqueue(self, request: WriteRequest, sender: Sender, level: int) -> None:
-        """Keep for COMMIT."""
+        """Keep a request to send it at COMMIT."""
         self.position += 1
         self._keep(WaitingRequest(request, sender, level, self.position))
 
     def waits(self, place: ApiAccount) -> bool:
-        """Whether anything waits for COMMIT there."""
+        """Whether any request to that place waits for COMMIT."""
         return any(pending.sender.place == place for pending in self._queue)
 
     def queued(
@@ -218,7 +224,7 @@ class Journal:
             self._keep(pending)
 
     def sent_before(self) -> str:
-        """For the error of a change that failed: which ones went through before it."""
+        """A text for the error of a failed change: which changes were sent before it."""
         sent = [entry for entry in self._entries if entry is not self._failing]
         if not sent:
             return ""
@@ -229,14 +235,14 @@ class Journal:
     # --- the transaction's end ---
 
     def pre_commit(self) -> None:
-        """Send what waits. If one fails, what was sent is taken back and the error raised."""
+        """Send the waiting requests. If one fails, take back what was sent, and raise the error."""
         queue = self._queue
         self._keep_queued([])
         for number, pending in enumerate(queue, 1):
             try:
                 self.send(pending.request, pending.sender, 1, undo_wanted=True, waited=True)
             except Cancelled:
-                raise  # PostgreSQL's own error comes instead: the rollback's warning has to tell
+                raise  # PostgreSQL reports its own error; the rollback's warning lists the changes
             except BitbucketError as error:
                 aftermath = self.rollback(1)
                 error.detail = " ".join(
@@ -245,20 +251,22 @@ class Journal:
                 raise
 
     def commit(self) -> None:
-        """The transaction was committed: nothing can come back any more."""
+        """Forget the journal, since the transaction was committed."""
         self._entries.clear()
         self._keep_queued([])
         self._failing = None
 
     def sub_commit(self, level: int) -> None:
-        """A subtransaction became part of the one around it."""
+        """Make a subtransaction's entries part of the transaction around it."""
         for entry in self._entries:
             entry.level = min(entry.level, level - 1)
         for pending in self._queue:
             pending.level = min(pending.level, level - 1)
 
     def rollback(self, level: int) -> RollbackOutcome:
-        """Forget what waits and take back what can be, from ``level`` inwards."""
+        """Forget waiting requests, and take back sent ones, of subtransactions at ``level`` or
+        deeper.
+        """
         self._keep_queued([pending for pending in self._queue if pending.level < level])
         lost = [entry for entry in self._entries if entry.level >= level]
         self._entries = [entry for entry in self._entries if entry.level < level]
@@ -267,23 +275,23 @@ class Journal:
 
 
 def _taken_back(lost: list[SentRequest]) -> RollbackOutcome:
-    """Undo from the last to the first what is to be undone."""
-    outcomes: dict[int, str | None] = {}  # why each stays; None: it does not
-    deleted: dict[Key, list[int]] = {}  # rows that stay deleted, and what led there
+    """Take back changes, from the last to the first."""
+    outcomes: dict[int, str | None] = {}  # why each change stays; None: it was taken back
+    deleted: dict[Key, list[int]] = {}  # rows that stay deleted, and the changes of each
     short_lived = _short_lived(lost)
     given_up: str | None = None
     for n, entry in reversed(list(enumerate(lost))):
         since = deleted.get(entry.key) if entry.known and entry.undo_wanted else None
         if since is not None and entry.request.verb == "INSERT":
-            # Inserted and deleted: nothing of it is left.
+            # The row was inserted and deleted, so that nothing of it is left.
             outcomes.update(dict.fromkeys((n, *deleted.pop(entry.key))))
             continue
         back = False
         if since is not None and entry.request.verb == "UPDATE":
-            why: str | None = "the row was deleted"  # and a PUT might make it anew
+            why: str | None = "the row was deleted"  # not sent: a PUT might create the row
             since.append(n)
         elif n in short_lived:
-            why = ""  # until its INSERT is come to
+            why = ""  # settled when the loop reaches the row's INSERT
         else:
             why = _why_it_stays(entry)
             if why is None:
@@ -299,7 +307,7 @@ def _taken_back(lost: list[SentRequest]) -> RollbackOutcome:
 
 
 def _short_lived(lost: list[SentRequest]) -> set[int]:
-    """Which entries delete a row that an earlier one inserted: it need not be made again."""
+    """The entries that delete a row which an earlier entry inserted. It need not be made again."""
     inserted: set[Key] = set()
     found = set()
     for n, entry in enumerate(lost):
@@ -314,7 +322,7 @@ def _short_lived(lost: list[SentRequest]) -> set[int]:
 
 
 def _why_it_stays(entry: SentRequest) -> str | None:
-    """Why nothing can be done about it; ``None`` if it is to be taken back."""
+    """Why a change cannot be taken back; ``None`` if it can."""
     if not entry.known:
         return _UNKNOWN
     if not entry.undo_wanted:
@@ -326,11 +334,11 @@ _UNKNOWN = "it is not known whether it was applied"
 
 
 def _take_back(entry: SentRequest, given_up: str | None) -> tuple[bool, str | None, str | None]:
-    """Undo one request.
+    """Take back one request.
 
-    :param given_up: why it is not even tried.
+    :param given_up: a reason not to try it, from an earlier failure.
 
-    Returns whether it was undone, what there is to say of it, and why others need not be tried.
+    Returns whether it was taken back, what to report about it, and a reason not to try others.
     """
     assert entry.undo is not None
     if given_up:
@@ -340,10 +348,10 @@ def _take_back(entry: SentRequest, given_up: str | None) -> tuple[bool, str | No
         entry.sender.take_back(entry.undo)
     except NotFound as error:
         if entry.undo.method == "DELETE":
-            return True, None, None  # it is not there any more
+            return True, None, None  # the row is not there any more
         return False, f"taking it back failed: {error.message}", None
     except BitbucketError as error:
-        # A rollback cannot fail, and it should not take minutes for each of many changes.
+        # A rollback cannot fail. It should also not wait for minutes for each of many changes.
         hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))
         skipped = f"not taken back after that failed for another: {error.message}"
         return False, f"taking it back failed: {error.message}", skipped if hopeless else None

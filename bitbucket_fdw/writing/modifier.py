@@ -1,8 +1,9 @@
 """INSERT, UPDATE and DELETE of one foreign table.
 
-The host tells a row to change by one column's value. Which row at Bitbucket that is, and what its
-columns held, is known from the scan that found it: what a changing statement reads is remembered
-until it ends, and a row whose columns are not among that is read again.
+The host identifies a row to change by the value of one column. Which row at Bitbucket that is, and
+which values it had, is known from the scan that found it: everything that a changing statement
+reads is remembered until the statement ends. If needed columns were not read, the row is read
+again.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ _as_they_are: Rows = iter
 
 @dataclass(frozen=True)
 class WatchedScan:
-    """What a scan's rows become on their way to the host.
+    """Watches the rows of one scan on their way to the host.
 
-    :param changing: whether they are found to be changed.
-    :param open_scans: those of the backend.
+    :param changing: whether the scan looks for rows to change.
+    :param open_scans: the backend's scans that have not ended.
     """
 
     rows: Rows
@@ -52,11 +53,11 @@ class WatchedScan:
     open_scans: OpenScans
 
     def track(self, table: type[Table], rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows on their way, to be settled before the first of them changes.
+        """The rows, such that the rest of them can be read before the first of them changes.
 
-        They are remembered as they go up, so that rows which the host tells by one value can be
-        changed one after the other. Where rows of one key have to be told apart, all of them are
-        known once the first one is to change.
+        Each row is remembered when it is handed to the host. So several rows that the host
+        identifies by the same value can be changed one after the other. If a table can have rows
+        with the same key, all rows are known before the first one changes.
         """
         if table.writes.told_apart:
             return self.open_scans.track(table, self.rows(rows))
@@ -66,17 +67,17 @@ class WatchedScan:
 class Modifier:
     """Writes for one foreign table; also the journal's sender.
 
-    :param observed: what reads have shown, for these to go by.
-    :param journal: of the backend's writes.
-    :param open_scans: those of the backend.
-    :param mode: tells whether it is ``immediate`` or ``commit`` at the moment.
-    :param undo_wanted: whether a rollback takes back what was sent.
+    :param observed: what earlier reads have shown.
+    :param journal: the journal of the backend's writes.
+    :param open_scans: the backend's scans that have not ended.
+    :param mode: returns ``immediate`` or ``commit``, the mode at the moment.
+    :param undo_wanted: returns whether a rollback takes back what was sent.
     :param patience: seconds to wait for what Bitbucket finishes later.
     :param warn: sends the client a WARNING.
     :param interrupts: asks whether the statement should stop.
 
-    ``statements`` are those that have begun, ``level`` is how deep in subtransactions the present
-    one runs.
+    ``statements`` are the statements that have begun. ``level`` is how deep in subtransactions the
+    present one runs.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Modifier:
 
     @property
     def waits(self) -> bool:
-        """Whether changes wait for COMMIT now: once one does, those after it do, too."""
+        """Whether changes wait for COMMIT now. Once one waits, all later ones wait as well."""
         return self._mode() == "commit" or self._journal.waits(self.place)
 
     @property
@@ -122,7 +123,7 @@ class Modifier:
 
     @property
     def _earlier_rows(self) -> EarlierRows | None:
-        """Where rows are noted as they were before the statement, if it may read them again."""
+        """The record of rows as they were before the statement; ``None`` if it needs none."""
         return None if self.waits else self._statement.earlier_rows
 
     @property
@@ -135,7 +136,10 @@ class Modifier:
         return bool(self.statements)
 
     def begin(self, depth: int) -> None:
-        """A statement that may change rows begins, so many triggers deep, or is planned."""
+        """Note that a statement that may change rows begins or is planned.
+
+        :param depth: how many triggers deep it runs.
+        """
         self.statements.begin(depth, self.level, self._journal.position)
 
     @property
@@ -149,11 +153,11 @@ class Modifier:
 
     @property
     def rowid(self) -> Column:
-        """The declared column by which the host tells rows apart.
+        """The declared column by whose value the host identifies rows.
 
-        The last part of the key. Where that is unique within a repository only, and the table
-        spans several, the address of the row's page is better. :class:`RowUnknown` if nothing tells
-        them apart.
+        It is the last part of the key. If that is unique only within a repository, and the table
+        spans several of them, it is the address of the row's page instead. Raises
+        :class:`RowUnknown` if no column identifies rows.
         """
         if not self._table.primary_key:
             raise RowUnknown(f"nothing identifies a row of {self._table.name}")
@@ -178,18 +182,18 @@ class Modifier:
         )
 
     def run(self, execution: Any) -> None:
-        """Be told what the present statement's scans have in common, as it begins."""
+        """Note, as a statement begins, the execution that its scans belong to."""
         statement = self._statement
         statement.execution = execution
         statement.earlier_rows = EarlierRows(self._table, self.waiting_rows.key)
 
     def watch(self, request: Request, execution: Any = None) -> tuple[Request, WatchedScan]:
-        """What to read for a scan, and what its rows become on their way to the host.
+        """The request to read for a scan, and what watches its rows on their way to the host.
 
-        They are as the statement's own changes found them, and as earlier statements, whose
-        changes wait for COMMIT, will leave them. Of rows that may change the key is read, whatever
-        else the statement needs of them, and they are remembered: the host hands back the columns
-        that it does not change, and new values may be made from old.
+        The rows are shown as they were before the statement's own changes, and as the changes of
+        earlier statements that wait for COMMIT will leave them. If rows may be changed, their key
+        is read in any case, and the rows are remembered: the host hands back all columns, also
+        those that the statement does not change, and new values may be made from old ones.
         """
         statement, seen_by = self.statements.current, _as_they_are
         if self.waiting_rows:
@@ -217,7 +221,7 @@ class Modifier:
         return request, WatchedScan(remembered, True, self._open_scans)
 
     def _rowid_read(self, request: Request) -> str | None:
-        """The column that tells rows apart, if rows that a scan reads it of can be changed."""
+        """The column that identifies rows, if the scan reads it and the rows can be changed."""
         if not {"UPDATE", "DELETE"} & set(verbs(self._table)):
             return None
         try:
@@ -239,10 +243,11 @@ class Modifier:
             return written
 
     def update(self, rowid: Any, values: Row) -> Row:
-        """Update the row told by ``rowid`` to ``values``; returns it as it is now.
+        """Update the row that ``rowid`` identifies to ``values``; returns it as it is now.
 
-        A join may give a row again. As a row of a local table it is updated once in a statement:
-        then it is returned as it became. A row that the statement has deleted stays so.
+        A join may give the same row several times. Like a row of a local table, it is updated only
+        once in a statement; after that, it is returned as it became. A row that the statement has
+        deleted stays deleted.
         """
         with self._row_of_statement():
             require(self._table, "UPDATE")
@@ -253,7 +258,7 @@ class Modifier:
             old, changed = self._old_row(key, new)
             now = self.waiting_rows.as_queued(old)
             if now is None:
-                return values  # scans show no row that an earlier statement has deleted
+                return values  # this statement has deleted it: scans show no row deleted earlier
             requests = update(self._table, self._binding.bound, now, changed)
             if requests and self._own_rows:
                 self._own_rows.require_own(now)
@@ -274,7 +279,7 @@ class Modifier:
         return rows[0].known(self._table) if rows else None
 
     def delete(self, rowid: Any) -> None:
-        """Delete the row told by ``rowid``; nothing happens if this statement has changed it."""
+        """Delete the row that ``rowid`` identifies, unless this statement has changed it before."""
         with self._row_of_statement():
             require(self._table, "DELETE")
             key = typed(self.rowid, rowid)
@@ -298,11 +303,11 @@ class Modifier:
 
     @contextlib.contextmanager
     def _row_of_statement(self) -> Iterator[None]:
-        """An error in here says which row it was, and what went through before it."""
+        """Adds to an error which row failed, and which changes were sent before it."""
         statement = self._statement
         statement.rows += 1
         try:
-            # Whether rows are told apart shows once all of them were seen.
+            # Only when all rows were read is it known whether two of them have the same key.
             if not self.waits or self._table.writes.told_apart:
                 self._open_scans.settle(self._table)
             yield
@@ -337,11 +342,13 @@ class Modifier:
     # --- reading what a change needs ---
 
     def _old_row(self, rowid: Any, new: Row) -> tuple[Row, Row]:
-        """The row to change as it was, and the columns that are to change.
+        """The row to change as it was, and the columns to change.
 
-        ``new`` has a value for every column that is shown. Where the statement has read more rows
-        than are kept whole, what is left of one tells the changes; its values before them are only
-        read again where they may have to come back.
+        :param new: a value for every column of the foreign table.
+
+        If the statement has read more rows than are kept whole, only the key and marks of the row
+        are known. They are enough to tell which columns change. The old values are then read again
+        only if the change may have to be taken back.
         """
         seen = self.statements.candidates(rowid)
         named = {name: new[name] for name in self._table.primary_key if name in new}
@@ -390,7 +397,7 @@ class Modifier:
         return row
 
     def _places(self) -> str:
-        """The conditions that name one row, but for what is bound."""
+        """The conditions that identify one row, without those that the table's options fix."""
         return " AND ".join(
             f"{name} = …"
             for name in self._table.primary_key

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 class OpenScan:
-    """The rows of one scan, that can be read ahead."""
+    """The rows of one scan, which can be read ahead."""
 
     def __init__(self, table: type[Table], rows: Iterator[Row]) -> None:
         self._listings = frozenset(_listings(table))
@@ -54,25 +54,25 @@ class OpenScans:
         self._open: weakref.WeakSet[OpenScan] = weakref.WeakSet()
 
     def track(self, table: type[Table], rows: Iterator[Row]) -> OpenScan:
-        """The rows, to be settled as long as somebody holds them."""
+        """Iterate over the rows, such that :meth:`settle` can read the rest of them."""
         scan = OpenScan(table, rows)
         self._open.add(scan)
         return scan
 
     def settle(self, table: type[Table]) -> None:
-        """Be told that the table is about to change."""
+        """Read the rest of every open scan that a change of the table would disturb."""
         changed = frozenset((table.name, *table.writes.disturbs))
         for scan in list(self._open):
             scan.settle(changed)
 
 
 def _listings(table: type[Table]) -> Iterator[str]:
-    """The table and those whose rows lead to its rows."""
+    """The names of the table and of its parents, whose rows lead to its rows."""
     yield table.name
     if table.parent is not None:
         yield from _listings(table.parent.table)
 
 
 def _failing(error: Exception) -> Iterator[Row]:
-    yield from ()  # a generator, so that it fails only when it is asked
+    yield from ()  # makes this a generator, which raises only when a row is asked for
     raise error

@@ -41,13 +41,13 @@ class OwnRows:
         self._table = current_rows.table
         self._own = self._table.writes.own or ""
         self._state = next((t.column for t in self._table.writes.withdrawals), "")
-        # Where an answer has it, which is the element alone of the list that holds the rows.
+        # The path of the state in an answer, which is a single element of the list with the rows.
         keys = self._table.column(self._state).keys if self._state else ()
         self._told = keys[1:] if keys[:1] == (self._table.collection.explode,) else keys
         self._account_known = True
 
     def require_own(self, row: Row) -> None:
-        """:class:`RowUnknown` if the row is another account's, as far as that can be told now."""
+        """Raise :class:`RowUnknown` if it is known by now that the row is another account's."""
         mine = self._account()
         self._account_known = mine is not None
         if mine is not None and row.get(self._own) != mine:
@@ -56,9 +56,10 @@ class OwnRows:
     def send(
         self, request: WriteRequest, send: Send, to_take_back: bool
     ) -> tuple[Any, WriteRequest | None]:
-        """Send a change: the answer, and the request that takes it back.
+        """Send a change; returns the answer, and the request that takes the change back.
 
-        :param to_take_back: whether what an INSERT replaces has to be known.
+        :param to_take_back: whether the change may have to be taken back, so that an INSERT has to
+            know what it replaces.
         """
         if request.verb == "INSERT":
             before = self._given(request) if to_take_back else {}
@@ -72,7 +73,7 @@ class OwnRows:
         return self._send_and_see(request, send), request.undo
 
     def _send_and_see(self, request: WriteRequest, send: Send) -> Any:
-        """Send a change for whoever calls; put it back if that is not the row's account."""
+        """Send a change without knowing the account; put it back if it was not the row's."""
         meant = request.identity[self._own]
         before = self._given(request)
         try:
@@ -87,12 +88,12 @@ class OwnRows:
                 return answer
             self._put_back(request, caller, before.get(caller), send)
         except BitbucketError as error:
-            error.unsettled = True  # it was applied, to whosever row
+            error.unsettled = True  # the change was applied, to the row of some account
             raise
         raise _of_another(f"Only rows with {self._own} {caller} can be written by it.")
 
     def _withdrawn(self, request: WriteRequest, before: Given) -> uuid.UUID | None:
-        """The account whose verdict is not there any more."""
+        """The account whose verdict was withdrawn; ``None`` if that is not clear."""
         meant: uuid.UUID = request.identity[self._own]
         try:
             after = self._given(request)
@@ -108,7 +109,8 @@ class OwnRows:
             ) from None
         if meant not in after:
             return meant
-        # Somebody else may have withdrawn one just now: with two of them, neither is put back.
+        # Somebody else may have withdrawn a verdict at the same time. If two are gone, it is not
+        # clear which one was the caller's, and neither is put back.
         gone: list[uuid.UUID] = [account for account in before if account not in after]
         if len(gone) == 1:
             return gone[0]
@@ -133,7 +135,7 @@ class OwnRows:
     # --- reading ---
 
     def callers(self, identity: Row) -> Row:
-        """The identity of the caller's own row; :class:`RowUnknown` if it cannot be told."""
+        """The identity of the caller's own row. Raises :class:`RowUnknown` if it is not known."""
         mine = self._account()
         if mine is None:
             raise _of_another("The credential may not know its own account.")
@@ -158,7 +160,7 @@ class OwnRows:
         return {row[account]: row[self._state] for row in rows if row[self._state] is not None}
 
     def _answered(self, answer: Any) -> uuid.UUID | None:
-        """The account that an answer, a participant, says it is about."""
+        """The account in an answer, which is the JSON of a participant."""
         return self._uuid(answer.get("user")) if isinstance(answer, dict) else None
 
     def _uuid(self, user: Any) -> uuid.UUID | None:

@@ -22,13 +22,13 @@ _REPEATABLE = ("PUT", "DELETE")
 class WriteRequest:
     """One request to send.
 
-    :param verb: the SQL command it is sent for.
+    :param verb: the SQL command that the request is sent for.
     :param identity: what is known of the row, by column: at least its path parameters.
-    :param values: what columns are set to.
+    :param values: the new values, by column.
     :param body: JSON to send; ``None`` for a request without a body.
-    :param write: the declaration it was made from.
-    :param undo: the request that takes it back, where that is known beforehand.
-    :param transition: the declared change of state that it asks for, if it is one.
+    :param write: the declaration that the request was made from.
+    :param undo: the request that takes this one back, if that is known beforehand.
+    :param transition: the declared transition, if the request is for one.
     """
 
     table: type[Table]
@@ -44,12 +44,12 @@ class WriteRequest:
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice is the same as once."""
+        """Whether sending the request twice has the same effect as sending it once."""
         return self.method in _REPEATABLE
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The row's primary key as text, as far as it is known."""
+        """The row's primary key as text, without parts that are not known."""
         return tuple(str(self.identity.get(name)) for name in self.table.primary_key)
 
     def __str__(self) -> str:
@@ -60,9 +60,11 @@ class WriteRequest:
 
 
 def insert(table: type[Table], bound: Row, values: Row) -> list[WriteRequest]:
-    """The request for a new row; ``values`` are typed, NULL where the statement gave none.
+    """The request for a new row.
 
-    Raises a :class:`WriteError` for what Bitbucket does not take.
+    :param values: typed values; ``None`` where the statement gave none.
+
+    Raises a :class:`WriteError` for values that Bitbucket does not take.
     """
     given = {name: value for name, value in values.items() if value is not None}
     write = table.writes.insert
@@ -80,11 +82,11 @@ def insert(table: type[Table], bound: Row, values: Row) -> list[WriteRequest]:
 
 
 def update(table: type[Table], bound: Row, old: Row, changed: Row) -> list[WriteRequest]:
-    """The requests that set a row's columns to ``changed``, none if that is empty.
+    """The requests that set a row's columns to ``changed``; none if that is empty.
 
-    :param old: the row as it is, when the requests are sent: it is what they are taken back to.
+    :param old: the row as it is when the requests are sent. A rollback restores these values.
 
-    Raises a :class:`WriteError` for what Bitbucket does not take.
+    Raises a :class:`WriteError` for values that Bitbucket does not take.
     """
     if not changed:
         return []
@@ -108,7 +110,7 @@ def update(table: type[Table], bound: Row, old: Row, changed: Row) -> list[Write
 
 
 def delete(table: type[Table], bound: Row, old: Row) -> list[WriteRequest]:
-    """The request that deletes a row of which at least the path parameters are known."""
+    """The request that deletes a row. At least its path parameters have to be known."""
     for transition in table.writes.withdrawals:
         given = old.get(transition.column)
         if given == transition.value:
@@ -123,10 +125,10 @@ def delete(table: type[Table], bound: Row, old: Row) -> list[WriteRequest]:
 def verdict(
     table: type[Table], bound: Row, row: Row, present: Any, wanted: Any
 ) -> WriteRequest | None:
-    """The request that changes the value of a table's withdrawals back; ``None`` if none does.
+    """The request that restores a verdict, in a table with ``withdrawals``; ``None`` if none does.
 
-    :param present: the value that it has now; ``None``: it was withdrawn.
-    :param wanted: the value that it is to have; ``None``: it is to be withdrawn.
+    :param present: the value that the row has now; ``None``: it was withdrawn.
+    :param wanted: the value that the row should have; ``None``: it should be withdrawn.
     """
     writes = table.writes
     steps = writes.withdrawals if wanted is None else writes.transitions
@@ -138,13 +140,16 @@ def verdict(
 
 
 def require(table: type[Table], verb: str) -> None:
-    """Raise :class:`ReadOnly` for a verb that the table does not take, whatever the row."""
+    """Raise :class:`ReadOnly` if the table does not allow the SQL command for any row."""
     if verb not in verbs(table):
         raise _refused(table, verb)
 
 
 def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
-    """The request that takes back one that was sent, ``row`` being the row as it is now."""
+    """The request that takes back one that was sent; ``None`` if there is none.
+
+    :param row: the row as it is now.
+    """
     if request.undo is not None or request.verb != "INSERT":
         return request.undo
     writes = request.table.writes
@@ -156,7 +161,7 @@ def undo(request: WriteRequest, row: Row, bound: Row) -> WriteRequest | None:
 
 
 def writable(table: type[Table], verb: str) -> tuple[str, ...]:
-    """The columns a verb can set, for messages and the documentation."""
+    """The columns that a SQL command can set, for messages and the documentation."""
     writes = table.writes
     write = {"INSERT": writes.insert, "UPDATE": writes.update}.get(verb)
     columns = [field.column for field in write.fields] if write else []
@@ -172,7 +177,7 @@ def writable(table: type[Table], verb: str) -> tuple[str, ...]:
 
 
 def verbs(table: type[Table]) -> tuple[str, ...]:
-    """The SQL commands a table takes."""
+    """The SQL commands that change a table's rows."""
     writes = table.writes
     able = {
         "INSERT": writes.insert is not None or (bool(writes.transitions) and writes.update is None),
@@ -186,10 +191,10 @@ def verbs(table: type[Table]) -> tuple[str, ...]:
 
 
 def read_before(request: WriteRequest) -> tuple[str, ...]:
-    """The columns whose present values a request needs, none if it can go out as it is.
+    """The columns whose present values a request needs; none if it can be sent as it is.
 
-    They are those that it sends along or must not lose, and with them the values that it
-    replaces, which is what it may have to be taken back to.
+    They are the columns that the request sends along or must not lose. With them, the columns that
+    it changes are read, so that a rollback can restore them.
     """
     write, table = request.write, request.table
     given = {*request.values, *table.primary_key}
@@ -201,7 +206,7 @@ def read_before(request: WriteRequest) -> tuple[str, ...]:
 
 
 def asked_before(request: WriteRequest) -> tuple[Asked, ...]:
-    """The values that Bitbucket is to be asked for, since the statement gives none."""
+    """The values that have to be read from Bitbucket, because the statement does not give them."""
     return tuple(a for a in request.write.asked if request.values.get(a.column) is None)
 
 
@@ -209,7 +214,7 @@ def completed(request: WriteRequest, bound: Row, present: Row, found: Row) -> Wr
     """The request with what was read immediately before it is sent.
 
     :param present: columns of the row as it is now.
-    :param found: fields that Bitbucket was asked for.
+    :param found: the values of :func:`asked_before`.
     """
     table, write = request.table, request.write
     unknown = {f.column for f in write.always} - {*present, *table.primary_key, *request.values}
@@ -226,9 +231,10 @@ def completed(request: WriteRequest, bound: Row, present: Row, found: Row) -> Wr
 
 
 def putting_back(request: WriteRequest, bound: Row, now: Row, lost: Row) -> WriteRequest:
-    """The request that sets columns to what they were before another one lost them.
+    """The request that restores columns that another request has emptied.
 
-    :param now: the row as that other one's answer shows it.
+    :param now: the row as the answer to the other request shows it.
+    :param lost: the values that the columns had before.
     """
     return _request(request.table, "UPDATE", request.write, bound, now, lost)
 
@@ -291,7 +297,10 @@ def _transition(
 
 
 def _transitions(table: type[Table], changed: Row) -> list[Transition]:
-    """The transitions a change asks for; an error for a value that none leads to."""
+    """The transitions that a change asks for.
+
+    Raises an error for a value that no transition leads to.
+    """
     found = []
     for column in dict.fromkeys(t.column for t in table.writes.transitions):
         if column not in changed:
@@ -310,7 +319,8 @@ def _transitions(table: type[Table], changed: Row) -> list[Transition]:
 def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str, Any]:
     body: dict[str, Any] = {}
     given = [field for field in fields if field.column in values]
-    # NULLs first: an account has two columns, and clearing one must not undo setting the other.
+    # NULLs come first. An account has two columns, and a NULL in one of them must not clear the
+    # account that the other one sets.
     for field in sorted(given, key=lambda field: values[field.column] is not None):
         value = values[field.column]
         path = field.path or table.column(field.column).path or field.column
@@ -335,7 +345,7 @@ def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str,
 
 
 def _cleared(table: type[Table], field: Field) -> Any:
-    """What stands for NULL: the schemas know ``null`` for some objects only."""
+    """What is sent for NULL, because Bitbucket's schemas allow ``null`` for some objects only."""
     if field.clear is not None:
         return None
     if field.accounts:
@@ -415,7 +425,7 @@ def _read_only(table: type[Table], verb: str, name: str) -> ReadOnly:
 
 
 def _check_apart(write: Write, given: Row) -> None:
-    """Raise :class:`InvalidValue` for columns of which Bitbucket takes one or the other."""
+    """Raise :class:`InvalidValue` if columns are given that Bitbucket does not take together."""
     present = [[name for name in group if name in given] for group in write.apart]
     if sum(map(bool, present)) > 1:
         raise InvalidValue(
@@ -425,7 +435,7 @@ def _check_apart(write: Write, given: Row) -> None:
 
 
 def _check_only(only: tuple[str, Any] | None, old: Row, refused: str) -> None:
-    """Raise :class:`WriteError` for a row that has another value than the one of those that can."""
+    """Raise :class:`WriteError` for a row without the value that rows must have to be changed."""
     if only is None or old.get(only[0]) == only[1]:
         return
     column, value = only

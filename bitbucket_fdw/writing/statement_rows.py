@@ -1,7 +1,8 @@
 """The statements that change rows of one foreign table, and the rows that each of them has read.
 
-There may be several at a time, one within the other: a trigger on the table, or a function that a
-statement calls, may change the same table. What the outer one has read outlives the inner one.
+Several statements may run at a time, one within the other: a trigger on the table, or a function
+that a statement calls, may change the same table. When the inner statement ends, what the outer one
+has read must still be known.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ Row = dict[str, Any]
 Key = tuple[str, ...]
 
 WHOLE = 2_000
-"""Rows of a statement that are kept whole, the latest ones.
+"""How many rows of a statement are kept whole; these are the latest ones.
 
-Of those before, 500 to 800 bytes stay, of whatever size they were: the key, and marks of the
-columns that tell a change of the statement's from one of somebody else's. A scan reads no more rows
-than ``max_requests`` pages hold, 100,000 by default, so that this comes to 80 MB at most.
+Of each earlier row, 500 to 800 bytes are kept, whatever its size was: the key, and marks of the
+columns, by which changes of the statement are recognized. A scan reads no more rows than
+``max_requests`` pages hold, 100,000 by default. So this takes 80 MB at most.
 """
 
 
 class StatementRow:
-    """A row as the statement found it, typed; or its key and marks of its columns."""
+    """A row as the statement found it: the typed row, or only its key and marks of its columns."""
 
     __slots__ = ("_kept", "_marks", "_row")
 
@@ -42,14 +43,13 @@ class StatementRow:
         return self._row is not None
 
     def known(self, table: type[Table]) -> Row:
-        """The row, or what is left of it: its key, and what any UPDATE needs."""
+        """The row, or what is left of it: its key, and the columns that every UPDATE needs."""
         if self._row is not None:
             return self._row
         return dict(zip(_kept(table), self._kept, strict=True))
 
     def key(self, table: type[Table]) -> Key:
-        """What tells it from other rows, as text: what was read may have other types than what was
-        written."""
+        """The row's key as text, since values that were read and written may differ in type."""
         known = self.known(table)
         return tuple(
             str(known.get(name)) for name in (*table.primary_key, *table.writes.told_apart)
@@ -63,7 +63,7 @@ class StatementRow:
         return changed(table, self._row, new) if new.keys() <= self._row.keys() else None
 
     def reduce(self, table: type[Table], names: tuple[str, ...]) -> None:
-        """Keep no more than marks of the columns; ``names`` may be shared by rows."""
+        """Keep only marks of the columns. Several rows may share the tuple ``names``."""
         if self._row is not None:
             self._kept = tuple(self._row.get(name) for name in _kept(table))
             self._marks = Marks.of(table, names, self._row)
@@ -75,10 +75,10 @@ def _kept(table: type[Table]) -> tuple[str, ...]:
 
 
 class StatementRows:
-    """The rows that a statement has read, by the value that the host names a row with.
+    """The rows that a statement has read, by the value that the host identifies a row with.
 
-    One value may stand for several rows where it is not unique: the id of an issue, in a table that
-    spans repositories. All of them are candidates for the row that is to change.
+    If the value is not unique, it may stand for several rows: for example the id of an issue, in a
+    table that spans repositories. All of them are candidates for the row to change.
     """
 
     def __init__(self, table: type[Table]) -> None:
@@ -93,7 +93,7 @@ class StatementRows:
         return len(self._rows)
 
     def add(self, rowid: Any, row: Row) -> None:
-        """Remember a typed row, in place of what was known of it."""
+        """Remember a typed row. It replaces what was known of the row before."""
         seen = StatementRow(row)
         key = self._put(rowid, seen)
         self._whole.pop((rowid, key), None)
@@ -103,7 +103,7 @@ class StatementRows:
             oldest.reduce(self._table, self._shared_names(oldest))
 
     def replace(self, rowid: Any, row: Row) -> None:
-        """Remember what became of a row: no more of it than is known now, and no longer."""
+        """Remember a row as it is after a change, in as much detail as the row before."""
         seen = StatementRow(row)
         key = self._put(rowid, seen)
         if (rowid, key) in self._whole:
@@ -112,7 +112,7 @@ class StatementRows:
             seen.reduce(self._table, self._shared_names(seen))
 
     def _put(self, rowid: Any, seen: StatementRow) -> Key:
-        """Have a row in place of what was known of it; its key."""
+        """Replace what was known of a row; returns its key."""
         self._gone.discard(rowid)
         key = seen.key(self._table)
         others = (s for s in self._rows.get(rowid, ()) if s.key(self._table) != key)
@@ -126,15 +126,15 @@ class StatementRows:
         return self._names
 
     def candidates(self, rowid: Any) -> tuple[StatementRow, ...]:
-        """What is known of the rows that the value may stand for."""
+        """The rows that the value may stand for."""
         return self._rows.get(rowid, ())
 
     def mark_updated(self, rowid: Any, row: Row) -> None:
-        """Note that the row was updated, whether or not that changed it."""
+        """Note that the row was updated, even if that changed nothing."""
         self._updated.add((rowid, StatementRow(row).key(self._table)))
 
     def updated(self, rowid: Any) -> list[StatementRow]:
-        """Those of the candidates that the statement has updated."""
+        """The candidates that the statement has updated."""
         return [
             seen
             for seen in self.candidates(rowid)
@@ -148,21 +148,21 @@ class StatementRows:
         self._gone.add(rowid)
 
     def deleted(self, rowid: Any) -> bool:
-        """Whether it was deleted since it was last seen: a join may give a row twice."""
+        """Whether the row was deleted since it was last read. (A join may give a row twice.)"""
         return rowid in self._gone
 
 
 @dataclass
 class Statement:
-    """One that changes rows.
+    """A statement that changes rows.
 
     :param depth: how many triggers deep it runs.
-    :param level: how deep in subtransactions.
-    :param since: where the journal stood when it began: it does not see its own changes.
-    :param rows: that it has changed, the present one among them.
-    :param admitted: whether its clauses have been looked at.
-    :param execution: what its scans have in common, on a host that says so.
-    :param earlier_rows: what it has changed, as it was.
+    :param level: how deep in subtransactions it runs.
+    :param since: the journal's position when it began, since it does not see its own changes.
+    :param rows: how many rows it has changed, including the present one.
+    :param admitted: whether its clauses have been checked.
+    :param execution: what identifies its scans, on a host that tells.
+    :param earlier_rows: the rows that it has changed, as they were before.
     """
 
     seen: StatementRows
@@ -181,7 +181,7 @@ class Statement:
 
 @dataclass
 class Statements:
-    """Those on one foreign table that have begun and not ended, the innermost last."""
+    """The statements on one foreign table that have begun and not ended; the innermost is last."""
 
     table: type[Table]
     _stack: list[Statement] = field(default_factory=list)
@@ -195,18 +195,19 @@ class Statements:
 
     @property
     def admitted(self) -> bool:
-        """Whether the present one's clauses have been looked at."""
+        """Whether the clauses of the present statement have been checked."""
         return self.current is not None and self.current.admitted
 
     def admit(self) -> None:
-        """Note that they have been."""
+        """Note that the clauses of the present statement have been checked."""
         if self.current is not None:
             self.current.admitted = True
 
     def begin(self, depth: int, level: int, since: int) -> None:
-        """One begins, or is planned: hosts do not say which, and not all that are planned begin.
+        """Note that a statement begins or is planned.
 
-        It is the current one still if that has done nothing yet and is of the same trigger.
+        Hosts do not say which, and not every planned statement begins. So if the current statement
+        has the same trigger depth and has done nothing yet, it is taken to be the same one.
         """
         current = self.current
         if current is not None and current.depth == depth and not current.used:
@@ -214,7 +215,10 @@ class Statements:
         self._stack.append(Statement(StatementRows(self.table), depth, level, since))
 
     def end(self, depth: int) -> None:
-        """The innermost one of that depth has ended, and those that were only planned within."""
+        """Note that the innermost statement of that depth has ended.
+
+        Statements within it that were only planned are forgotten as well.
+        """
         while self._stack and self._stack[-1].depth > depth:
             self._stack.pop()
         # With two changes of the table in its WITH, a statement ends twice.
@@ -222,10 +226,10 @@ class Statements:
             self._stack.pop()
 
     def rolled_back(self, level: int) -> None:
-        """Those of that level of subtransactions, or deeper, are over."""
+        """Forget the statements of a rolled back subtransaction, and of deeper ones."""
         self._stack = [statement for statement in self._stack if statement.level < level]
 
     def candidates(self, rowid: Any) -> tuple[StatementRow, ...]:
-        """What the innermost statement that has read such a row knows of it."""
+        """The candidates of the innermost statement that has read such a row."""
         found = (statement.seen.candidates(rowid) for statement in reversed(self._stack))
         return next(filter(None, found), ())

@@ -1,7 +1,8 @@
-"""Finds rows that an INSERT would overwrite, and makes it a unique violation.
+"""Finds rows that an INSERT would overwrite, and raises a unique violation instead.
 
-Bitbucket takes some new rows for old ones, and changes these without an error: a pull request that
-is opened between the same branches as another one, a build status with the key of another one.
+In some cases Bitbucket does not make a new row but changes an existing one, without an error: for a
+pull request between the same branches as another one, and for a build status with the key of
+another one.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ def not_overwriting(
     waiting: Iterable[WriteRequest],
     as_queued: Callable[[Row], Row | None],
 ) -> WriteRequest:
-    """The request with what Bitbucket fills in.
+    """The request, completed by values that Bitbucket would fill in.
 
-    :param waiting: what is to be sent before it.
-    :param as_queued: a row as that will leave it, ``None`` if it will be gone.
+    :param waiting: requests that will be sent before this one.
+    :param as_queued: from a row to the row as those requests will leave it; ``None`` if they delete
+        it.
 
-    Raises :class:`AlreadyExists` if Bitbucket would take the new row for an old one.
+    Raises :class:`AlreadyExists` if Bitbucket would overwrite an existing row.
     """
     table, unique = request.table, request.table.writes.unique
     if unique is None or request.verb != "INSERT":
@@ -56,7 +58,7 @@ def _counts(unique: Unique, row: Row) -> bool:
 
 
 def _collides(unique: Unique, place: Row, new: Row, old: Row) -> bool:
-    """Whether Bitbucket would take a new row for an old one."""
+    """Whether Bitbucket would overwrite the old row by the new one."""
     if unique.origin and _origin(unique.origin, new) != _origin(unique.origin, old):
         return False
     return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
@@ -73,6 +75,6 @@ def _already_exists(unique: Unique, key: str, new: Row, old: Row) -> AlreadyExis
 
 
 def _origin(column: str, row: Row) -> str:
-    """The full name of the repository a row comes from, its own where it names none."""
+    """The full name of the repository that a row comes from; its own if the row names none."""
     named = row.get(column) or f"{row.get('workspace')}/{row.get('repository')}"
     return str(named).lower()

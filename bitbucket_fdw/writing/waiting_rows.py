@@ -23,11 +23,11 @@ Row = dict[str, Any]
 
 
 class WaitingRows:
-    """What waits for the rows of one foreign table.
+    """The changes that wait for rows of one foreign table.
 
-    :param journal: of the backend: it has what waits.
-    :param place: which Bitbucket it is, and who writes.
-    :param bound: what the table's options fix, by column.
+    :param journal: the backend's journal, which holds the waiting requests.
+    :param place: the API's base URL, and the identity of the credential.
+    :param bound: the values that the table's options fix, by column.
     """
 
     def __init__(self, table: type[Table], journal: Journal, place: ApiAccount, bound: Row) -> None:
@@ -37,13 +37,13 @@ class WaitingRows:
         self._bound = bound
 
     def __bool__(self) -> bool:
-        """Whether anything waits for a row of the entity."""
+        """Whether a change waits for any row of the table."""
         return next(self._journal.queued(self._place, self._table), None) is not None
 
     def as_queued(self, row: Row, until: int | None = None) -> Row | None:
-        """A typed row as what waits will leave it; ``None`` if that deletes it.
+        """A typed row as the waiting changes will leave it; ``None`` if they delete it.
 
-        :param until: the journal's position that a statement began at, to leave out its changes.
+        :param until: the journal's position when a statement began, to leave out its own changes.
         """
         found: Row | None = row
         for request in self._journal.queued_for(self._place, self._table, self.key(row), until):
@@ -62,10 +62,10 @@ class WaitingRows:
     def seen_by(
         self, request: Request, until: int
     ) -> tuple[Request, Callable[[Iterator[Row]], Iterator[Row]]]:
-        """What to read for a scan that sees what waits, and what becomes of the rows then.
+        """For a scan: the request to read, and a function that applies waiting changes to its rows.
 
-        Bitbucket tests conditions on rows as they are there. One on a column that a waiting change
-        sets is therefore not asked of it, and rows are counted here.
+        Bitbucket would check conditions on the rows without the waiting changes. So conditions on
+        columns that a waiting change sets are not sent, and LIMIT and OFFSET are counted here.
         """
         touched = self._touched(until)
         known = [c for c in request.conditions if c.column.name not in touched]
@@ -89,7 +89,7 @@ class WaitingRows:
         return asked, shown
 
     def _touched(self, until: int) -> set[str]:
-        """The columns that a waiting change of a row that is there sets."""
+        """The columns that waiting changes set in rows that exist already."""
         return {
             name
             for request in self._journal.queued(self._place, self._table, until)
