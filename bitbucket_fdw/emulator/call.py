@@ -19,6 +19,7 @@ from bitbucket_fdw.emulator.errors import (
     not_found,
     repository_not_found,
 )
+from bitbucket_fdw.emulator.file_store import FileStore
 from bitbucket_fdw.emulator.paging import Marks, Pager
 from bitbucket_fdw.emulator.store import ROLES, Commit, Repository, Store, Workspace
 
@@ -68,6 +69,7 @@ class Call:
     :param behaviour: the settings for what is not established.
     :param marks: makes and reads the marks of pages.
     :param listings: keeps lists from one page to the next.
+    :param files: keeps texts, at addresses of another host.
     :param url: the whole address without its query.
     :param path: the values of the path variables.
     :param parameters: the query parameters in their order.
@@ -81,11 +83,13 @@ class Call:
     behaviour: Behaviour
     marks: Marks
     listings: Listings
+    files: FileStore
     url: str
     path: dict[str, str]
     parameters: Parameters
     body: Any = None
     flags: set[str] = field(default_factory=set)
+    accept: str = "*/*"
 
     # Parameters
 

@@ -31,6 +31,7 @@ from bitbucket_fdw.emulator.errors import (
     removed,
 )
 from bitbucket_fdw.emulator.faults import Faults
+from bitbucket_fdw.emulator.file_store import FileStore
 from bitbucket_fdw.emulator.incoming import Incoming
 from bitbucket_fdw.emulator.paging import Marks
 from bitbucket_fdw.emulator.routes import Routes
@@ -62,14 +63,16 @@ class Emulator:
     """State and behaviour of one emulator.
 
     :param origin: its address without a path.
+    :param file_origin: that of the store in which texts lie.
     """
 
-    def __init__(self, settings: Settings, origin: str) -> None:
+    def __init__(self, settings: Settings, origin: str, file_origin: str) -> None:
         self.settings = settings
         self.log = RequestLog()
         self.site_log = RequestLog()
         self.faults = Faults()
         self._origin = origin
+        self.files = FileStore(file_origin, f"store {settings.seed}".encode())
         self._marks = Marks(f"emulator {settings.seed}".encode())
         self._routes = Routes()
         self._routes.include([reads.ROUTES, writes.ROUTES])
@@ -126,11 +129,13 @@ class Emulator:
             self.settings.behaviour,
             self._marks,
             self.listings,
+            self.files,
             incoming.origin + incoming.path,
             names,
             incoming.parameters,
             self._body(incoming, entry),
             flags,
+            incoming.accept,
         )
         call.check_parameters()
         result = endpoint.handler(call)

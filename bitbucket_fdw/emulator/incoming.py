@@ -14,6 +14,7 @@ class Incoming:
     :param query: the raw query.
     :param origin: the scheme, the host and the port that it was sent to.
     :param content_length: whether it said how long its body is.
+    :param accept: the media types that it takes.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Incoming:
     content_length: bool = True
     content_type: str = ""
     body: bytes = b""
+    accept: str = "*/*"
 
     @property
     def parameters(self) -> list[tuple[str, str]]:

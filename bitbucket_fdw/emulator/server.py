@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -22,6 +22,7 @@ from bitbucket_fdw.emulator.sign_in.site import PREFIXES
 
 _LARGEST_BODY = 8 * 1024 * 1024
 
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Respond = Callable[[Incoming, Entry, set[str]], Reply]
 
 
@@ -47,6 +48,10 @@ class Server:
                 lambda incoming, _entry, _flags: emulator.site.respond(incoming),
             )
         return _respond(html(404, "Resource not found").reply)
+
+    async def handle_file(self, request: web.Request) -> web.StreamResponse:
+        """A request to the store of texts."""
+        return _respond(self._emulator.files.respond(await _incoming(request)))
 
     async def _handle_logged(
         self, request: web.Request, incoming: Incoming, log: RequestLog, respond: Respond
@@ -94,6 +99,7 @@ async def _incoming(request: web.Request) -> Incoming:
         "Content-Length" in request.headers,
         request.headers.get("Content-Type", ""),
         await request.read(),
+        request.headers.get("Accept", "*/*"),
     )
 
 
@@ -148,16 +154,29 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-async def serve(listener: socket.socket, settings: Settings) -> None:
-    """Serve on *listener* until SIGINT or SIGTERM; prints one line when ready."""
+def _origin(listener: socket.socket) -> str:
     host, port = listener.getsockname()
-    origin = f"http://{host}:{port}"
-    emulator = Emulator(settings, origin)
+    return f"http://{host}:{port}"
+
+
+async def _start(listener: socket.socket, handle: Handle) -> web.AppRunner:
     application = web.Application(client_max_size=_LARGEST_BODY)
-    application.router.add_route("*", "/{path:.*}", Server(emulator).handle)
+    application.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()
+    return runner
+
+
+async def serve(listener: socket.socket, settings: Settings) -> None:
+    """Serve on *listener* until SIGINT or SIGTERM; prints one line when ready."""
+    files = listen(0)  # of another port, which makes it another server
+    origin = _origin(listener)
+    server = Server(Emulator(settings, origin, _origin(files)))
+    runners = [
+        await _start(listener, server.handle),
+        await _start(files, server.handle_file),
+    ]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -167,5 +186,6 @@ async def serve(listener: socket.socket, settings: Settings) -> None:
     try:
         await stop.wait()
     finally:
-        await runner.cleanup()
+        for runner in runners:
+            await runner.cleanup()
         sys.stdout.flush()

@@ -90,6 +90,21 @@ def test_what_a_store_refuses_is_an_error_of_its_own(scripted, status):
     assert len(store.received) == 1
 
 
+@pytest.mark.parametrize("credential", ["ada-read", "workspace", "website"])
+def test_the_emulators_store_refuses_a_credential_and_gets_none(
+    emulator, client_factory, credential
+):
+    rows = emulator.call("GET", "state?collection=pipeline_steps&repository=acme/website")
+    step = next(r["document"] for r in rows["pipeline_steps"] if r["document"]["started_on"])
+    client = client_factory(credential)
+    at = f"/repositories/acme/website/pipelines/{step['pipeline']['uuid']}/steps/{step['uuid']}"
+    scan = client.scan()
+    answer = client.get(client.url(f"{at}/log"), scan, TEXT)
+    assert answer.json["body"].endswith(f"{step['name']}: ✓ ready\r\n\ufffd\0\n")
+    with pytest.raises(BadResponse, match="leads away"):
+        client.get(client.url(f"{at}/log"), scan, Wanted("*/*", text=True))
+
+
 def test_stores_without_end_are_an_error(scripted):
     store = scripted({})
     store.answer = lambda _: leads(f"{store.url}/on")

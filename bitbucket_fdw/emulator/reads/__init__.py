@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from bitbucket_fdw.emulator.reads import commits, pull_requests, repositories, workspaces
+from bitbucket_fdw.emulator.reads import (
+    commits,
+    pipelines,
+    pull_requests,
+    repositories,
+    workspaces,
+)
 from bitbucket_fdw.emulator.resources import ROUTES as DECLARED
 from bitbucket_fdw.emulator.routes import Routes
 
 ROUTES = Routes()
 ROUTES.include([DECLARED])
-ROUTES.include(module.routes for module in (workspaces, pull_requests, commits, repositories))
+ROUTES.include(
+    module.routes for module in (workspaces, pull_requests, commits, repositories, pipelines)
+)

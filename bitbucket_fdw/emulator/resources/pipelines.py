@@ -89,7 +89,8 @@ PIPELINES = Resource(
 )
 
 
-def _no_step(key: str) -> ApiError:
+def no_step(key: str) -> ApiError:
+    """404 for a step that the pipeline does not have."""
     detail = f"No step with id {key} exists"
     return pipelines_error(404, "Not found", detail, "result-service.step.not-found")
 
@@ -100,7 +101,7 @@ STEPS = Resource(
     "/steps",
     **READ,
     listing=Listing(PageRules(unpaged=True)),
-    item=Item("uuid", _no_step, variable="step_uuid"),
+    item=Item("uuid", no_step, variable="step_uuid"),
     kept=lambda pipeline: pipeline.steps,
 )
 
