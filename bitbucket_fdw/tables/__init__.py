@@ -1,44 +1,39 @@
-"""The foreign tables, one class each. Adding a table is a class here and a line in ``TABLES``."""
+"""The foreign tables, one class each: every class with a name in a module of this folder is one."""
 
-from .commit_comments import CommitComments
-from .commit_statuses import CommitStatuses
-from .commits import Commits, DefaultBranchCommits
-from .deployments import Deployments, Environments
-from .issues import IssueComments, Issues
-from .pipelines import Pipelines, PipelineSteps
-from .projects import Projects
-from .pull_request_activity import PullRequestActivity
-from .pull_request_participants import PullRequestParticipants
-from .pull_request_tasks import PullRequestTasks
-from .pull_requests import PullRequestComments, PullRequests
-from .refs import Branches, Tags
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
 from .repositories import Repositories
-from .table import Table
-from .workspaces import WorkspaceMembers, Workspaces
+from .table import FAMILIES, Table
+from .workspaces import Workspaces
 
-TABLES: tuple[type[Table], ...] = (
-    Workspaces,
-    WorkspaceMembers,
-    Projects,
-    Repositories,
-    Branches,
-    Tags,
-    Commits,
-    DefaultBranchCommits,
-    CommitComments,
-    CommitStatuses,
-    PullRequests,
-    PullRequestComments,
-    PullRequestTasks,
-    PullRequestParticipants,
-    PullRequestActivity,
-    Issues,
-    IssueComments,
-    Pipelines,
-    PipelineSteps,
-    Deployments,
-    Environments,
-)
+
+def _declared() -> Iterator[type[Table]]:
+    """The classes in this folder that have a name; those without one are what tables share."""
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        for thing in vars(module).values():
+            is_table = (
+                isinstance(thing, type) and issubclass(thing, Table) and hasattr(thing, "name")
+            )
+            if is_table and thing.__module__ == module.__name__:
+                yield thing
+
+
+def _place(table: type[Table]) -> tuple[int, int, str]:
+    """Where a table stands in lists: by family, then below the table that leads to it."""
+    above = 0
+    parent = table.parent
+    while parent is not None:
+        above += 1
+        parent = parent.table.parent
+    return list(FAMILIES).index(table.family), above, table.name
+
+
+TABLES: tuple[type[Table], ...] = tuple(sorted(_declared(), key=_place))
 
 BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}
 

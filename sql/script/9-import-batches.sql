@@ -149,7 +149,8 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING USING
         MESSAGE = format('repository "%s/%s" was not imported: %s', workspace, wish.repository,
                          message),
-        DETAIL = detail, HINT = hint;
+        DETAIL = coalesce(nullif(detail, ''), 'The other repositories are imported all the same.'),
+        HINT = coalesce(nullif(hint, ''), 'Import it again once the cause is mended.');
     RETURN false;
 END
 $$;
