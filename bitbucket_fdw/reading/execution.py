@@ -75,8 +75,8 @@ class Execution:
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows with ``plan.columns``. They are read as they are asked for."""
-        self._requests.absence.reader = planned.table.name
-        self._requests.absence.bound = planned.bound
+        self._requests.judge.reader = planned.table.name
+        self._requests.judge.bound = planned.bound
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
 
@@ -196,7 +196,7 @@ class Execution:
         """
         own = {item.parameter for item in plan.table.items if item.path == plan.path}
         return all(
-            self._requests.absence.spelling(plan.table, name, parameters) == parameters[name]
+            self._requests.judge.spelling(plan.table, name, parameters) == parameters[name]
             for name in SLUGS
             if name in parameters and name not in plan.bound | own
         )
@@ -223,7 +223,7 @@ class Execution:
             return True
         for wanted in supply.values:
             if isinstance(wanted, str) and wanted.lower() == str(value).lower():
-                self._requests.absence.respelled(supply.parameter, wanted, str(value))
+                self._requests.judge.respelled(supply.parameter, wanted, str(value))
         return False
 
     def _afford(self, plan: Plan, places: int) -> None:

@@ -35,12 +35,12 @@ from .presence import Presence
 Parameters = dict[str, str]
 
 REFUSALS = (Forbidden, NotFound, Gone)
-"""The errors that :class:`Absence` judges."""
+"""The errors that :class:`RefusalJudge` judges."""
 
 _UUID = re.compile(r"\{.*\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class Absence:
+class RefusalJudge:
     """Judges refusals for one table's scan.
 
     :param ask: gets a path, after its template, with a query; the answer's JSON.

@@ -28,7 +28,7 @@ class Reachability:
 
     def __init__(self, requests: ScanRequests) -> None:
         self._requests = requests
-        self._known = requests.absence.known
+        self._known = requests.judge.known
         self._heads: dict[str, list[str]] = {}
 
     def lists(self, plan: Plan, place: Place) -> bool:
@@ -40,7 +40,7 @@ class Reachability:
         log = fill(reach.log, place.parameters)
         if self._known.is_reached(log, digest) or self._reached(reach, log, place, digest):
             return True
-        self._requests.absence.unlisted(digest)
+        self._requests.judge.unlisted(digest)
         return False
 
     def note(self, plan: Plan, place: Place, digest: object) -> None:

@@ -40,7 +40,7 @@ from ..tables.addresses import fill
 from ..tables.endpoints import Collection, Paging, Shape
 from ..tables.table import Table
 from .items import Items
-from .not_found import REFUSALS, Absence
+from .not_found import REFUSALS, RefusalJudge
 from .observations import Observed
 from .omissions import Omissions
 
@@ -81,7 +81,7 @@ class ScanRequests:
         self._scan = scan
         self._sizes = observed.sizes
         self.doubt = doubt
-        self.absence = Absence(self.ask, observed.known, omissions, strict)
+        self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
     def concurrency(self) -> int:
@@ -206,12 +206,12 @@ class Stream:
         narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
         # 404 says that something is not there. 410 says that the endpoint was removed.
         if narrower is not None and not isinstance(error, Gone):
-            self._requests.absence.item(error, table, narrower, parameters)
+            self._requests.judge.item(error, table, narrower, parameters)
         else:
-            self._requests.absence.listing(error, table, parameters)
+            self._requests.judge.listing(error, table, parameters)
 
     def _answered(self) -> None:
-        self._requests.absence.answered(self.plan.table, self.place.parameters)
+        self._requests.judge.answered(self.plan.table, self.place.parameters)
 
     def _learn_size(self) -> None:
         """Remember the collection's size, if the request had no filter."""
@@ -402,12 +402,12 @@ class ItemStream(SingleStream):
         return {name: value for name, value in place.carried.items() if name != key}
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        absence = self._requests.absence
+        judge = self._requests.judge
         try:
             answer = self._answer()
         except REFUSALS as error:
             parameters = self.place.parameters
-            absence.item(error, self.plan.table, self._item, parameters, self.leads)
+            judge.item(error, self.plan.table, self._item, parameters, self.leads)
             return
         self._answered()
         key = self.plan.table.column(self._item.key)
@@ -428,7 +428,7 @@ class ItemStream(SingleStream):
             return True
         if not column.data_type.respelled:
             raise bad_answer(self._path, f"It is the item with {column.name} {found}.")
-        self._requests.absence.respelled(column.param or column.name, asked, found)
+        self._requests.judge.respelled(column.param or column.name, asked, found)
         return False
 
 

@@ -2,7 +2,7 @@
 
 Hosts hand over every column of a changed row, and most of them still have the value that was read.
 Only columns that differ are sent to Bitbucket. They are found by comparing with the values that
-were read or, where keeping those would take too much memory, with :class:`Marks` of them.
+were read or, where keeping those would take too much memory, with :class:`ColumnMarks` of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def changed(table: type[Table], found: Row, new: Row) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ColumnMarks:
     """Eight bytes for each column of a row, which are enough to tell whether a value was changed.
 
     :param names: the columns, in the order of the marks. Rows of one scan share this tuple.
@@ -37,7 +37,7 @@ class Marks:
     values: bytes
 
     @classmethod
-    def of(cls, table: type[Table], names: tuple[str, ...], row: Row) -> Marks:
+    def of(cls, table: type[Table], names: tuple[str, ...], row: Row) -> ColumnMarks:
         """The marks of a typed row's columns."""
         marks = array(
             "q", (table.column(name).data_type.same.mark_of(row.get(name)) for name in names)

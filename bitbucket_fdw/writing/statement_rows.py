@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..tables.table import Table
-from .changed_columns import Marks, changed
+from .changed_columns import ColumnMarks, changed
 from .earlier_rows import EarlierRows
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ class StatementRow:
     def __init__(self, row: Row) -> None:
         self._row: Row | None = row
         self._kept: tuple[Any, ...] = ()
-        self._marks: Marks | None = None
+        self._marks: ColumnMarks | None = None
 
     @property
     def whole(self) -> bool:
@@ -66,7 +66,7 @@ class StatementRow:
         """Keep only marks of the columns. Several rows may share the tuple ``names``."""
         if self._row is not None:
             self._kept = tuple(self._row.get(name) for name in _kept(table))
-            self._marks = Marks.of(table, names, self._row)
+            self._marks = ColumnMarks.of(table, names, self._row)
             self._row = None
 
 

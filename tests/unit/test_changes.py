@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bitbucket_fdw.pushdown.typed_values import typed_row
 from bitbucket_fdw.tables import BY_NAME, TABLES
-from bitbucket_fdw.writing.changed_columns import Marks, changed
+from bitbucket_fdw.writing.changed_columns import ColumnMarks, changed
 from bitbucket_fdw.writing.statement_rows import WHOLE, StatementRows, Statements
 
 PULLS = BY_NAME["pull_requests"]
@@ -46,7 +46,7 @@ def test_marks_tell_the_changes_that_the_values_tell(type_name):
 
     @given(value, value)
     def check(old, new):
-        marks = Marks.of(table, (column.name,), {column.name: old})
+        marks = ColumnMarks.of(table, (column.name,), {column.name: old})
         for later in (new, old):
             expected = changed(table, {column.name: old}, {column.name: later})
             assert marks.changed(table, {column.name: later}) == expected
@@ -57,7 +57,7 @@ def test_marks_tell_the_changes_that_the_values_tell(type_name):
 @pytest.mark.parametrize("seconds", [0, 0.4, -0.4, 2, -2, 3600])
 def test_a_rounded_time_is_the_same_one(seconds):
     later = {"created_on": NOW + timedelta(seconds=seconds)}
-    marks = Marks.of(PULLS, ("created_on",), {"created_on": NOW})
+    marks = ColumnMarks.of(PULLS, ("created_on",), {"created_on": NOW})
     expected = later if abs(seconds) > 1 else {}
     assert marks.changed(PULLS, later) == changed(PULLS, {"created_on": NOW}, later) == expected
 
