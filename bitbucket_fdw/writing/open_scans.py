@@ -41,7 +41,8 @@ class OpenScan:
         try:
             rest.extend(self._rows)
         except Exception as error:
-            # Whoever catches the error must not take the rows so far for all of them.
+            # The error is also kept behind the rows that were read. Code that catches it and reads
+            # on meets it again, and does not take these rows for all of them.
             self._rows = itertools.chain(rest, _failing(error))
             raise
         self._rows = iter(rest)

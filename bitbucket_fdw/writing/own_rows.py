@@ -142,13 +142,13 @@ class OwnRows:
         return {**identity, self._own: mine}
 
     def _account(self) -> uuid.UUID | None:
-        """The account that the credential acts for; ``None`` if it may not know."""
+        """The account that the credential acts for; ``None`` if Bitbucket does not tell it."""
         client, scan = self._current_rows.client, self._current_rows.scan()
         url = client.url("/user", (("fields", "uuid"),))
         try:
             user = scan.wait(scan.submit(client.get, url, scan)).json
         except (Unauthorized, Forbidden):
-            return None  # if nothing else works either, the change itself will say so
+            return None  # if the credential is the reason, the change itself will fail as well
         return self._uuid(user)
 
     def _given(self, request: WriteRequest) -> Given:
