@@ -146,6 +146,14 @@ class FakeApi:
         made = self._collections[path] = Collection(list(items), **more)
         return made
 
+    @classmethod
+    def of_repositories(cls, *slugs: str) -> FakeApi:
+        """An API whose workspace ``acme`` has repositories with these slugs, and nothing else."""
+        made = cls()
+        found = [{"slug": slug, "full_name": f"acme/{slug}"} for slug in slugs]
+        made.collection("/repositories/acme", found, key="slug")
+        return made
+
     def on(self, path: str, answer: Any, method: str | None = "GET") -> None:
         """Answer requests for a path (a regular expression) by a function, or by the same JSON."""
         self._handlers.append((method, re.compile(path), _answers(answer)))

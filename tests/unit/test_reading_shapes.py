@@ -39,10 +39,7 @@ class Config(Table):
 
 @pytest.fixture
 def api() -> FakeApi:
-    made = FakeApi()
-    repositories = [{"slug": slug, "full_name": f"acme/{slug}"} for slug in ("website", "other")]
-    made.collection("/repositories/acme", repositories, key="slug")
-    return made
+    return FakeApi.of_repositories("website", "other")
 
 
 @pytest.fixture

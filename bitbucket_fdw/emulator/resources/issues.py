@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from bitbucket_fdw.emulator.bbql import Field, Schema
+from bitbucket_fdw.emulator.data.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import not_found
 from bitbucket_fdw.emulator.filters import COMMENTS, account, fields, present
@@ -17,19 +18,6 @@ from bitbucket_fdw.emulator.levels import ISSUE, TRACKER
 from bitbucket_fdw.emulator.resource import Item, Resource
 
 READ: dict[str, Any] = {"classic": "issue", "new": "read:issue", "issue_tracker": True}
-STATES = (
-    "submitted",
-    "new",
-    "open",
-    "resolved",
-    "on hold",
-    "invalid",
-    "duplicate",
-    "wontfix",
-    "closed",
-)
-KINDS = ("bug", "enhancement", "proposal", "task")
-PRIORITIES = ("trivial", "minor", "major", "critical", "blocker")
 
 _ISSUE: Schema = {
     **fields("number", "id votes"),

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.data.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, error
 from bitbucket_fdw.emulator.levels import ISSUE, REPOSITORY, issue_of, tracker
-from bitbucket_fdw.emulator.resources.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Issue, Repository
 from bitbucket_fdw.emulator.writes.accounts import acting_user, member
