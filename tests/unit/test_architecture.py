@@ -5,6 +5,8 @@ Imports are read from the source, those inside functions and under TYPE_CHECKING
 
 import ast
 import functools
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,6 +196,16 @@ def test_no_module_leads_back_to_itself():
         module for module in FILES if any(module in reached(there) for there in TARGETS[module])
     ]
     assert not circles
+
+
+@pytest.mark.parametrize(
+    "module", ["emulator.__main__", "emulator.resources", "reference.__main__", "sql_functions"]
+)
+def test_a_program_can_begin_with_the_module(module):
+    # Modules that are found in a folder are imported by no statement that the tests above read.
+    program = [sys.executable, "-c", f"import {NAME}.{module}"]
+    done = subprocess.run(program, cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("module", "path"), MODULES, ids=IDS)

@@ -10,22 +10,9 @@ from bitbucket_fdw.emulator.data.accounts import PEOPLE
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.documents import former_user, rendered
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.issue_words import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.store import Issue, Repository, Store
 from bitbucket_fdw.emulator.times import bare_form, offset_form
-
-STATES = (
-    "submitted",
-    "new",
-    "open",
-    "resolved",
-    "on hold",
-    "invalid",
-    "duplicate",
-    "wontfix",
-    "closed",
-)
-KINDS = ("bug", "enhancement", "proposal", "task")
-PRIORITIES = ("trivial", "minor", "major", "critical", "blocker")
 
 _TRACKER: dict[str, tuple[str, ...]] = {
     "component": ("UI", "API", "Back office"),

@@ -10,10 +10,10 @@ from operator import attrgetter
 from typing import Any
 
 from bitbucket_fdw.emulator.bbql import Field, Schema
-from bitbucket_fdw.emulator.data.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import not_found
 from bitbucket_fdw.emulator.filters import COMMENTS, account, fields, present
+from bitbucket_fdw.emulator.issue_words import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.levels import ISSUE, TRACKER
 from bitbucket_fdw.emulator.resource import Item, Resource
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.data.issues import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, error
+from bitbucket_fdw.emulator.issue_words import KINDS, PRIORITIES, STATES
 from bitbucket_fdw.emulator.levels import ISSUE, REPOSITORY, issue_of, tracker
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Issue, Repository
