@@ -1,5 +1,16 @@
 -- Reading the API
 
+CREATE FUNCTION bitbucket._require(parameter text, given anyelement) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF given IS NULL THEN
+        RAISE null_value_not_allowed USING
+            MESSAGE = format('parameter "%s" must not be null', parameter);
+    END IF;
+END
+$$;
+
 CREATE FUNCTION bitbucket._check(server name) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
@@ -8,6 +19,7 @@ DECLARE
     wrapper CONSTANT text := 'bitbucket_fdw.wrapper.BitbucketFdw';
     options text[];
 BEGIN
+    PERFORM bitbucket._require('server', server);
     SELECT coalesce(s.srvoptions, '{}') INTO options
     FROM pg_foreign_server s WHERE s.srvname = _check.server;
     IF NOT FOUND THEN

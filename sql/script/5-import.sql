@@ -33,7 +33,8 @@ DECLARE
     listing bitbucket._repository[];
     slug text := lower(workspace COLLATE "C");
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families);
+    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
+            bitbucket._check_options(names, issues, families);
     PERFORM bitbucket._lock(server, slug);
     -- One listing tells which repositories there are, and which of them have an issue tracker.
     listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
@@ -62,7 +63,9 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     listed bitbucket._repository;
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families);
+    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
+            bitbucket._require('repository', repository),
+            bitbucket._check_options(names, issues, families);
     PERFORM bitbucket._lock(server, lower(workspace COLLATE "C"));
     SELECT r.* INTO listed
     FROM bitbucket._repositories(server, ARRAY[workspace], repository) r;
@@ -92,6 +95,7 @@ BEGIN
     IF repositories IS NULL THEN
         wanted := ARRAY(SELECT lower(l.slug) FROM unnest(listing) l);
     END IF;
+    PERFORM bitbucket._require('repositories', w) FROM unnest(wanted) w;
     PERFORM bitbucket._no_repository(server, workspace, w)
     FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
     RETURN ARRAY(

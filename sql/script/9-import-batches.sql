@@ -31,8 +31,8 @@ BEGIN
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM bitbucket._fix_search_path();
-    PERFORM bitbucket._check(server), bitbucket._check_options(names, issues, families),
-            bitbucket._check_batch(batch);
+    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
+            bitbucket._check_options(names, issues, families), bitbucket._check_batch(batch);
     listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, lower(workspace COLLATE "C"));
     wishes := bitbucket._wishes(server, slug, listing, issues, repositories, schema);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.sql.extension import imported, raises, role_of, rows
 from tests.support.database import WRAPPER, Database
 
@@ -53,6 +55,31 @@ def test_options_that_do_not_exist(db: Database) -> None:
         imported(db, "'acme', issues => 'maybe'")
     assert error.sqlstate == "22023"
     assert error.hint == "It is one of: auto, always, never."
+
+
+@pytest.mark.parametrize(
+    ("call", "parameter"),
+    [
+        ("SELECT bitbucket.import_workspace(NULL, 'acme')", "server"),
+        ("SELECT bitbucket.import_workspace('bitbucket', NULL)", "workspace"),
+        (
+            "SELECT bitbucket.import_workspace('bitbucket', 'acme', repositories => '{x,NULL}')",
+            None,
+        ),
+        ("SELECT bitbucket.import_repository(NULL, 'acme', 'website')", "server"),
+        ("SELECT bitbucket.import_repository('bitbucket', NULL, 'website')", "workspace"),
+        ("SELECT bitbucket.import_repository('bitbucket', 'acme', NULL)", "repository"),
+        ("CALL bitbucket.import_repositories(NULL, 'acme')", "server"),
+        ("CALL bitbucket.import_repositories('bitbucket', NULL)", "workspace"),
+        ("CALL bitbucket.import_repositories('bitbucket', 'acme', repositories => '{NULL}')", None),
+        ("SELECT bitbucket.schemas(NULL)", "server"),
+    ],
+)
+def test_a_parameter_that_is_null(db: Database, call: str, parameter: str | None) -> None:
+    with raises() as error:
+        db.execute(call)
+    assert error.sqlstate == "22004"
+    assert error.message == f'parameter "{parameter or "repositories"}" must not be null'
 
 
 def test_a_role_without_usage_of_the_server(db: Database) -> None:
