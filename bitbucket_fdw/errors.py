@@ -218,7 +218,7 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """404 where a collection should be."""
+    """404 of a collection, or of something else that the statement relies on."""
 
     sqlstate = "HV00R"  # fdw_table_not_found
 

@@ -22,7 +22,7 @@ class AnswerTooLarge(requests.RequestException):
 
 
 class _Watched(HTTPConnection):
-    """Tells the thread's flight of itself."""
+    """A connection of the request under way on its thread, which can then be ended from another."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._tell()

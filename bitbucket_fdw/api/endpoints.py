@@ -12,7 +12,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 
 class Endpoints:
-    """Of one client. Endpoints are told apart by their path templates."""
+    """What one client has learned of endpoints, which are told apart by their path templates."""
 
     def __init__(self) -> None:
         self._without_slash: set[str] = set()

@@ -20,7 +20,7 @@ from bitbucket_fdw.emulator.errors import (
     repository_not_found,
 )
 from bitbucket_fdw.emulator.file_store import FileStore
-from bitbucket_fdw.emulator.paging import Marks, Pager
+from bitbucket_fdw.emulator.paging import PageMarks, Pager
 from bitbucket_fdw.emulator.store import ROLES, Commit, Repository, Store, Workspace
 
 Parameters = list[tuple[str, str]]
@@ -81,7 +81,7 @@ class Call:
     endpoint: Endpoint
     credential: Credential
     behaviour: Behaviour
-    marks: Marks
+    marks: PageMarks
     listings: Listings
     files: FileStore
     url: str

@@ -283,7 +283,10 @@ def scope_headers(credential: Credential, scopes: Scopes) -> dict[str, str]:
 
 
 class AnonymousHour:
-    """Who shows no credential has 60 requests an hour (stated, per address; all come from one)."""
+    """Counts the requests without a credential, of which 60 an hour are answered.
+
+    Stated: the limit is for each address. All requests to the emulator come from one.
+    """
 
     LIMIT = 60
     SECONDS = 3600.0

@@ -33,7 +33,7 @@ from bitbucket_fdw.emulator.errors import (
 from bitbucket_fdw.emulator.faults import Faults
 from bitbucket_fdw.emulator.file_store import FileStore
 from bitbucket_fdw.emulator.incoming import Incoming
-from bitbucket_fdw.emulator.paging import Marks
+from bitbucket_fdw.emulator.paging import PageMarks
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.sign_in.site import Site
 
@@ -73,7 +73,7 @@ class Emulator:
         self.faults = Faults()
         self._origin = origin
         self.files = FileStore(file_origin, f"store {settings.seed}".encode())
-        self._marks = Marks(f"emulator {settings.seed}".encode())
+        self._marks = PageMarks(f"emulator {settings.seed}".encode())
         self._routes = Routes()
         self._routes.include([reads.ROUTES, writes.ROUTES])
         self.reset()

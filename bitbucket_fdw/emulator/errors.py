@@ -110,6 +110,17 @@ def pipelines_error(status: int, message: str, detail: str, key: str) -> ApiErro
     return ApiError(Reply(status, body))
 
 
+def pipelines_not_found(what: str, key: str, service: str) -> ApiError:
+    """404 of the pipelines service.
+
+    :param what: what is not there.
+    :param key: what it was asked for by.
+    :param service: the service's name in the error.
+    """
+    detail = f"No {what} with id {key} exists"
+    return pipelines_error(404, "Not found", detail, f"{service}.not-found")
+
+
 def removed(change: str) -> ApiError:
     """410 of an endpoint that Atlassian has taken away, under its changelog number."""
     return error(

@@ -12,7 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.errors import Json, error, not_found, pipelines_error
+from bitbucket_fdw.emulator.errors import (
+    Json,
+    error,
+    not_found,
+    pipelines_error,
+    pipelines_not_found,
+)
 from bitbucket_fdw.emulator.store import (
     Commit,
     Issue,
@@ -33,7 +39,8 @@ class Level:
     :param records: gives the records within one of the level above.
     :param member: the member of the record's document that tells it from the others beside it.
     :param variable: the path variable that holds it.
-    :param place: what holds it in the rows of ``/_emulator/state``.
+    :param place: what holds it in the rows of ``/_emulator/state``, by the name that tables have
+        for it.
     :param above: the level above; None for the store, which is the top.
     """
 
@@ -160,9 +167,7 @@ def pipeline_of(call: Call) -> Pipeline:
         for pipeline in found.values():
             if pipeline.document["build_number"] == int(key):
                 return pipeline
-    raise pipelines_error(
-        404, "Not found", f"No pipeline with id {key} exists", "result-service.pipeline.not-found"
-    )
+    raise pipelines_not_found("pipeline", key, "result-service.pipeline")
 
 
 def _within(
@@ -176,7 +181,7 @@ def _within(
     return Level(template, find, records, member, variable, place, REPOSITORY)
 
 
-COMMIT = _within("commit", commit_of, "commits", "hash", "commit", "commit")
+COMMIT = _within("commit", commit_of, "commits", "hash", "commit", "commit_hash")
 PULL_REQUEST = _within(
     *("pullrequests", pull_request_of, "pull_requests", "id", "pull_request_id", "pull_request_id")
 )

@@ -43,7 +43,7 @@ class PageRules:
     mark: str = "page"
 
 
-class Marks:
+class PageMarks:
     """Opaque values of ``page``: nobody can make one that the server did not hand out.
 
     A mark holds an offset, hidden and signed together with the address and the other parameters,
@@ -95,7 +95,7 @@ class Pager:
     """Cuts one listing, known by its address and parameters, into pages."""
 
     def __init__(
-        self, marks: Marks, url: str, parameters: Pairs, rules: PageRules, numbers: bool = False
+        self, marks: PageMarks, url: str, parameters: Pairs, rules: PageRules, numbers: bool = False
     ) -> None:
         self._marks = marks
         self._url = url

@@ -22,9 +22,9 @@ ROLES = ("read", "write", "admin")
 
 @dataclass
 class Record:
-    """What collections hang below.
+    """Something that has collections of its own.
 
-    :param below: the collections that are declared, by their name.
+    :param below: those of its collections that are declared as resources, by their name.
     """
 
     below: defaultdict[str, dict[Any, Json]] = field(
@@ -34,7 +34,7 @@ class Record:
 
 @dataclass
 class Commit(Record):
-    """A commit, the paths that it touched, and what hangs on it."""
+    """A commit, the paths that it touched, and its comments and build statuses."""
 
     document: Json
     files: tuple[str, ...]

@@ -29,7 +29,15 @@ from .counting import CountStream
 from .observations import Observed
 from .omissions import Omissions
 from .reachability import Reachability
-from .streams import CollectionStream, ItemStream, Place, Row, ScanRequests, Stream, carried_value
+from .streams import (
+    CollectionStream,
+    ItemStream,
+    RequestPath,
+    Row,
+    ScanRequests,
+    Stream,
+    carried_value,
+)
 
 Keyed = tuple[Any, Row]
 """A row's sort key, and the row."""
@@ -143,12 +151,12 @@ class Execution:
 
     # --- where requests go ---
 
-    def _places(self, plan: Plan) -> Iterator[Place]:
+    def _places(self, plan: Plan) -> Iterator[RequestPath]:
         if plan.parent is None:
             self._afford(plan, plan.combinations)
             for parameters, carried in _combinations(plan):
                 if self._spelled_so(plan, parameters):
-                    yield Place(parameters, carried)
+                    yield RequestPath(parameters, carried)
             return
         led = self._led(plan, plan.parent)
         counted = plan.parent.parent is None and _leads_each(plan, plan.parent)
@@ -156,7 +164,7 @@ class Execution:
             led = iter(self._counted_ahead(plan, led))
         yield from led
 
-    def _led(self, plan: Plan, parent: Plan) -> Iterator[Place]:
+    def _led(self, plan: Plan, parent: Plan) -> Iterator[RequestPath]:
         """Where the parent's rows lead. Rows are skipped that cannot lead to a wanted row."""
         where = plan.table.parent.where if plan.table.parent else None
         for row in self._parent_rows(plan, parent):
@@ -166,14 +174,14 @@ class Execution:
                 if place is not None:
                     yield from self._narrowed(plan, place)
 
-    def _narrowed(self, plan: Plan, place: Place) -> Iterator[Place]:
+    def _narrowed(self, plan: Plan, place: RequestPath) -> Iterator[RequestPath]:
         """The place itself, or one place for each value by which a narrower listing is read."""
         for parameters, carried in _combinations(plan):
-            yield Place({**place.parameters, **parameters}, {**place.carried, **carried})
+            yield RequestPath({**place.parameters, **parameters}, {**place.carried, **carried})
 
-    def _counted_ahead(self, plan: Plan, places: Iterator[Place]) -> list[Place]:
+    def _counted_ahead(self, plan: Plan, places: Iterator[RequestPath]) -> list[RequestPath]:
         """All places, collected before the first request for one. Too many are an error."""
-        found: list[Place] = []
+        found: list[RequestPath] = []
         for place in places:
             found.append(place)
             self._requests.afford(len(found) * len(plan.queries))
@@ -201,7 +209,7 @@ class Execution:
             if name in parameters and name not in plan.bound | own
         )
 
-    def _place(self, plan: Plan, row: Row) -> Place | None:
+    def _place(self, plan: Plan, row: Row) -> RequestPath | None:
         """Where a parent's row leads; ``None`` if it lacks a part of the path or is not wanted."""
         parameters, carried = {}, {}
         for supply in plan.supplies:
@@ -213,7 +221,7 @@ class Execution:
             parameters[supply.parameter] = supplier.data_type.path_form(value)
             if supply.column:
                 carried[supply.column] = carried_value(value)
-        return Place(parameters, carried)
+        return RequestPath(parameters, carried)
 
     def _is_wanted(self, supply: Supply, value: Any) -> bool:
         """Whether the conditions allow a parent's value."""

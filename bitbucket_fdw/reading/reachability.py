@@ -18,7 +18,7 @@ from ..pushdown.plan import Kind, Plan, Query
 from ..tables.addresses import fill
 from ..tables.json_values import column_value
 from ..tables.table import Reach, Table
-from .streams import Place, ScanRequests, bad_answer
+from .streams import RequestPath, ScanRequests, bad_answer
 
 EXCLUDED = 60  # hashes in one address, which must not get too long
 
@@ -31,7 +31,7 @@ class Reachability:
         self._known = requests.judge.known
         self._heads: dict[str, list[str]] = {}
 
-    def lists(self, plan: Plan, place: Place) -> bool:
+    def lists(self, plan: Plan, place: RequestPath) -> bool:
         """Whether the listing has the item that the rows of a place come from."""
         reach = plan.reach
         if reach is None:
@@ -43,13 +43,13 @@ class Reachability:
         self._requests.judge.unlisted(digest)
         return False
 
-    def note(self, plan: Plan, place: Place, digest: object) -> None:
+    def note(self, plan: Plan, place: RequestPath, digest: object) -> None:
         """Note a commit that was seen in the listing, and which a ref therefore reaches."""
         reach = plan.table.reached
         if reach is not None and plan.kind is Kind.COLLECTION and isinstance(digest, str):
             self._known.note_reached(fill(reach.log, place.parameters), digest)
 
-    def _reached(self, reach: Reach, log: str, place: Place, digest: str) -> bool:
+    def _reached(self, reach: Reach, log: str, place: RequestPath, digest: str) -> bool:
         heads = self._heads_of(reach, place)
         found = digest in heads or any(
             self._is_excluded(reach, log, digest, some) for some in _chunks(heads)
@@ -64,7 +64,7 @@ class Reachability:
         answer = self._requests.ask(reach.log, log, query)
         return isinstance(answer, dict) and answer.get("values") == []
 
-    def _heads_of(self, reach: Reach, place: Place) -> list[str]:
+    def _heads_of(self, reach: Reach, place: RequestPath) -> list[str]:
         path = fill(reach.refs, place.parameters)
         if path not in self._heads:
             fields = (("fields", f"next,values.{reach.target}"), ("pagelen", "100"))

@@ -48,7 +48,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RequestPath:
     """The path of one request, or of one listing.
 
     ``parameters`` are the values of the path parameters. ``carried`` are values of columns that the
@@ -176,7 +176,9 @@ class Stream:
 
     leads: bool = False
 
-    def __init__(self, requests: ScanRequests, plan: Plan, place: Place, query: Query) -> None:
+    def __init__(
+        self, requests: ScanRequests, plan: Plan, place: RequestPath, query: Query
+    ) -> None:
         self._requests = requests
         self.plan = plan
         self.place = place
@@ -196,7 +198,7 @@ class Stream:
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
 
-    def _told(self, place: Place) -> Row:
+    def _told(self, place: RequestPath) -> Row:
         """The column values that the rows take from the place instead of from the answer."""
         return place.carried
 
@@ -285,7 +287,9 @@ class Stream:
 class CollectionStream(Stream):
     """A paginated listing."""
 
-    def __init__(self, requests: ScanRequests, plan: Plan, place: Place, query: Query) -> None:
+    def __init__(
+        self, requests: ScanRequests, plan: Plan, place: RequestPath, query: Query
+    ) -> None:
         super().__init__(requests, plan, place, query)
         self._pages = requests.pages(self.listing(self._query), plan.stop_after)
         self._last_key: Any = None
@@ -392,7 +396,7 @@ class SingleStream(Stream):
 class ItemStream(SingleStream):
     """One item, or none if there is no such item, or if Bitbucket spells its key differently."""
 
-    def _told(self, place: Place) -> Row:
+    def _told(self, place: RequestPath) -> Row:
         # The row takes its key from the answer, since Bitbucket may accept other spellings of it.
         plan = self.plan
         # Two endpoints of a table may have the same path, with different keys.

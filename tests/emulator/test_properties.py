@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bitbucket_fdw.emulator import bbql, fields
 from bitbucket_fdw.emulator.errors import ApiError
-from bitbucket_fdw.emulator.paging import Marks
+from bitbucket_fdw.emulator.paging import PageMarks
 
 NAMES = st.sampled_from(["a", "b", "c", "values"])
 LEAVES = st.none() | st.integers(0, 3) | st.text(max_size=2)
@@ -42,7 +42,7 @@ def test_a_bare_quote_never_passes_for_part_of_a_string(text: str) -> None:
 
 @given(st.text(max_size=20), st.integers(0, 2**31), st.integers(0, 2**31))
 def test_marks_are_good_for_their_scope_only(scope: str, offset: int, other: int) -> None:
-    marks = Marks(b"secret")
+    marks = PageMarks(b"secret")
     mark = marks.make(scope, offset)
     assert marks.read(scope, mark) == offset
     with pytest.raises(ApiError):

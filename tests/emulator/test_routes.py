@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import getitem
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from requests import Response
 
 from bitbucket_fdw.emulator.endpoints import Endpoint
 from bitbucket_fdw.emulator.reads import ROUTES
@@ -29,39 +32,59 @@ def _fill(api: Client, template: str) -> str:
 
 
 def _find(api: Client, template: str) -> str:
+    """The address of a collection or an item, or one below an item that answers something."""
     for resource in RESOURCES:
         for kind, own in resource.templates().items():
             if own == template:
-                return resource.addresses(_row(api, resource))[kind]
-    pull = next(p for p in api.state("pull_requests") if p["source"]["repository"])
-    values: dict[str, Any] = {
-        "workspace": "acme",
-        "repo_slug": "website",
-        "pull_request_id": pull["id"],
-        "commit": pull["source"]["commit"]["hash"],
-        "revision": "main",
-        "spec": "main",
-        "selected_user": api.json("/user")["uuid"],
-    }
-    if "steps" in template:
-        step = next(s for s in api.state("pipeline_steps") if s["started_on"])
-        values.update(step_uuid=step["uuid"], pipeline_uuid=step["pipeline"]["uuid"])
-    if "statuses" in template:
-        named = {s["commit"]["hash"][:12] for s in api.state("commit_statuses")}
-        values["pull_request_id"] = next(
-            p["id"]
-            for p in api.state("pull_requests")
-            if p["source"]["commit"] and p["source"]["commit"]["hash"] in named
-        )
-    return re.sub(r"\{(\w+)(:path)?\}", lambda m: quote(str(values[m.group(1)]), safe=""), template)
+                return resource.addresses(_rows(api, resource)[0])[kind]
+    above = [r for r in RESOURCES if template.startswith(f"{r.templates().get('item')}/")]
+    if not above:
+        return _with_keys(api, template)
+    nearest = max(above, key=lambda resource: len(resource.templates()["item"]))
+    below = _with_keys(api, template.removeprefix(nearest.templates()["item"]))
+    for row in _rows(api, nearest)[:200]:
+        address = nearest.addresses(row)["item"] + below
+        if _answers_something(api.get(address)):
+            break
+    return address
 
 
-def _row(api: Client, resource: Resource) -> dict[str, Any]:
-    """A row of the state that can be asked for, of the big repository if it is of one."""
+def _answers_something(response: Response) -> bool:
+    """Whether there is an answer, and something in it if it is a list."""
+    if response.status_code != 200:
+        return response.status_code in (302, 307)
+    if not response.headers["Content-Type"].startswith("application/json"):
+        return True
+    document = response.json()
+    return not isinstance(document, dict) or bool(document.get("values", True))
+
+
+# Path variables that take the key of something in a collection beside what the path leads to.
+_KEYS = {
+    "repo_slug": ("repositories", "slug"),
+    "revision": ("branches", "name"),
+    "selected_user": ("workspace_members", "user.uuid"),
+    "spec": ("branches", "name"),
+    "workspace": ("workspaces", "slug"),
+}
+
+
+def _with_keys(api: Client, template: str) -> str:
+    """A template with the keys of what is in the workspace, and in its big repository."""
+
+    def key(variable: re.Match[str]) -> str:
+        collection, path = _KEYS[variable[1]]
+        rows = _rows(api, next(r for r in RESOURCES if r.name == collection))
+        return quote(reduce(getitem, path.split("."), rows[0]["document"]), safe="")
+
+    return re.sub(r"\{(\w+)(?::path)?\}", key, template)
+
+
+def _rows(api: Client, resource: Resource) -> list[dict[str, Any]]:
+    """The rows of the state in the workspace, those of its big repository first."""
     rows = api.control.call("GET", f"state?collection={resource.name}")[resource.name]
     inside = [row for row in rows if row["workspace"] == "acme"]
-    found: dict[str, Any] = min(inside, key=lambda row: row.get("repository") != "website")
-    return found
+    return sorted(inside, key=lambda row: row.get("repository") != "website")
 
 
 def _name(endpoint: Endpoint) -> str:

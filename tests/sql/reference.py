@@ -68,15 +68,10 @@ def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:
             copy.write_row((json.dumps(place), json.dumps(row["document"])))
 
 
-# Where the emulator's state says what stands in a path, if under another name than the column's.
-_PLACES = {"commit_hash": "commit"}
-
-
 def _expression(column: Column) -> str:
     name = identifier(column.name)
     if column.path is None:
-        place = _PLACES.get(column.name, column.name)
-        return f"{_cast(f'd.place ->> {literal(place)}', column.type)} AS {name}"
+        return f"{_cast(f'd.place ->> {literal(column.name)}', column.type)} AS {name}"
     path = literal("{" + ",".join(column.keys) + "}")
     if column.present:
         return f"NULLIF(d.document #> {path}, 'null') IS NOT NULL AS {name}"

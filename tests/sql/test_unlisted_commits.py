@@ -18,7 +18,7 @@ def unlisted(sql: Both, collection: str = "commits") -> list[str]:
     listed = set(sql.db.column("SELECT hash FROM website_x.commits"))
     rows: list[dict[str, Any]] = sql.db.emulator.state()[collection]
     hashes = {
-        row.get("commit") or row["document"]["hash"]
+        row.get("commit_hash") or row["document"]["hash"]
         for row in rows
         if (row["workspace"], row["repository"]) == ("acme", "website")
     }

@@ -24,7 +24,7 @@ def rows_of(emulator: Control, collection: str) -> list[dict[str, Any]]:
     return [
         row
         for row in found
-        if (_place(row), row.get("commit") or row["document"]["hash"]) in reached
+        if (_place(row), row.get("commit_hash") or row["document"]["hash"]) in reached
     ]
 
 

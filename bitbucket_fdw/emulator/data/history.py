@@ -39,7 +39,11 @@ class Course:
 
 
 class History:
-    """Grows one repository's graph; :attr:`courses` are its pull requests, oldest first."""
+    """Makes the commits, branches and tags of one repository.
+
+    ``main`` are the hashes of the main branch, oldest first. ``courses`` are its pull requests,
+    oldest first.
+    """
 
     def __init__(self, store: Store, repository: Repository, sizes: Sizes, rng: Random) -> None:
         self._store, self._repository, self._sizes, self._rng = store, repository, sizes, rng

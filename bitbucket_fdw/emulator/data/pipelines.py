@@ -8,6 +8,7 @@ from random import Random
 from bitbucket_fdw.emulator.data.accounts import PEOPLE
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.reshaping import named
 from bitbucket_fdw.emulator.sample import make_uuid
 from bitbucket_fdw.emulator.store import Pipeline, Repository, Store
 from bitbucket_fdw.emulator.times import zulu_form
@@ -116,22 +117,20 @@ def _target(store: Store, repository: Repository, rng: Random, branch: str, comm
 
 
 def _trigger(rng: Random) -> Json:
-    kind = rng.choices(("PUSH", "MANUAL", "SCHEDULE"), (80, 12, 8))[0]
-    return {"type": f"pipeline_trigger_{kind.lower()}", "name": kind}
+    return named("pipeline_trigger", rng.choices(("PUSH", "MANUAL", "SCHEDULE"), (80, 12, 8))[0])
 
 
 def _state(owner: str, outcome: str) -> Json:
     prefix = f"{owner}_state"
     if outcome == "PENDING":
-        return {"type": f"{prefix}_pending", "name": "PENDING"}
+        return named(prefix, outcome)
     if outcome in _STAGES:
-        stage = {"type": f"{prefix}_in_progress_{outcome.lower()}", "name": outcome}
-        return {"type": f"{prefix}_in_progress", "name": "IN_PROGRESS", "stage": stage}
-    result: Json = {"type": f"{prefix}_completed_{outcome.lower()}", "name": outcome}
+        return named(prefix, "IN_PROGRESS", stage=named(f"{prefix}_in_progress", outcome))
+    result = named(f"{prefix}_completed", outcome)
     if outcome == "ERROR":
         error = {"type": f"{owner}_error", "key": "plan-service.parse", "message": "Invalid YAML"}
         result["error"] = error
-    return {"type": f"{prefix}_completed", "name": "COMPLETED", "result": result}
+    return named(prefix, "COMPLETED", result=result)
 
 
 def _step(

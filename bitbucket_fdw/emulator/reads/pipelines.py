@@ -7,9 +7,9 @@ no log, which is a 404. The log has the colours of a terminal.
 from __future__ import annotations
 
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.errors import Json, Reply, error, pipelines_error
+from bitbucket_fdw.emulator.errors import Json, Reply, error, pipelines_error, pipelines_not_found
 from bitbucket_fdw.emulator.levels import PIPELINE, pipeline_of
-from bitbucket_fdw.emulator.resources.pipelines import READ, no_step
+from bitbucket_fdw.emulator.resources.pipelines import READ
 from bitbucket_fdw.emulator.routes import Routes
 
 routes = Routes()
@@ -23,7 +23,7 @@ def log(call: Call) -> Reply:
     key = call.path["step_uuid"]
     step = pipeline_of(call).steps.get(key)
     if step is None:
-        raise no_step(key)
+        raise pipelines_not_found("step", key, "result-service.step")
     if not _ACCEPTABLE & {part.split(";")[0].strip() for part in call.accept.split(",")}:
         raise error(406, "Not acceptable")
     if step["started_on"] is None:

@@ -11,6 +11,7 @@ from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, not_found
 from bitbucket_fdw.emulator.filters import COMMENT_SORTS, COMMENTS, STATUS_SORTS, STATUSES
+from bitbucket_fdw.emulator.items import numbered
 from bitbucket_fdw.emulator.levels import COMMIT, REPOSITORY
 from bitbucket_fdw.emulator.paging import PageRules
 from bitbucket_fdw.emulator.resource import Choice, Item, Resource
@@ -105,9 +106,7 @@ COMMENTS_ON_COMMITS = Resource(
     "/comments",
     **READ,
     listing=Listing(filters=COMMENTS, sorts=COMMENT_SORTS),
-    item=Item(
-        "id", lambda key: not_found("Comment not found"), variable="comment_id", number="Comment"
-    ),
+    item=numbered("Comment"),
     kept=lambda commit: commit.comments,
 )
 BUILD_STATUSES = Resource(

@@ -9,25 +9,22 @@ older ones called the release ``deployable``. Nobody states an order, so there i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
 
 from bitbucket_fdw.emulator.documents import WEB
 from bitbucket_fdw.emulator.endpoints import Listing
-from bitbucket_fdw.emulator.errors import ApiError, Json, pipelines_error
+from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.items import of_pipelines
 from bitbucket_fdw.emulator.levels import WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Item, Resource, Way
+from bitbucket_fdw.emulator.reshaping import members_of, named, renamed
+from bitbucket_fdw.emulator.resource import Resource, Way
 from bitbucket_fdw.emulator.sample import Sample
 from bitbucket_fdw.emulator.store import Repository
 
+READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 _NUMBERED = PageRules(numbered=True)
-
-
-def _missing(what: str) -> Item:
-    def error(key: str) -> ApiError:
-        detail = f"No {what} with id {key} exists"
-        return pipelines_error(404, "Not found", detail, f"{what}-service.not-found")
-
-    return Item("uuid", error)
 
 
 def _environments(sample: Sample, repository: Repository) -> Iterator[Json]:
@@ -43,7 +40,7 @@ def _environments(sample: Sample, repository: Repository) -> Iterator[Json]:
             "hidden": False,
             "category": {"name": name},
             "environment_type": {"type": f"{kind}_type", "name": name, "rank": rank},
-            "lock": {"type": f"{kind}_lock_open", "name": "OPEN"},
+            "lock": named(f"{kind}_lock", "OPEN"),
             "restrictions": {"type": "deployment_restrictions_configuration"} | admin_only,
             "environment_lock_enabled": True,
             "deployment_gate_enabled": False,
@@ -54,16 +51,12 @@ ENVIRONMENTS = Resource(
     "environments",
     WITH_PIPELINES,
     "/environments",
-    classic="pipeline",
-    new="read:pipeline",
+    **READ,
     listing=Listing(_NUMBERED),
-    item=_missing("environment"),
+    item=of_pipelines("environment", "environment-service"),
     sample=_environments,
     slash_disputed=True,
 )
-
-
-_SHOWN = ("type", "uuid", "name", "environment_type")  # of the environment of a deployment
 
 
 def _deployments(sample: Sample, repository: Repository) -> Iterator[Json]:
@@ -73,20 +66,21 @@ def _deployments(sample: Sample, repository: Repository) -> Iterator[Json]:
         page = f"{WEB}/{repository.full_name}/pipelines/results/{number}"
         for step in list(pipeline.steps.values())[2:]:  # the third step, if any, deploys
             environment = sample.rng.choice(environments)
-            release = {"type": "deployment_release", "name": f"#{number}", "url": page}
             yield {
                 "type": "deployment",
                 "uuid": sample.uuid(),
                 "key": f"deployment_{number}",
                 "version": sample.rng.randrange(1, 9),
                 "state": {**_state(step, sample), "url": page},
-                "step": {"type": "pipeline_step", "uuid": step["uuid"]},
-                "environment": {name: environment[name] for name in _SHOWN},
+                "step": {"type": "pipeline_step", **members_of(step, "uuid")},
+                "environment": members_of(environment, "type", "uuid", "name", "environment_type"),
                 "release": {
-                    **release,
+                    "type": "deployment_release",
+                    "name": f"#{number}",
+                    "url": page,
                     "uuid": sample.uuid(),
                     "key": f"release_{number}",
-                    "pipeline": {"type": "pipeline", "uuid": run["uuid"]},
+                    "pipeline": {"type": "pipeline", **members_of(run, "uuid")},
                     "commit": run["target"]["commit"],
                     "created_on": run["created_on"],
                 },
@@ -99,42 +93,42 @@ def _state(step: Json, sample: Sample) -> Json:
     now, kind = step["state"], "deployment_state"
     if step["completed_on"] is None:
         if now.get("stage", {}).get("name") != "RUNNING":
-            return {"type": f"{kind}_undeployed", "name": "UNDEPLOYED"}
-        started = {"started_on": step["started_on"]}
-        return {"type": f"{kind}_in_progress", "name": "IN_PROGRESS", **started}
+            return named(kind, "UNDEPLOYED")
+        return named(kind, "IN_PROGRESS", **members_of(step, "started_on"))
     result = now["result"]["name"]
     status = result if result in ("SUCCESSFUL", "STOPPED") else "FAILED"
-    times = {name: step[name] for name in ("started_on", "completed_on")}
-    more = {"status": {"type": f"{kind}_completed_{status.lower()}", "name": status}, **times}
-    return {"type": f"{kind}_completed", "name": "COMPLETED", "deployer": sample.person(), **more}
+    more = {"status": named(f"{kind}_completed", status), "deployer": sample.person()}
+    return named(kind, "COMPLETED", **more, **members_of(step, "started_on", "completed_on"))
 
 
-def _bare(deployment: Json) -> Json:
-    return {**deployment, "environment": {"uuid": deployment["environment"]["uuid"]}}
+_OLD_NAMES = {
+    "release": "deployable",
+    "started_on": "start_date",
+    "completed_on": "completion_date",
+}
 
 
-def _old_names(deployment: Json) -> Json:
-    """A deployment in the words of older answers."""
-    old = {"release": "deployable", "started_on": "start_date", "completed_on": "completion_date"}
-    state = {old.get(name, name): value for name, value in deployment["state"].items()}
-    renamed = {old.get(name, name): value for name, value in deployment.items()}
-    return {**renamed, "state": state}
+def _with_bare_environment(deployment: Json) -> Json:
+    return {**deployment, "environment": members_of(deployment["environment"], "uuid")}
 
 
 DEPLOYMENTS = Resource(
     "deployments",
     WITH_PIPELINES,
     "/deployments",
-    classic="pipeline",
-    new="read:pipeline",
+    **READ,
     listing=Listing(_NUMBERED, sorts={}, ignores_q=True),
-    item=_missing("deployment"),
-    order=lambda documents: sorted(documents, key=lambda document: document["uuid"]),
+    item=of_pipelines("deployment", "deployment-service"),
+    order=lambda documents: sorted(documents, key=itemgetter("uuid")),
     sample=_deployments,
     slash_disputed=True,
     ways={
-        "bare_environment": Way("Show of a deployment's environment its UUID only.", _bare),
-        "old_deployment_names": Way("Call members by their older names.", _old_names),
+        "bare_environment": Way(
+            "Show of a deployment's environment its UUID only.", _with_bare_environment
+        ),
+        "old_deployment_names": Way(
+            "Call members by their older names.", lambda found: renamed(found, _OLD_NAMES)
+        ),
     },
 )
 

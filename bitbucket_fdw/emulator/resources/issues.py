@@ -14,6 +14,7 @@ from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import not_found
 from bitbucket_fdw.emulator.filters import COMMENTS, account, fields, present
 from bitbucket_fdw.emulator.issue_words import KINDS, PRIORITIES, STATES
+from bitbucket_fdw.emulator.items import numbered
 from bitbucket_fdw.emulator.levels import ISSUE, TRACKER
 from bitbucket_fdw.emulator.resource import Item, Resource
 
@@ -50,9 +51,7 @@ COMMENTS_ON_ISSUES = Resource(
     "/comments",
     **READ,
     listing=Listing(filters=_COMMENT, sorts=_COMMENT),
-    item=Item(
-        "id", lambda key: not_found("Comment not found"), variable="comment_id", number="Comment"
-    ),
+    item=numbered("Comment"),
     kept=lambda issue: issue.comments,
 )
 # The small collections that issues choose from.

@@ -12,11 +12,12 @@ from typing import Any
 
 from bitbucket_fdw.emulator import times
 from bitbucket_fdw.emulator.endpoints import Listing
-from bitbucket_fdw.emulator.errors import ApiError, Json, bad_request, pipelines_error
+from bitbucket_fdw.emulator.errors import Json, bad_request
 from bitbucket_fdw.emulator.filters import fields
+from bitbucket_fdw.emulator.items import of_pipelines
 from bitbucket_fdw.emulator.levels import PIPELINE, WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Choice, Item, Resource
+from bitbucket_fdw.emulator.resource import Choice, Resource
 
 READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 
@@ -89,19 +90,13 @@ PIPELINES = Resource(
 )
 
 
-def no_step(key: str) -> ApiError:
-    """404 for a step that the pipeline does not have."""
-    detail = f"No step with id {key} exists"
-    return pipelines_error(404, "Not found", detail, "result-service.step.not-found")
-
-
 STEPS = Resource(
     "pipeline_steps",
     PIPELINE,
     "/steps",
     **READ,
     listing=Listing(PageRules(unpaged=True)),
-    item=Item("uuid", no_step, variable="step_uuid"),
+    item=of_pipelines("step", "result-service.step", "step_uuid"),
     kept=lambda pipeline: pipeline.steps,
 )
 

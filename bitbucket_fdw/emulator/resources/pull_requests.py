@@ -7,11 +7,12 @@ from typing import Any
 from bitbucket_fdw.emulator.bbql import Schema
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
-from bitbucket_fdw.emulator.errors import Json, bad_request, not_found
+from bitbucket_fdw.emulator.errors import Json, bad_request
 from bitbucket_fdw.emulator.filters import COMMENT_SORTS, COMMENTS, account, fields, only
+from bitbucket_fdw.emulator.items import numbered
 from bitbucket_fdw.emulator.levels import PULL_REQUEST, REPOSITORY
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Item, Resource
+from bitbucket_fdw.emulator.resource import Resource
 from bitbucket_fdw.emulator.store import Repository
 
 READ: dict[str, Any] = {"classic": "pullrequest", "new": "read:pullrequest"}
@@ -95,18 +96,13 @@ def may_see(call: Call, found: Json) -> bool:
     return not found.get("pending") or author.get("uuid") == (call.actor or {}).get("uuid")
 
 
-def _numbered(what: str) -> Item:
-    variable = f"{what.lower()}_id"
-    return Item("id", lambda key: not_found(f"{what} not found"), variable=variable, number=what)
-
-
 COMMENTS_ON_PULL_REQUESTS = Resource(
     "pull_request_comments",
     PULL_REQUEST,
     "/comments",
     **READ,
     listing=Listing(filters=COMMENTS, sorts=COMMENT_SORTS),
-    item=_numbered("Comment"),
+    item=numbered("Comment"),
     kept=lambda pull: pull.comments,
     visible=may_see,
 )
@@ -124,7 +120,7 @@ TASKS = Resource(
     "/tasks",
     **READ,
     listing=Listing(filters=_TASK, sorts=only(_TASK, "id created_on")),
-    item=_numbered("Task"),
+    item=numbered("Task"),
     kept=lambda pull: pull.tasks,
     visible=may_see,
 )

@@ -15,7 +15,7 @@ PREFIXES = ("/site/oauth2/", f"{oauth1.BASE}/")
 
 
 class Site:
-    """Both protocols behind their addresses."""
+    """The authorization server: OAuth 1 and OAuth 2, each at its own addresses."""
 
     def __init__(self, keyring: Keyring) -> None:
         self.rules = Rules()
