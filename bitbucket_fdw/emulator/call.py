@@ -190,8 +190,8 @@ class Call:
         if kind == "project":
             for workspace in self.store.workspaces.values():
                 for project in workspace.projects.values():
-                    if project["uuid"] == condensed["uuid"]:
-                        return project
+                    if project.document["uuid"] == condensed["uuid"]:
+                        return project.document
         if kind == "commit" and "repo_slug" in self.path:
             commit = self.repository().commit_by(condensed["hash"])
             return commit.document if commit else condensed

@@ -23,6 +23,7 @@ from bitbucket_fdw.emulator.store import (
     Commit,
     Issue,
     Pipeline,
+    Project,
     PullRequest,
     Repository,
     Store,
@@ -95,6 +96,36 @@ WORKSPACE = Level(
 )
 OWN_WORKSPACE = replace(WORKSPACE, find=member_of)
 REPOSITORIES_OF_WORKSPACE = replace(WORKSPACE, template="/repositories/{workspace}")
+
+
+# Projects
+
+
+def project_of(call: Call) -> Project:
+    """The project in the path; 404 where there is none, or only members of the workspace see it."""
+    workspace, key = call.workspace(), call.path["project_key"]
+    found = workspace.projects.get(key)
+    if found is None or not sees_project(call, found.document):
+        raise not_found(f"Project {key} does not exist")
+    return found
+
+
+def sees_project(call: Call, project: Json) -> bool:
+    """Whether a project is public, or of a workspace that the caller belongs to."""
+    workspace = call.workspace()
+    inside = workspace.slug == call.credential.workspace
+    return inside or call.credential.user in workspace.members or not project["is_private"]
+
+
+PROJECT = Level(
+    "/workspaces/{workspace}/projects/{project_key}",
+    project_of,
+    lambda workspace: workspace.projects.values(),
+    "key",
+    "project_key",
+    "project_key",
+    WORKSPACE,
+)
 
 # Repositories
 

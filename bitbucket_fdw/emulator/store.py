@@ -99,6 +99,13 @@ class Pipeline(Record):
 
 
 @dataclass
+class Project(Record):
+    """A project of a workspace with the collections below it."""
+
+    document: Json
+
+
+@dataclass
 class Repository(Record):
     """A repository with everything below it.
 
@@ -162,7 +169,7 @@ class Workspace(Record):
     members: dict[str, Json] = field(default_factory=dict)
     administrators: set[str] = field(default_factory=set)
     emails: dict[str, str] = field(default_factory=dict)
-    projects: dict[str, Json] = field(default_factory=dict)
+    projects: dict[str, Project] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY
 from bitbucket_fdw.emulator.sample import make_uuid
-from bitbucket_fdw.emulator.store import Store, Workspace
+from bitbucket_fdw.emulator.store import Project, Store, Workspace
 from bitbucket_fdw.emulator.times import offset_form
 
 # Nicknames and display names; "Example" marks them as made up.
@@ -84,7 +84,7 @@ def _add_project(
     private: bool,
 ) -> None:
     created = FIRST_DAY + timedelta(days=rng.randrange(30), microseconds=rng.randrange(10**9))
-    workspace.projects[key] = store.documents.project(
+    document = store.documents.project(
         workspace.document,
         key,
         name,
@@ -95,3 +95,4 @@ def _add_project(
         updated_on=offset_form(created + timedelta(days=rng.randrange(300))),
         has_publicly_visible_repos=key == "WEB",
     )
+    workspace.projects[key] = Project(document)

@@ -34,7 +34,7 @@ def add_repository(
         has_issues=plan.sizes.issues > 0,
         has_wiki=False,
         fork_policy="allow_forks" if not plan.private else "no_public_forks",
-        project=documents.project_reference(workspace.projects[plan.project]),
+        project=documents.project_reference(workspace.projects[plan.project].document),
         mainbranch=None if plan.empty else {"type": "branch", "name": "main"},
         override_settings={"default_merge_strategy": True, "branching_model": True},
         website=None,

@@ -7,7 +7,7 @@ from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found
 from bitbucket_fdw.emulator.filters import account, fields
-from bitbucket_fdw.emulator.levels import OWN_WORKSPACE, STORE, WORKSPACE
+from bitbucket_fdw.emulator.levels import OWN_WORKSPACE, PROJECT, STORE, WORKSPACE, sees_project
 from bitbucket_fdw.emulator.resource import Item, Resource
 from bitbucket_fdw.emulator.store import Workspace
 
@@ -69,13 +69,6 @@ MEMBERS = Resource(
 )
 
 
-def _sees(call: Call, project: Json) -> bool:
-    """Whether a project is public, or of a workspace that the caller belongs to."""
-    workspace = call.workspace()
-    inside = workspace.slug == call.credential.workspace
-    return inside or call.credential.user in workspace.members or not project["is_private"]
-
-
 _PROJECT = {**fields("text", "name"), **fields("datetime", "created_on updated_on")}
 
 PROJECTS = Resource(
@@ -85,11 +78,9 @@ PROJECTS = Resource(
     classic="project",
     new="read:project",
     listing=Listing(filters=_PROJECT, sorts=_PROJECT),
-    item=Item(
-        "key", lambda key: not_found(f"Project {key} does not exist"), variable="project_key"
-    ),
+    item=PROJECT,
     kept=lambda workspace: workspace.projects,
-    visible=_sees,
+    visible=sees_project,
 )
 
 RESOURCES = (WORKSPACES, MEMBERS, PROJECTS)

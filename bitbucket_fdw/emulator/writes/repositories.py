@@ -15,7 +15,7 @@ from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.errors import Json, Reply, error, not_found, repository_not_found
 from bitbucket_fdw.emulator.levels import REPOSITORY
 from bitbucket_fdw.emulator.routes import Routes
-from bitbucket_fdw.emulator.store import Repository, Workspace
+from bitbucket_fdw.emulator.store import Project, Repository, Workspace
 from bitbucket_fdw.emulator.writes.bodies import Rule, read
 
 routes = Routes()
@@ -86,7 +86,7 @@ def _add_project(call: Call, workspace: Workspace, key: str, given: Json) -> Jso
         updated_on=now,
         has_publicly_visible_repos=False,
     )
-    workspace.projects[key] = project
+    workspace.projects[key] = Project(project)
     return project
 
 
@@ -110,8 +110,8 @@ def _refuse_taken_key(workspace: Workspace, key: str) -> None:
 def put_project(call: Call) -> Reply:
     """Change a project, or create the one that is not there."""
     workspace, key = _administered(call), call.path["project_key"]
-    project = workspace.projects.get(key)
-    if project is None:
+    record = workspace.projects.get(key)
+    if record is None:
         rules = {name: rule for name, rule in _PROJECT_FIELDS.items() if name != "key"}
         made = _add_project(call, workspace, key, read(call.body, rules))
         return Reply(201, made, {"Location": made["links"]["self"]["href"]})
@@ -121,28 +121,27 @@ def put_project(call: Call) -> Reply:
         given["description"] = given["description"] or ""
     if given.get("key", key) != key:
         _refuse_taken_key(workspace, given["key"])
-        project = _move_project(call, workspace, project, given["key"])
-        headers["Location"] = project["links"]["self"]["href"]
-    project.update(given, updated_on=call.store.now())
-    return Reply(200, project, headers)
+        _move_project(call, workspace, record, given["key"])
+        headers["Location"] = record.document["links"]["self"]["href"]
+    record.document.update(given, updated_on=call.store.now())
+    return Reply(200, record.document, headers)
 
 
-def _move_project(call: Call, workspace: Workspace, project: Json, key: str) -> Json:
+def _move_project(call: Call, workspace: Workspace, record: Project, key: str) -> None:
     """Give a project a new key, and with it new links."""
+    project = record.document
     skeleton = ("type", "uuid", "key", "name", "owner", "workspace", "links")
     more = {name: value for name, value in project.items() if name not in skeleton}
-    moved = call.store.documents.project(
+    record.document = call.store.documents.project(
         workspace.document, key, project["name"], project["uuid"], **more
     )
     workspace.projects = {
-        (key if old is project else name): (moved if old is project else old)
-        for name, old in workspace.projects.items()
+        (key if old is record else name): old for name, old in workspace.projects.items()
     }
     for repository in workspace.repositories.values():
         if repository.document["project"]["uuid"] == project["uuid"]:
-            reference = call.store.documents.project_reference(moved)
+            reference = call.store.documents.project_reference(record.document)
             repository.document["project"] = reference
-    return moved
 
 
 @routes.add("DELETE", PROJECT, **PROJECT_WRITE)
@@ -153,7 +152,7 @@ def delete_project(call: Call) -> Reply:
     if project is None:
         raise not_found(f"Project {key} does not exist")
     for repository in workspace.repositories.values():
-        if repository.document["project"]["uuid"] == project["uuid"]:
+        if repository.document["project"]["uuid"] == project.document["uuid"]:
             raise error(403, "This project still contains repositories.")
     del workspace.projects[key]
     return Reply(204)
@@ -163,11 +162,11 @@ def _project_of(call: Call, workspace: Workspace, key: str | None) -> Json:
     projects = workspace.projects
     found = next(iter(projects.values())) if key is None else projects.get(key)
     if found is None:
-        found = next((p for p in projects.values() if p["uuid"] == key), None)
+        found = next((p for p in projects.values() if p.document["uuid"] == key), None)
     if found is None:
         message = f"Project {key} does not exist."
         raise error(400, f"project: {message}", fields={"project": [message]})
-    return call.store.documents.project_reference(found)
+    return call.store.documents.project_reference(found.document)
 
 
 @routes.add("POST", REPOSITORY.template, **REPOSITORY_WRITE)
