@@ -5,6 +5,7 @@
     │   └── SecretDenied         a reference to a secret that the mapping may not use
     ├── NoUserMapping            nothing says how to sign in
     ├── DeclarationError         a table's columns do not fit the entity it names
+    ├── ConditionMissing         a scan without a condition on a column that requires one
     ├── TooManyRequests          a scan would pass max_requests
     ├── Cancelled                the statement was cancelled or timed out
     ├── SignInError              a token could not be had, or there has been no login
@@ -87,6 +88,12 @@ class DeclarationError(BitbucketError):
     """A foreign table has a column that its Bitbucket entity does not."""
 
     sqlstate = "HV005"  # fdw_column_name_not_found
+
+
+class ConditionMissing(BitbucketError):
+    """A scan has no condition on a column that requires one: see ``tables.columns.Column``."""
+
+    sqlstate = "0A000"  # feature_not_supported
 
 
 class TooManyRequests(BitbucketError):

@@ -26,6 +26,7 @@ class Kind(enum.Enum):
     COLLECTION = "collection"
     ITEM = "item"
     COUNT = "count"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Plan:
         PostgreSQL. Both are for EXPLAIN.
     :param exact: whether every row of the answers meets all of the conditions.
     :param reason: why nothing can match, for ``Kind.NOTHING``.
+    :param lacking: columns that require a condition and have none, for ``Kind.REFUSED``.
     """
 
     table: type[Table]
@@ -142,6 +144,7 @@ class Plan:
     local: tuple[str, ...] = ()
     exact: bool = False
     reason: str | None = None
+    lacking: tuple[str, ...] = ()
 
     def uncounted(self, query: Query) -> Query:
         """For a query of ``Kind.COUNT``: the query that lists the items with few small members."""

@@ -1,6 +1,7 @@
 """Decides which requests answer a scan: makes a :class:`Plan` from a :class:`Request`.
 
-It tries in this order: no request at all, if the conditions contradict each other; single items, if
+It tries in this order: no request at all, if the conditions contradict each other; a refusal, if a
+column has no condition although the table requires one; single items, if
 a condition names few enough of their keys; else the collection, with the conditions that may be
 sent. If no condition and no option gives a path parameter, its values come from the rows of the
 parent table, for which another plan is made.
@@ -56,12 +57,21 @@ def plan(request: Request) -> Plan:
     reason = contradiction(request)
     if reason or request.limit == 0:
         return replace(base, exact=True, reason=reason or "LIMIT 0")
+    lacking = _lacking(request)
+    if lacking:
+        return replace(base, kind=Kind.REFUSED, lacking=lacking)
     bindings = bindings_of(request, table.parameters())
     if bindings is not None:
         item = _item_plan(request, base, bindings)
         if item is not None:
             return item
     return _collection_plan(request, base, bindings)
+
+
+def _lacking(request: Request) -> tuple[str, ...]:
+    """The columns that require a condition and have none which says what values they may have."""
+    required = (column for column in request.table.columns if column.required)
+    return tuple(column.name for column in required if values_of(request, column) is None)
 
 
 def sort_column(table: type[Table], name: str) -> Column | None:
@@ -125,6 +135,8 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     parent, supplies = (None, ()) if bindings is not None else _parent_plan(request)
     if parent is not None and parent.kind is Kind.NOTHING:
         return replace(base, exact=True, reason=parent.reason)
+    if parent is not None and parent.kind is Kind.REFUSED:
+        return replace(base, kind=Kind.REFUSED, lacking=parent.lacking)
     path, narrowing = _narrowed(request)
     own = (*(bindings or ()), *narrowing)
     in_path = _path_columns(request, own)

@@ -26,6 +26,7 @@ from ..tables.endpoints import path_parameters
 
 REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
+REFUSED = 1_000_000  # rows and requests of a scan that will be refused: any other way is better
 
 Guess = Callable[[Plan, float], float]
 """A function that guesses the items per collection of a plan that reads so many collections."""
@@ -35,6 +36,8 @@ def rows(plan: Plan, guess: Guess) -> float:
     """About how many rows the plan gives."""
     if plan.kind is Kind.NOTHING:
         return 0
+    if plan.kind is Kind.REFUSED:
+        return REFUSED
     each = 1.0 if plan.kind is Kind.ITEM else _found(plan, guess)
     return places(plan, guess) * each
 
@@ -57,6 +60,8 @@ def requests(plan: Plan, guess: Guess) -> int:
     """About how many requests the plan takes, read to its end."""
     if plan.kind is Kind.NOTHING:
         return 0
+    if plan.kind is Kind.REFUSED:
+        return REFUSED
     each = 1.0
     found = _found(plan, guess)
     if plan.kind is Kind.COLLECTION and plan.pagelen:
@@ -93,6 +98,8 @@ def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...]
         columns = [binding.table.column(name) for name in key]
         conditions = tuple(Condition(column, "=", _sample(column)) for column in columns)
         lookup = plan(Request(binding.table, binding.bound, conditions, columns=needed))
+        if lookup.kind is Kind.REFUSED:
+            continue
         promised = max(1, round(requests(lookup, guess) * rows_per_request))
         keys.append((tuple(spelled[name] for name in key), promised))
     return keys

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..api import Client, ScanContext
-from ..errors import BadResponse
+from ..errors import BadResponse, ConditionMissing
 from ..pushdown.local_filter import meets
 from ..pushdown.parent_filter import passes
 from ..pushdown.plan import Kind, Plan, Supply
@@ -83,6 +83,8 @@ class Execution:
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows with ``plan.columns``. They are read as they are asked for."""
+        if planned.kind is Kind.REFUSED:
+            raise _refusal(planned)
         self._requests.judge.reader = planned.table.name
         self._requests.judge.bound = planned.bound
         rows = (row for _, row in self._keyed_rows(planned))
@@ -290,6 +292,16 @@ def _sorted(plan: Plan, rows: Iterator[Keyed]) -> Iterator[Keyed]:
 
 def _descending(plan: Plan) -> bool:
     return plan.sort is not None and plan.sort.descending
+
+
+def _refusal(plan: Plan) -> ConditionMissing:
+    table, columns = plan.table.name, " and ".join(plan.lacking)
+    some = f"{plan.lacking[0]} = …"
+    return ConditionMissing(
+        f"{table} is not read without a condition on {columns}",
+        detail="Without one, it would take a request for everything there might be.",
+        hint=f"Say what is wanted: WHERE {some}, or IN (…), or a join on it.",
+    )
 
 
 def _meets(plan: Plan, row: Row) -> bool:

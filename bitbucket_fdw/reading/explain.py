@@ -15,6 +15,8 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
     """
     if plan.kind is Kind.NOTHING:
         return [f"Bitbucket: no request ({plan.reason})"]
+    if plan.kind is Kind.REFUSED:
+        return [f"Bitbucket: refused without a condition on {' and '.join(plan.lacking)}"]
     result = []
     if plan.parent is not None:
         parent = plan.parent

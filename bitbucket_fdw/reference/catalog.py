@@ -90,6 +90,7 @@ def column_rows() -> Iterator[Row]:
                 "operators": operators(table, column),
                 "sortable": column.sort is not None,
                 "request_per_row": not column.listed,
+                "required": column.required,
                 "writes": [verb for verb, columns in writing.items() if column.name in columns],
             }
 

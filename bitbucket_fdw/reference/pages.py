@@ -156,6 +156,8 @@ def _column_row(table: type[Table], column: Column) -> str:
     description = column.description
     if not column.listed:
         description += "; takes one more request per row"
+    if column.required:
+        description += "; **a condition is required**"
     return _row(name, column.type, _sent(table, column), description)
 
 
@@ -181,6 +183,12 @@ def _sent(table: type[Table], column: Column) -> str:
 
 def _travel(table: type[Table]) -> Iterator[str]:
     """Sentences that say which requests a query of the table takes."""
+    required = [column.name for column in table.columns if column.required]
+    if required:
+        yield (
+            f"A query has to say which {_codes(required, ' and ')} it wants, by equality, IN or a "
+            "join. Without that it is refused; `EXPLAIN` works."
+        )
     if table.parent:
         yield _fan_out(table)
     if table.items:

@@ -61,6 +61,9 @@ class Column:
         and the value is that member's name, or ``other`` for an item with none of them. Each entry
         is the path of something small in one of the members, which is what requests ask for.
         ``path`` is one of the members.
+    :param required: no scan is made without a condition that says which values are wanted
+        (equality, IN, or a join). It is for what nobody wants all of: a request for each, or items
+        that no listing has. Planning works without one.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Column:
     within: str | None = None
     others: tuple[str, ...] = ()
     union: tuple[str, ...] = ()
+    required: bool = False
 
     @property
     def data_type(self) -> DataType:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 
-from ..errors import BitbucketError, NotFound, RequestError
+from ..errors import BitbucketError, ConditionMissing, NotFound, RequestError
 from ..tables import Table
+from .host import HOST
+
+_LATERAL = (
+    "A join hands no values over on this host: use a LATERAL subquery with the condition in it and "
+    "OFFSET 0 at its end."
+)
 
 
 def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
     """The error, with a detail or a hint of the table's; also for a table that is not known yet."""
+    if isinstance(error, ConditionMissing) and not HOST.keeps_join_conditions:
+        # Multicorn2 is offered no joins by keys: see get_path_keys().
+        error.hint = f"{error.hint} {_LATERAL}"
     if table is None or not isinstance(error, RequestError):
         return error
     if table.removed and error.status in (404, 410) and _asks_for(error, table):

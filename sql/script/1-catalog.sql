@@ -70,6 +70,7 @@ CREATE FOREIGN TABLE bitbucket.columns (
     operators text[],
     sortable boolean,
     request_per_row boolean,
+    required boolean,
     writes text[]
 ) SERVER bitbucket_catalog OPTIONS (table 'columns');
 
@@ -84,6 +85,8 @@ COMMENT ON COLUMN bitbucket.columns.operators IS 'Operators whose conditions Bit
 COMMENT ON COLUMN bitbucket.columns.sortable IS 'Bitbucket can sort by it';
 COMMENT ON COLUMN bitbucket.columns.request_per_row IS
     'Not in listings: reading it takes a request for each row';
+COMMENT ON COLUMN bitbucket.columns.required IS
+    'A query has to say which values it wants: =, IN or a join';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
 -- One row about the transaction that reads it. PostgreSQL has no SQL function that tells this.
