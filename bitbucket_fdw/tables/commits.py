@@ -7,7 +7,7 @@ Both listings can only be read forwards, newest first along the history. They ha
 from .columns import Column, column
 from .endpoints import Collection, Item
 from .repositories import OF_REPOSITORY, Repositories
-from .shared_columns import html_link, repository_columns
+from .shared_columns import account, html_link, repository_columns
 from .table import Parent, Reach, Scopes, Table
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
@@ -27,38 +27,11 @@ def _commit() -> tuple[Column, ...]:
         column("date", "timestamptz", "When it was committed"),
         column("message", "text", "Commit message"),
         column("summary.raw", "text", "Commit message as rendered on the page"),
+        column("summary.html", "text", "That text as HTML"),
         column("author.raw", "text", "Author as git has it"),
-        column(
-            "author.user.uuid",
-            "uuid",
-            "UUID of the author's account, where it is known",
-            name="author_uuid",
-        ),
-        column(
-            "author.user.account_id",
-            "text",
-            "Atlassian account id of the author's account",
-            name="author_account_id",
-        ),
-        column(
-            "author.user.nickname",
-            "text",
-            "Nickname of the author's account",
-            name="author_nickname",
-        ),
-        column(
-            "author.user.display_name",
-            "text",
-            "Display name of the author's account",
-            name="author_display_name",
-        ),
+        *account("author", "author.user", "the author's account, where it is known"),
         column("committer.raw", "text", "Committer as git has it"),
-        column(
-            "committer.user.uuid",
-            "uuid",
-            "UUID of the committer's account, where it is known",
-            name="committer_uuid",
-        ),
+        *account("committer", "committer.user", "the committer's account, where it is known"),
         column("parents", "jsonb", "Parent commits"),
         html_link(),
     )

@@ -2,7 +2,7 @@
 
 from .columns import column
 from .endpoints import Collection, Item, Paging
-from .shared_columns import html_link, workspace_column
+from .shared_columns import account, html_link, workspace_column
 from .table import Parent, Scopes, Table
 from .workspaces import Workspaces
 from .writing import Field, Write, Writes
@@ -31,8 +31,7 @@ class Projects(Table):
         column("created_on", "timestamptz", "When it was made"),
         column("updated_on", "timestamptz", "When it last changed"),
         column("has_publicly_visible_repos", "boolean", "Holds at least one public repository"),
-        column("owner.uuid", "uuid", "UUID of the owning account"),
-        column("owner.display_name", "text", "Name of the owning account"),
+        *account("owner", "owner", "the owning account"),
         html_link(),
     )
     writes = Writes(

@@ -225,7 +225,7 @@ class PullRequestComments(Table):
         *inline_columns(),
         column("resolution", "boolean", "The thread was resolved", name="resolved", present=True),
         column("resolution.created_on", "timestamptz", "When it was resolved"),
-        column("resolution.user.uuid", "uuid", "UUID of whoever resolved it"),
+        *account("resolution_user", "resolution.user", "whoever resolved it"),
         column("created_on", "timestamptz", "When it was written", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True),
         html_link(),

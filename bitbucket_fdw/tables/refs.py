@@ -8,7 +8,7 @@ declared.
 from .columns import Column, column
 from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
-from .shared_columns import html_link, repository_columns
+from .shared_columns import account, html_link, repository_columns
 from .table import Scopes, Table
 from .writing import Field, Write, Writes
 
@@ -55,18 +55,7 @@ def _target() -> tuple[Column, ...]:
         column("target.repository.uuid", "uuid", "UUID of the repository of that commit"),
         column("target.repository.name", "text", "Name of the repository of that commit"),
         column("target.author.raw", "text", "Author of that commit as git has it"),
-        column(
-            "target.author.user.uuid",
-            "uuid",
-            "UUID of the author's account, where it is known",
-            name="target_author_uuid",
-        ),
-        column(
-            "target.author.user.display_name",
-            "text",
-            "Display name of the author's account",
-            name="target_author_display_name",
-        ),
+        *account("target_author", "target.author.user", "the author's account, where it is known"),
     )
 
 
@@ -127,7 +116,7 @@ class Tags(Table):
         column("message", "text", "Message of an annotated tag"),
         column("date", "timestamptz", "When an annotated tag was made"),
         column("tagger.raw", "text", "Who made it, as git has it"),
-        column("tagger.user.uuid", "uuid", "UUID of that account, where it is known"),
+        *account("tagger_user", "tagger.user", "that account, where it is known"),
         *_target(),
         html_link(),
     )

@@ -5,7 +5,7 @@
 
 from .columns import column
 from .endpoints import Collection, Item, Paging
-from .shared_columns import html_link, workspace_column
+from .shared_columns import account, html_link, workspace_column
 from .table import Parent, Scopes, Table
 from .workspaces import Workspaces
 
@@ -53,8 +53,7 @@ class Repositories(Table):
         column(
             "parent.full_name", "text", "Workspace and slug of the repository it was forked from"
         ),
-        column("owner.uuid", "uuid", "UUID of the owning account"),
-        column("owner.display_name", "text", "Name of the owning account"),
+        *account("owner", "owner", "the owning account"),
         column("created_on", "timestamptz", "When it was made", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
         html_link(),

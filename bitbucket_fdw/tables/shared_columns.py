@@ -5,6 +5,8 @@ from __future__ import annotations
 from .columns import Column, column
 from .writing import Field
 
+_ACCOUNT_TYPES = "user, team or app_user (a token or an app)"
+
 
 def account(
     prefix: str,
@@ -14,20 +16,25 @@ def account(
     filters: str | None = None,
     others: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
-    """The four columns that show an account.
+    """The five columns that show an account.
+
+    Any part may be NULL. Of a deleted account only the type and a name are left, and a team has no
+    account id. The type is there to tell people from bots: a token or an app acts as an account of
+    type ``app_user``.
 
     :param prefix: prefix of the column names (``author`` gives ``author_uuid`` and so on).
-    :param path: path of the account in the JSON.
+    :param path: path of the account in the JSON; empty if the item is the account. If each row is
+        an element of a list, and the element is the account, this is the path of the list.
     :param who: what the account is, for the descriptions.
     :param filters: BBQL path of the account, if ``q`` can test its members.
     :param others: other paths at which the account may be, as for a column.
     """
 
-    def part(name: str, type: str, what: str, filtered: bool = True) -> Column:
+    def part(name: str, type: str, what: str, filtered: bool = True, more: str = "") -> Column:
         return column(
-            f"{path}.{name}",
+            f"{path}.{name}" if path else name,
             type,
-            f"{what} of {who}",
+            f"{what} of {who}{more}",
             name=f"{prefix}_{name}",
             q=f"{filters}.{name}" if filters and filtered else False,
             others=tuple(f"{other}.{name}" for other in others),
@@ -38,6 +45,7 @@ def account(
         part("account_id", "text", "Atlassian account id"),
         part("nickname", "text", "Nickname"),
         part("display_name", "text", "Display name", filtered=False),
+        part("type", "text", "Type", filtered=False, more=f": {_ACCOUNT_TYPES}"),
     )
 
 

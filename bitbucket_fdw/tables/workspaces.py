@@ -46,12 +46,14 @@ def _member() -> tuple[Column, ...]:
     """The account of a member.
 
     CData's driver calls the table Users, and its columns have no prefix. So the flat names have
-    none.
+    none, except for the type, which that driver does not have.
     """
-    return tuple(
+    *named, kind = account("user", "user", "the member", filters="user")
+    plain = (
         replace(column, flat=without_underscores(column.name.removeprefix("user_")))
-        for column in account("user", "user", "the member", filters="user")
+        for column in named
     )
+    return (*plain, kind)
 
 
 class WorkspaceMembers(Table):
@@ -69,7 +71,6 @@ class WorkspaceMembers(Table):
     columns = (
         workspace_column(),
         *_member(),
-        column("user.type", "text", "Kind of account: user, team or app_user"),
         column("user.created_on", "timestamptz", "When the account was made"),
         column("user.links.html.href", "text", "Address of the profile"),
     )

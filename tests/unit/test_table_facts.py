@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +14,8 @@ from bitbucket_fdw.foreign_tables import importing
 from bitbucket_fdw.options import IMPORT, OPTIONS
 from bitbucket_fdw.tables import BY_NAME, PLACES, TABLES
 from bitbucket_fdw.tables.endpoints import SLUGS
+from bitbucket_fdw.tables.json_values import extractor
+from bitbucket_fdw.tables.shared_columns import account
 
 PACKAGE = Path(bitbucket_fdw.__file__).parent
 TABLE_NAMES = {table.name for table in TABLES}
@@ -186,3 +190,35 @@ def test_what_bitbucket_fills_in_is_a_column_of_the_parent():
         if default is not None:
             assert default.column in table.writes.unique.columns
             assert table.parent.table.column(default.of_parent)
+
+
+def test_an_account_is_shown_whole():
+    """Its type above all, so that bots can be left out of a count."""
+    parts = ("uuid", "account_id", "nickname", "display_name", "type")
+    shown = 0
+    for table in TABLES:
+        names = {column.name for column in table.columns}
+        for name in sorted(names):
+            prefix, is_nickname, _ = name.rpartition("nickname")
+            shown += bool(is_nickname)
+            if is_nickname or name.endswith("display_name"):
+                missing = {f"{prefix or name.removesuffix('display_name')}{p}" for p in parts}
+                assert missing <= names, f"{table.name} shows a part of an account"
+    assert shown > 15
+
+
+@pytest.mark.parametrize("path", ["", "reviewers", "participants.user"])
+def test_an_account_may_be_the_item_or_an_element_of_a_list(path):
+    person = {"uuid": f"{{{UUID(int=5)}}}", "nickname": "eve", "type": "app_user"}
+    item: dict[str, Any] = dict(person)
+    for member in reversed(path.split(".") if path else ()):
+        item = {member: item}
+    columns = account("user", path, "somebody")
+    assert extractor(columns)(item) == {
+        "user_uuid": str(UUID(int=5)),
+        "user_account_id": None,
+        "user_nickname": "eve",
+        "user_display_name": None,
+        "user_type": "app_user",
+    }
+    assert all(column.asked_paths for column in columns)

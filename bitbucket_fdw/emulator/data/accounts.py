@@ -7,6 +7,7 @@ from random import Random
 from uuid import UUID
 
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY
+from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.sample import make_uuid
 from bitbucket_fdw.emulator.store import Project, Store, Workspace
 from bitbucket_fdw.emulator.times import offset_form
@@ -47,6 +48,17 @@ def add_people(store: Store, seed: int) -> None:
         if (nickname, display_name) in ROBOTS:
             user["type"] = "app_user"
         store.users[nickname] = user
+
+
+def anybody(store: Store, rng: Random, chance: float) -> Json:
+    """The account of a person, or now and then of an app, or of a workspace as a team.
+
+    :param chance: a number from 0 to 1. The higher ones make it no person.
+    """
+    person = store.users[rng.choice(PEOPLE)[0]]
+    if chance > 0.98:
+        return store.documents.team_reference(store.workspaces["acme"].document)
+    return store.users["oauth-app"] if chance > 0.93 else person
 
 
 def add_workspaces(store: Store, seed: int) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from bitbucket_fdw.emulator.data import text
-from bitbucket_fdw.emulator.data.accounts import PEOPLE
+from bitbucket_fdw.emulator.data.accounts import PEOPLE, anybody
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.documents import former_user, rendered
 from bitbucket_fdw.emulator.errors import Json
@@ -41,7 +41,7 @@ def add_issues(
             reference,
             number,
             text.title(rng, number),
-            reporter=_reporter(rng, people),
+            reporter=_reporter(store, rng),
             assignee=rng.choice(people) if rng.random() < 0.6 else None,
             created_on=offset_form(created),
             updated_on=offset_form(min(updated, LAST_DAY)),
@@ -61,7 +61,7 @@ def add_issues(
             comment_id += 1
             created += timedelta(hours=rng.randrange(1, 90), microseconds=rng.randrange(10**6))
             issue.comments[comment_id] = _comment(
-                store, document, comment_id, created, rng, _reporter(rng, people)
+                store, document, comment_id, created, rng, _reporter(store, rng)
             )
 
 
@@ -85,11 +85,11 @@ def _maybe(rng: Random, items: list[Json]) -> Json | None:
     return {key: item[key] for key in ("type", "name", "links")}
 
 
-def _reporter(rng: Random, people: list[Json]) -> Json | None:
+def _reporter(store: Store, rng: Random) -> Json | None:
     chance = rng.random()
     if chance < 0.05:
         return None  # reported by someone who had not signed in
-    return former_user() if chance < 0.1 else rng.choice(people)
+    return former_user() if chance < 0.1 else anybody(store, rng, chance)
 
 
 def _edited(rng: Random, updated: datetime) -> str | None:

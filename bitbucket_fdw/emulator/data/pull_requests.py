@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from bitbucket_fdw.emulator.data import text
-from bitbucket_fdw.emulator.data.accounts import PEOPLE
+from bitbucket_fdw.emulator.data.accounts import PEOPLE, anybody
 from bitbucket_fdw.emulator.data.history import MAIN, Course, History
 from bitbucket_fdw.emulator.documents import former_user, rendered
 from bitbucket_fdw.emulator.errors import Json
@@ -36,16 +36,20 @@ class PullRequests:
         for course in history.courses:
             self._add(course)
 
-    def _account(self) -> Json | None:
+    def _account(self, bots: bool = True) -> Json | None:
         chance = self._rng.random()
         if chance < 0.02:
             return None
-        return former_user() if chance < 0.05 else self._rng.choice(self._people)
+        if chance < 0.05:
+            return former_user()
+        return anybody(self._store, self._rng, chance if bots else 0)
 
     def _add(self, course: Course) -> None:
         rng = self._rng
-        author = self._account()
+        author = self._account(bots=False)
         reviewers = [user for user in rng.sample(self._people, rng.randrange(4)) if user != author]
+        if course.number % 20 == 0:
+            author = self._store.users["oauth-app"]
         comments = rng.choices((0, 1, 2, 4), (50, 25, 15, 10))[0]
         last = course.closed or course.opened
         updated = last + timedelta(minutes=rng.randrange(600), microseconds=rng.randrange(10**6))
