@@ -172,10 +172,7 @@ def test_every_question_is_asked_here() -> None:
 def rounded(rows: Answer) -> Answer:
     """The rows with their numbers to six digits, in some order."""
     return sorted(
-        (
-            tuple(round(float(v), 6) if isinstance(v, float) else v for v in row)
-            for row in rows
-        ),
+        (tuple(round(float(v), 6) if isinstance(v, float) else v for v in row) for row in rows),
         key=repr,
     )
 
