@@ -22,6 +22,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         proxy=values["proxy"],
         cache_ttl=values["cache_ttl"],
         max_answer_size=values["max_answer_size"] * 2**20,
+        max_text_size=values["max_text_size"] * 2**10,
         on_rate_limit=values["on_rate_limit"],
         max_answer_time=values["max_answer_time"],
     )

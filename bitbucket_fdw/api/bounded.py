@@ -53,6 +53,8 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 class BoundedAdapter(HTTPAdapter):
     """Reads an answer to its end before anybody sees it, or gives it up.
 
+    An answer that is asked for with ``stream`` is left to the caller, for :func:`read`.
+
     :param longest: the most bytes of a decoded body; beyond it :class:`AnswerTooLarge` is raised.
     :param watched: whether requests belong to their thread's flight.
     """
@@ -76,12 +78,27 @@ class BoundedAdapter(HTTPAdapter):
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(*args, **kwargs)
-        pieces, size = [], 0
-        for piece in response.iter_content(_PIECE):
-            size += len(piece)
-            if size > self._longest:
-                response.close()
-                raise AnswerTooLarge(f"more than {self._longest} bytes", response=response)
-            pieces.append(piece)
-        response._content = b"".join(pieces)
+        # A redirect is read here in any case: requests would read its body without a bound.
+        if response.is_redirect or not kwargs.get("stream"):
+            read(response, self._longest)
         return response
+
+
+def read(response: requests.Response, longest: int, enough: int | None = None) -> None:
+    """Read the body of an answer that was not read yet.
+
+    :param longest: the most bytes of it, decoded; beyond it :class:`AnswerTooLarge` is raised.
+    :param enough: how many bytes are wanted. Of a longer body one byte more than that is read,
+        which shows that it is longer.
+    """
+    pieces, size = [], 0
+    for piece in response.iter_content(_PIECE):
+        size += len(piece)
+        pieces.append(piece)
+        if enough is not None and size > enough:
+            response.close()
+            break
+        if size > longest:
+            response.close()
+            raise AnswerTooLarge(f"more than {longest} bytes", response=response)
+    response._content = b"".join(pieces)[: None if enough is None else enough + 1]

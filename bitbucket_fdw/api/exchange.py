@@ -19,7 +19,7 @@ from urllib3.exceptions import NewConnectionError
 
 from ..between_sessions.answers import AnswerCache
 from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
-from .bounded import AnswerTooLarge
+from .bounded import AnswerTooLarge, read
 from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
 from .failures import failure
@@ -51,6 +51,7 @@ class Settings:
     :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: the built-in.
     :param proxy: address of an HTTP proxy for https.
     :param max_answer_size: bytes of one answer, decoded.
+    :param max_text_size: bytes of a text that are wanted; what is longer is cut short.
     :param max_answer_time: seconds from a request to the end of its answer.
     :param on_rate_limit: ``error``, or ``wait`` until Bitbucket answers again.
     :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
@@ -65,6 +66,7 @@ class Settings:
     proxy: str | None = None
     cache_ttl: float = 0.0
     max_answer_size: int = 16 * 2**20
+    max_text_size: int = 2**20
     max_answer_time: float = 120.0
     on_rate_limit: str = "error"
 
@@ -253,7 +255,7 @@ class Exchange:
         if is_later or (method != "GET" and not response.content):
             return Answer(None, 0, response.status_code, location)
         if outgoing.wanted.text:
-            return _text(response)
+            return _text(response, self._settings.max_text_size)
         try:
             parsed = json.loads(response.content)
         except (ValueError, RecursionError):  # lists within lists within lists
@@ -282,6 +284,9 @@ class Exchange:
         url, is_store = outgoing.url, False
         for _ in range(_REDIRECTS):
             response = (self._ask_store if is_store else self._ask)(outgoing, url)
+            if outgoing.wanted.text and not response.is_redirect:
+                settings = self._settings
+                read(response, settings.max_answer_size, settings.max_text_size)
             if not response.is_redirect or outgoing.method != "GET":
                 break
             there = urljoin(url, response.headers["Location"])
@@ -326,12 +331,14 @@ class Exchange:
             headers={"Accept": outgoing.wanted.accept},
             timeout=self._settings.timeout,
             allow_redirects=False,
+            stream=True,
         )
 
     def _ask(self, outgoing: Outgoing, url: str) -> requests.Response:
         given: dict[str, Any] = {"timeout": self._settings.timeout, "allow_redirects": False}
         if outgoing.wanted is not JSON:
             given["headers"] = {"Accept": outgoing.wanted.accept}
+            given["stream"] = outgoing.wanted.text
         # The cache of answers holds JSON alone: the way to a text is an address with a permission.
         keeping = self._keeping if outgoing.wanted is JSON else None
         if keeping is not None and outgoing.method == "GET":
@@ -417,11 +424,14 @@ class Exchange:
         return failed
 
 
-def _text(response: requests.Response) -> Answer:
-    item = as_item(response.content, response.headers.get("Content-Type"))
+def _text(response: requests.Response, limit: int) -> Answer:
+    headers = response.headers
+    told = headers.get("Content-Length", "") if "Content-Encoding" not in headers else ""
+    length = int(told) if told.isascii() and told.isdigit() else None
+    item = as_item(response.content, headers.get("Content-Type"), limit, length)
     return Answer(
         item,
-        len(response.content),
+        min(len(response.content), limit),
         response.status_code,
         headers=response.headers,
         content=json.dumps(item).encode(),

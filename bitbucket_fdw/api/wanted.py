@@ -6,6 +6,7 @@ in itself (seen live by users, 2026). The store is asked without the credential.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from email.message import Message
 
@@ -29,21 +30,39 @@ class Wanted:
 JSON = Wanted()
 
 
-def as_item(body: bytes, content_type: str | None) -> dict[str, str | int]:
+Item = dict[str, str | int | bool | None]
+
+
+def as_item(
+    body: bytes, content_type: str | None, limit: int | None = None, length: int | None = None
+) -> Item:
     """A text as if it had come as JSON: an object with the ``body``, and its
     ``content_length`` in bytes.
 
     It is read in the charset that the answer names. Without one, or with one that is not known, it
     is UTF-8. Bytes that are no characters become U+FFFD.
+
+    :param limit: how many bytes are shown. A longer text is cut there, or before the character
+        that would not end there, and has a member ``cut_short``.
+    :param length: the length of such a text; ``None`` if it is not known.
     """
     message = Message()
     message["Content-Type"] = content_type or ""
     charset = message.get_content_charset() or "utf-8"
+    if limit is None or len(body) <= limit:
+        return {"body": _decoded(body, charset), "content_length": len(body)}
+    if length is not None and length < len(body):
+        length = None
+    text = _decoded(body[:limit], charset, is_whole=False)
+    return {"body": text, "content_length": length, "cut_short": True}
+
+
+def _decoded(body: bytes, charset: str, is_whole: bool = True) -> str:
     try:
-        text = body.decode(charset, "replace")
+        "".encode(charset)  # raises LookupError for a codec that is not one of characters
+        return codecs.getincrementaldecoder(charset)("replace").decode(body, is_whole)
     except (LookupError, ValueError):
-        text = body.decode("utf-8", "replace")
-    return {"body": text, "content_length": len(body)}
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(body, is_whole)
 
 
 def store_failure(status: int, method: str, path: str) -> RequestError:

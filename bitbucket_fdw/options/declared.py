@@ -99,6 +99,14 @@ OPTIONS: tuple[Option, ...] = (
         "16",
     ),
     Option(
+        "max_text_size",
+        SERVER,
+        whole(1, 262_144),
+        "Size of one text, such as a log, that a row shows, KiB; what is longer is cut short with "
+        "a warning",
+        "1024",
+    ),
+    Option(
         "max_answer_time",
         SERVER,
         seconds,

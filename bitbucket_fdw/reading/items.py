@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import BadResponse
 from ..tables.columns import Column
+from ..tables.endpoints import Shape
 from ..tables.json_readers import BadValue
 from ..tables.json_values import LEFT_OUT, column_value, extractor, has_member
 from ..tables.table import Table
@@ -67,7 +68,8 @@ class Items:
             asked for.
         """
         item = self._object(value, "An item")
-        if self._key_of(item) is None:
+        # Of a text that was cut short, not even the length may be known.
+        if self._key_of(item) is None and self._table.collection.shape is not Shape.TEXT:
             raise self._bad(f"An item has no {self._key.path}, which is its key.")
         if asked_by and asked_by is not self._key and column_value(item, asked_by.keys) is None:
             raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")

@@ -20,13 +20,14 @@ class Omission:
 
     :param kind: ``missing``: a workspace or repository that the query names is not there;
         ``denied``: one that did not answer; ``off``: one without a feature; ``respelled``: a name
-        that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches.
-    :param what: ``repository`` or ``workspace``; the feature's name for ``off``.
+        that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches; ``cut``: a
+        text that is longer than what is shown of it.
+    :param what: ``repository``, ``workspace`` or ``text``; the feature's name for ``off``.
     :param name: the name of that one, such as ``acme/website``.
     :param why: what Bitbucket answered or did; Bitbucket's own spelling for ``respelled``.
     """
 
-    kind: Literal["missing", "denied", "off", "respelled", "unlisted"]
+    kind: Literal["missing", "denied", "off", "respelled", "unlisted", "cut"]
     what: str
     name: str
     why: str = ""
@@ -90,6 +91,13 @@ def _notice(omissions: list[Omission], tables: str) -> Notice:
         return Notice(
             f"{tables}: {_counted(what, names)} {are} not there, or not visible to the "
             "credential: no rows"
+        )
+    if kind == "cut":
+        are = "is" if len(names) == 1 else "are"
+        return Notice(
+            f"{tables}: {_counted(what, names)} {are} cut short",
+            f"{omissions[0].why} A condition on the text, too, sees no more than this.",
+            "Server option max_text_size says how much of a text is shown, in KiB.",
         )
     whys = dict.fromkeys(omission.why for omission in omissions if omission.why)
     detail = "\n".join(list(whys)[:NAMED]) or None

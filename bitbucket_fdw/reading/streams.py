@@ -42,7 +42,7 @@ from ..tables.table import Table
 from .items import Items
 from .not_found import REFUSALS, RefusalJudge
 from .observations import Observed
-from .omissions import Omissions
+from .omissions import Omission, Omissions
 
 Row = dict[str, Any]
 
@@ -81,6 +81,7 @@ class ScanRequests:
         self._scan = scan
         self._sizes = observed.sizes
         self.doubt = doubt
+        self._omissions = omissions
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
@@ -116,6 +117,11 @@ class ScanRequests:
             if not self.learns(template, query, error):
                 raise
         return self.ask(template, path, query)
+
+    def cut_short(self, table: type[Table], path: str) -> None:
+        """Note that the text of a row is longer than what is shown of it."""
+        shown = f"The first {self._client.settings.max_text_size:,} bytes are shown."
+        self._omissions.add(table.name, Omission("cut", "text", path, shown))
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         self._sizes.learn(table, path, size)
@@ -304,12 +310,19 @@ class CollectionStream(Stream):
                 items = self._hydrated(items)
             items = self._completed(items)
             # A page is checked as a whole before any of its rows is handed to the host.
+            if self.plan.table.collection.shape is Shape.TEXT:
+                self._note_what_is_cut(items)
             page = [self._keyed(row) for row in self._items.rows(items)]
             for key, row in page:
                 self._check_order(key)
                 if self.plan.looks:
                     self.look(row)
             yield from page
+
+    def _note_what_is_cut(self, items: list[Row]) -> None:
+        shown = any(self.plan.table.column(name).path == "body" for name in self.plan.columns)
+        if shown and any(item.get("cut_short") for item in items):
+            self._requests.cut_short(self.plan.table, self._path)
 
     def _existing_pages(self) -> Iterator[list[Any]]:
         first = True

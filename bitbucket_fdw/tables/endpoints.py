@@ -34,7 +34,8 @@ class Shape(enum.Enum):
     only exist once somebody has made them, and a log once a step has begun.
 
     A text is read as an object with members ``body`` and ``content_length`` (in bytes). ``fields``
-    is not sent for it.
+    is not sent for it. Of a long text the body is the beginning, and the length of the whole is
+    there if the answer says it.
 
     Items of several kinds need no shape of their own. A column of ``type`` tells the kind where
     the items have such a member, a column with ``union`` where they do not, and members that a

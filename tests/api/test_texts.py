@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
+import requests
 
 from bitbucket_fdw.api import JSON, KeptAnswers, Wanted, WriteCount
 from bitbucket_fdw.api.wanted import as_item
@@ -118,13 +121,73 @@ def test_a_text_may_be_as_large_as_max_answer_size(scripted, at_store):
     allowed, beyond = b"x" * 2**20, b"x" * (2**20 + 1)
     store = scripted(lambda _: text(allowed))
     api = scripted(lambda _: leads(f"{store.url}/kept") if at_store else text(allowed))
-    client = client_of(api, max_answer_size=2**20)
+    client = client_of(api, max_answer_size=2**20, max_text_size=2**21)
     assert read(client).size == 2**20
     store.answer = lambda _: text(beyond)
     if not at_store:
         api.answer = lambda _: text(beyond)
     with pytest.raises(BadResponse, match="more than 1 MiB"):
         read(client)
+
+
+@pytest.mark.parametrize("at_store", [True, False])
+@pytest.mark.parametrize(
+    ("body", "shown", "length"),
+    [
+        (b"x" * 9, "x" * 9, 9),
+        (b"x" * 10, "x" * 10, 10),
+        (b"x" * 11, "x" * 10, 11),
+        ("é".encode() * 6, "é" * 5, 12),
+        (b"x" + "é".encode() * 6, "x" + "é" * 4, 13),
+        (b"x" * 9 + "€".encode() * 9, "x" * 9, 36),
+        (b"x" * 9 + b"\xff\xff", "x" * 9 + "\ufffd", 11),
+        (b"x" * 3 * 2**20, "x" * 10, 3 * 2**20),
+    ],
+)
+def test_a_text_is_cut_before_a_character_that_does_not_fit(
+    scripted, at_store, body, shown, length
+):
+    store = scripted(lambda _: text(body))
+    api = scripted(lambda _: leads(f"{store.url}/kept") if at_store else text(body))
+    answer = read(client_of(api, max_text_size=10, max_answer_size=2**20))
+    assert (answer.json["body"], answer.json["content_length"]) == (shown, length)
+    assert answer.json.get("cut_short", False) == (len(body) > 10)
+    assert answer.size <= 10
+
+
+def test_the_length_of_a_text_that_was_cut_is_not_that_of_its_compressed_form(scripted):
+    squeezed = gzip.compress(b"x" * 2**20)
+    api = scripted(lambda _: text(squeezed, headers={"Content-Encoding": "gzip"}))
+    answer = read(client_of(api, max_text_size=10))
+    assert answer.json == {"body": "x" * 10, "content_length": None, "cut_short": True}
+    assert len(squeezed) < 2**20
+
+
+def test_of_a_long_text_only_the_beginning_is_read(scripted, monkeypatch):
+    api = scripted(lambda _: text(b"x" * 64 * 2**20))
+    client, taken = client_of(api, max_text_size=10), []
+    pieces = requests.Response.iter_content
+
+    def counted(response, size):
+        for piece in pieces(response, size):
+            taken.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr(requests.Response, "iter_content", counted)
+    assert read(client).json["content_length"] == 64 * 2**20
+    assert sum(taken) < 2**20
+
+
+def test_the_bound_on_texts_is_not_one_on_json(scripted):
+    api = scripted(lambda _: Answer({"a": "x" * 100}))
+    assert read(client_of(api, max_text_size=10), wanted=JSON).json == {"a": "x" * 100}
+
+
+def test_the_body_of_a_redirect_is_bounded_too(scripted):
+    store = scripted(lambda _: text())
+    long = Answer(b"x" * 2**21, 307, {"Location": f"{store.url}/kept"}, "text/html")
+    with pytest.raises(BadResponse, match="more than 1 MiB"):
+        read(client_of(scripted({LOG: long}), max_answer_size=2**20))
 
 
 def test_one_execution_asks_for_a_text_once_and_not_in_place_of_the_json(scripted):

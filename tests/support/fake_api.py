@@ -381,8 +381,10 @@ class _Adapter(BaseAdapter):
         response.status_code = reply.status
         response.headers.update(reply.headers)
         response.url, response.request = str(request.url), request
-        response._content = _encoded(reply.body)
-        response.raw = HTTPResponse(BytesIO(), headers=reply.headers, status=reply.status)
+        body = BytesIO(_encoded(reply.body))
+        response.raw = HTTPResponse(
+            body, headers=reply.headers, status=reply.status, preload_content=False
+        )
         return response
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from tests.support.reading import AT, WORKSPACE, Session
 
 _AT = "/repositories/{workspace}/{repository}"
 PATH, STORE = f"{AT}/notice", "https://store.example/kept/1"
+OTHER = "/repositories/acme/other/notice"
 LEADS = Reply(None, 307, {"Location": f"{STORE}?signature=abc%2Fdef"})
 
 
@@ -124,6 +125,35 @@ def test_conditions_on_a_text_are_left_to_postgresql(api, session):
     assert api.received[0].query == ()
 
 
+# --- how much of it is shown ---
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("1234", f'text "{PATH}" is cut short'), ("12345", f'2 texts ("{PATH}", "{OTHER}") are cut')],
+)
+def test_texts_that_are_cut_short_are_told_of_once(api, session, other, told):
+    session = Session.of(api, max_text_size=4)
+    api.on(PATH, lambda _: Reply("12345", headers={"Content-Length": "5"}))
+    api.on(OTHER, lambda _: Reply(other, headers={"Content-Length": str(len(other))}))
+    rows = list(session.rows("notice", columns=("text", "size"), bound=WORKSPACE))
+    assert sorted((row["text"], row["size"]) for row in rows) == [
+        ("1234", size) for size in sorted((5, len(other)))
+    ]
+    (notice,) = session.notices()
+    assert notice.message.startswith(f"notice: {told}")
+    assert "first 4 bytes" in notice.detail
+    assert "max_text_size" in notice.hint
+    assert not notice.mild
+
+
+def test_that_a_text_is_cut_short_does_not_matter_where_it_is_not_shown(api, session):
+    session = Session.of(api, max_text_size=4)
+    api.on(PATH, "12345")
+    assert session.values("size", "notice") == [None]
+    assert session.notices() == []
+
+
 # --- where it lies ---
 
 
@@ -211,7 +241,7 @@ def test_a_text_below_a_parent_is_read_for_each_that_has_one(api, session):
 
 
 def test_of_several_repositories_some_have_it(api, session):
-    api.on("/repositories/acme/other/notice", "x")
+    api.on(OTHER, "x")
     rows = list(session.rows("notice", columns=("text", "repository"), bound=WORKSPACE))
     assert [(row["repository"], row["text"]) for row in rows] == [("other", "x")]
 

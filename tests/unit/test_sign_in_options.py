@@ -109,7 +109,7 @@ def test_each_setting_of_requests_is_an_option_of_its_name(option):
     other = options.parse({option.name: value_of(option)}, options.SERVER)
     before, after = asdict(settings_of(plain)), asdict(settings_of(other))
     assert [name for name in after if after[name] != before[name]] == [option.name]
-    unit = 2**20 if option.name == "max_answer_size" else 1
+    unit = {"max_answer_size": 2**20, "max_text_size": 2**10}.get(option.name, 1)
     assert after[option.name] == other[option.name] * unit
 
 

@@ -317,6 +317,7 @@ OTHERWISE_MEANT = {
     ("writing/requests.py", "uuid"): "a member of the API's accounts",
     ("writing/change_sender.py", "uuid"): "a member of the API's accounts",
     ("reference/pages.py", "text"): "what an option takes",
+    ("reading/streams.py", "text"): "what a notice says is cut short",
 }
 
 
