@@ -21,6 +21,8 @@ strikes ``count`` times (for ever when null). Kinds:
 ``put_replaces``
     Take a PUT of a pull request for all of it: a title is required, and a description or reviewers
     that are left out are emptied (disputed).
+``put_keeps_lists``
+    Keep the accounts and groups of a rule on branches that a PUT leaves out (disputed).
 ``second_refused``
     Refuse a verdict that the caller has given already with 409 (disputed).
 ``no_next``
@@ -51,7 +53,7 @@ __doc__ = f"{__doc__}\nKinds of single resources, all of them disputed:\n\n" + "
 )
 
 # Other ways of Bitbucket's, where it is not established which one it has.
-WAYS = ("merge_later", "put_replaces", "second_refused", *DECLARED)
+WAYS = ("merge_later", "put_keeps_lists", "put_replaces", "second_refused", *DECLARED)
 KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next", *WAYS)
 CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next", *WAYS)
 FORMS = ("json", "text", "html", "empty")

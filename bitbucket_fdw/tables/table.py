@@ -18,6 +18,7 @@ FAMILIES = {
     "pull_requests": "pull requests and what belongs to them",
     "issues": "the issue tracker",
     "pipelines": "pipelines, their steps and deployments",
+    "settings": "how repositories and projects are set up: rules and models for branches",
 }
 """Groups of tables for imports, named as in Bitbucket's menus."""
 

@@ -19,6 +19,15 @@ class Field:
     :param required: if true, an INSERT without the column is refused before it is sent.
     :param accounts: if true, the value is a list of accounts: UUIDs, or objects with ``uuid`` or
         ``account_id``.
+    :param groups: if true, the value is a list of groups: slugs, or objects with ``slug``. Groups
+        are written by their slug everywhere in the API, and by nothing else.
+    :param sparse: if true, nothing is sent for NULL, an empty text or an empty list. Bitbucket
+        refuses such values, and takes their absence for the same.
+    :param absent: the value that a row has whose JSON lacks the member. It is sent where the
+        present value is sent along and the row has none, and for NULL.
+    :param filled: for a list of objects: members that Bitbucket leaves out of an object, and the
+        values that they have then. They are sent, because a request without them keeps what is
+        there.
     :param longest: how many characters the API takes; 0 if no limit is known.
     """
 
@@ -28,6 +37,10 @@ class Field:
     values: tuple[str, ...] = ()
     required: bool = False
     accounts: bool = False
+    groups: bool = False
+    sparse: bool = False
+    absent: Any = None
+    filled: tuple[tuple[str, Any], ...] = ()
     longest: int = 0
 
 
@@ -64,6 +77,10 @@ class Write:
     :param asked: values that are read from Bitbucket before the request.
     :param apart: groups of columns; a statement may give values for one of the groups only.
     :param query: the request's query parameters.
+    :param checked: columns of which the answer has to show what was sent. It is an error if it
+        shows something else. Lists of accounts and groups may come in any order.
+    :param advice: hints for answers of an HTTP status, as pairs: what may be the reason for it, and
+        what to do.
     """
 
     method: str
@@ -76,6 +93,13 @@ class Write:
     asked: tuple[Asked, ...] = ()
     apart: tuple[tuple[str, ...], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    checked: tuple[str, ...] = ()
+    advice: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def sent(self) -> dict[str, Field]:
+        """All that the body can have, by column."""
+        return {field.column: field for field in (*self.always, *self.keeps, *self.fields)}
 
 
 @dataclass(frozen=True, slots=True)

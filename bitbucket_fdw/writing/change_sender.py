@@ -16,6 +16,7 @@ from ..api import ScanContext
 from ..errors import (
     BitbucketError,
     Cancelled,
+    Forbidden,
     MissingValue,
     NotStored,
     OutcomeUnknown,
@@ -29,6 +30,7 @@ from ..tables.endpoints import path_parameters
 from ..tables.host_values import shown
 from ..tables.json_values import column_value, extractor
 from ..tables.writing import Asked
+from .bodies import is_shown
 from .current_rows import CurrentRows
 from .journal import SendOutcome
 from .own_rows import OwnRows
@@ -93,7 +95,11 @@ class ChangeSender:
         if request.method == "PUT" and self._table.writes.upserts:
             self._current_rows.read(request.identity, undoing)  # it must not be made again
         scan = self._current_rows.scan(undoing)
-        answer = self._current_rows.send(request, scan)
+        try:
+            answer = self._current_rows.send(request, scan)
+        except RequestError as error:
+            _advise(error, request)
+            raise
         if answer.status == 202 and answer.location:
             return self._outcome(request, answer.location, scan)
         return answer.json
@@ -166,6 +172,9 @@ class ChangeSender:
         row = {**row, **self._kept(request, present, now)}
         taken_back_by = undo(request, now, self._bound) if back is None else back
         sent = SendOutcome(row, taken_back_by)
+        other = self._shown_otherwise(request, now)
+        if other:
+            return replace(sent, error=_shown_otherwise(request, other))
         echoed = {n: v for n, v in request.values.items() if n in request.write.echoed}
         if not echoed:
             return sent
@@ -181,6 +190,16 @@ class ChangeSender:
             nothing=echoed.keys() == request.values.keys(),
             error=_not_stored(request, kept),
         )
+
+    def _shown_otherwise(self, request: WriteRequest, now: Row) -> Row:
+        """The columns of which the answer does not show what was sent, with what it shows."""
+        fields = request.write.sent
+        return {
+            name: now.get(name)
+            for name in request.write.checked
+            if name in request.values
+            and not is_shown(fields[name], request.values[name], now.get(name))
+        }
 
     def _kept(self, request: WriteRequest, present: Row, now: Row) -> Row:
         """Put back values that the request emptied without naming them; returns these columns."""
@@ -286,9 +305,12 @@ def _require_row(request: WriteRequest, row: Row) -> None:
         if request.method == "DELETE" or any(row.get(n) for n in row if _below(request, n, part)):
             return
     else:
-        told = [n for n in table.primary_key if table.column(n).path]
+        # A row that is all there is at its address has no key in the answer.
+        told = [n for n in table.primary_key if table.column(n).path] or [table.key_column().name]
         known = {n: typed(table.column(n), row.get(n)) for n in told}
-        if all(known.values()) and not _other_row(request, known):
+        if all(value not in (None, "") for value in known.values()) and not _other_row(
+            request, {n: value for n, value in known.items() if n in table.primary_key}
+        ):
             return
     raise OutcomeUnknown(
         f"it is not known what {request.method} {request.path} did",
@@ -349,6 +371,26 @@ def _unfinished(request: WriteRequest, why: str) -> OutcomeUnknown:
         path=request.path,
         detail=f"Bitbucket took it to finish it later. {why}",
         hint="SELECT the row before repeating it.",
+    )
+
+
+def _advise(error: RequestError, request: WriteRequest) -> None:
+    """Add to an error what the declaration says of answers of its status."""
+    if isinstance(error, Forbidden) and error.scope_missing:
+        return
+    advice = [text for status, text in request.write.advice if status == error.status]
+    error.hint = " ".join(filter(None, (*advice, error.hint))) or None
+
+
+def _shown_otherwise(request: WriteRequest, shown_now: Row) -> NotStored:
+    columns = ", ".join(f"{name} {shown(_named(value))}" for name, value in shown_now.items())
+    return NotStored(
+        f"Bitbucket did not store {', '.join(shown_now)} as given",
+        method=request.method,
+        path=request.path,
+        detail=f"Its answer to {request.method} {request.path} shows: {columns}.",
+        hint="Other columns of the row may have changed. SELECT the row, and change it in another "
+        "way, or delete it and insert it anew.",
     )
 
 

@@ -89,12 +89,13 @@ class CurrentRows:
 
         Raises :class:`RowUnknown` if there is no such row.
         """
-        item = self.table.items[0]
-        keys = {item.parameter: item.key}
+        items = self.table.items[:1]  # none where the collection is the one item there is
+        template = items[0].path if items else self.table.collection.path
+        keys = {item.parameter: item.key for item in items}
         declared = [self.table.column(name).path for name in columns]
         fields = sorted({*filter(None, declared), *paths})
         scan = self.scan(undoing)
-        path = self._path(item.path, identity, keys)
+        path = self._path(template, identity, keys)
         url = self.client.url(path, (("fields", ",".join(fields)),))
         try:
             found = scan.wait(scan.submit(self.client.get, url, scan)).json

@@ -29,7 +29,7 @@ from .earlier_rows import EarlierRows
 from .journal import Journal, SendOutcome
 from .open_scans import OpenScans
 from .own_rows import OwnRows
-from .requests import WriteRequest, delete, insert, require, update, verbs
+from .requests import WriteRequest, delete, insert, require, update, verbs, writable
 from .statement_rows import Statement, StatementRow, Statements
 from .uniqueness import not_overwriting
 from .waiting_rows import WaitingRows
@@ -293,8 +293,7 @@ class Modifier:
             if old is not None:
                 requests = delete(self._table, self._binding.bound, old)
                 if self._takes_back and self._table.writes.recreate:
-                    full = self._settable(self._current_rows.read(old))
-                    [again] = insert(self._table, self._binding.bound, full)
+                    [again] = insert(self._table, self._binding.bound, self._settable(old))
                     requests = [replace(request, undo=again) for request in requests]
                 self._write(requests, {})
                 if self._earlier_rows is not None:
@@ -410,6 +409,8 @@ class Modifier:
         return typed_row(self._table, values)
 
     def _settable(self, row: Row) -> Row:
-        write = self._table.writes.insert
-        names = {field.column for field in write.fields} if write else set()
-        return {name: value for name, value in row.items() if name in names | {*SLUGS}}
+        """All that an INSERT can set of a row, as it is now at Bitbucket."""
+        names = {*writable(self._table, "INSERT"), *SLUGS}
+        if not names <= {*row, *self._table.primary_key}:
+            row = self._current_rows.read(row)
+        return {name: value for name, value in row.items() if name in names}

@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import InvalidValue, MissingValue, ReadOnly, WriteError
 from ..tables.addresses import fill, path_text
 from ..tables.endpoints import path_parameters
-from ..tables.host_values import in_body
 from ..tables.table import Table
 from ..tables.writing import Asked, Field, Transition, Write
+from .bodies import body_of
 
 Row = Mapping[str, Any]
 
@@ -222,7 +222,7 @@ def completed(request: WriteRequest, bound: Row, present: Row, found: Row) -> Wr
     known = {**identity, **present}
     values = {name: v for name, v in request.values.items() if name not in found or v is not None}
     sent = {name: v for name, v in values.items() if name in {f.column for f in write.fields}}
-    body = _body_of(table, write, known, {**sent, **found})
+    body = body_of(table, write, known, {**sent, **found})
     back = request.undo
     if back is not None and back.write is write:
         before = {name: present.get(name, value) for name, value in back.values.items()}
@@ -256,17 +256,9 @@ def _request(
             )
         known[column] = value
         parameters[parameter] = path_text(value)
-    body = _body_of(table, write, known, values)
+    body = body_of(table, write, known, values)
     path = fill(write.path, parameters)
     return WriteRequest(table, verb, write.method, path, known, dict(values), body, write)
-
-
-def _body_of(table: type[Table], write: Write, known: Row, values: Row) -> dict[str, Any] | None:
-    fields = {field.column: field for field in (*write.always, *write.keeps, *write.fields)}
-    if not fields:
-        return None
-    always = {f.column: known[f.column] for f in write.always if known.get(f.column) is not None}
-    return _body(table, fields.values(), {**always, **values})
 
 
 def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> WriteRequest:
@@ -314,68 +306,6 @@ def _transitions(table: type[Table], changed: Row) -> list[Transition]:
             )
         found += wanted
     return found
-
-
-def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str, Any]:
-    body: dict[str, Any] = {}
-    given = [field for field in fields if field.column in values]
-    # NULLs come first. An account has two columns, and a NULL in one of them must not clear the
-    # account that the other one sets.
-    for field in sorted(given, key=lambda field: values[field.column] is not None):
-        value = values[field.column]
-        path = field.path or table.column(field.column).path or field.column
-        if value is None:
-            _put(body, field.clear or path, _cleared(table, field))
-            continue
-        if field.values and value not in field.values:
-            raise InvalidValue(
-                f"{value!r} is no {field.column}",
-                hint=f"It can be: {', '.join(field.values)}.",
-            )
-        data_type = table.column(field.column).data_type
-        if not isinstance(value, data_type.body):
-            raise InvalidValue(f"{field.column} is of type {data_type.name}, and {value!r} is not")
-        if field.longest and isinstance(value, str) and len(value) > field.longest:
-            raise InvalidValue(
-                f"{field.column} has {len(value)} characters",
-                hint=f"Bitbucket takes at most {field.longest}.",
-            )
-        _put(body, path, _accounts(table, field, value) if field.accounts else in_body(value))
-    return body
-
-
-def _cleared(table: type[Table], field: Field) -> Any:
-    """What is sent for NULL, because Bitbucket's schemas allow ``null`` for some objects only."""
-    if field.clear is not None:
-        return None
-    if field.accounts:
-        return []
-    return None if field.values else table.column(field.column).data_type.null_in_body
-
-
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
-    *outer, last = path.split(".")
-    for name in outer:
-        if not isinstance(body.get(name), dict):  # absent, or cleared by another column
-            body[name] = {}
-        body = body[name]
-    body[last] = value
-
-
-def _accounts(table: type[Table], field: Field, value: Any) -> list[dict[str, str]]:
-    accounts = []
-    for entry in value if isinstance(value, list) else [None]:
-        named = entry if isinstance(entry, dict) else {"uuid": entry}
-        known = {k: str(named[k]) for k in ("uuid", "account_id") if isinstance(named.get(k), str)}
-        if not known:
-            raise InvalidValue(
-                f"{field.column} is no list of accounts",
-                hint='Give UUIDs, \'["{…}"]\', or objects with "uuid" or "account_id".',
-            )
-        if "uuid" in known:
-            known = {"uuid": f"{{{known['uuid'].strip('{}')}}}"}
-        accounts.append(known)
-    return accounts
 
 
 # --- checks ---

@@ -17,6 +17,13 @@ from tests.emulator.client import Client
 Row = dict[str, Any]
 
 
+@pytest.fixture
+def api(api: Client) -> Client:
+    """A client that holds the scopes of administrators too: some settings take them to be read."""
+    api.read_as("ada-write")
+    return api
+
+
 def name_of(value: Any) -> str:
     return str(getattr(value, "name", value))
 

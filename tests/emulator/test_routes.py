@@ -21,6 +21,13 @@ ENDPOINTS: list[Endpoint] = [endpoint for _, _, endpoint in ROUTES._endpoints]
 LIVE = [e for e in ENDPOINTS if not e.gone]
 
 
+@pytest.fixture
+def api(api: Client) -> Client:
+    """A client that holds the scopes of administrators too: some settings take them to be read."""
+    api.read_as("ada-write")
+    return api
+
+
 _filled: dict[str, str] = {}
 
 
@@ -144,6 +151,9 @@ def test_it_sorts_on_every_field_it_declares(api: Client, endpoint: Endpoint) ->
 def test_it_wants_its_scopes(api: Client, endpoint: Endpoint) -> None:
     if not endpoint.scopes.new:
         pytest.skip("no scope is documented")
-    response = api.get(_fill(api, endpoint.template), "ada-write-only")
+    path, plain, lacking = _fill(api, endpoint.template), Client(api.control), "ada-write-only"
+    if set(endpoint.scopes.required("new")) <= set(plain.known[lacking]["scopes"]):
+        lacking = "ada-read"
+    response = plain.get(path, lacking)
     assert response.status_code == 403
     assert response.json()["error"]["detail"]["required"]

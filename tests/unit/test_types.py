@@ -314,7 +314,7 @@ def test_what_was_read_can_be_sent(name, value, expected):
 # What looks like a type's name and is something else: file, string, and why.
 OTHERWISE_MEANT = {
     ("writing/own_rows.py", "uuid"): "a member of the API's accounts",
-    ("writing/requests.py", "uuid"): "a member of the API's accounts",
+    ("writing/bodies.py", "uuid"): "a member of the API's accounts",
     ("writing/change_sender.py", "uuid"): "a member of the API's accounts",
     ("reference/pages.py", "text"): "what an option takes",
     ("reading/streams.py", "text"): "what a notice says is cut short",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.endpoints import SLUGS
 from bitbucket_fdw.tables.table import Table
 from bitbucket_fdw.tables.writing import Field, Transition
 from bitbucket_fdw.writing.requests import verbs
@@ -20,8 +21,11 @@ VALUES: dict[str, Any] = {
     "pull_request_id": 44,
     "parent_id": None,
     "key": "K1",
+    "kind": "force",
 }
-# Rows that can be changed where not any row of the table can.
+# What an INSERT needs besides what is always required.
+MORE = {"branch_restrictions": {"pattern": "'mine'"}}
+# Rows that can be changed where not any row of the table can. Of other tables it is the first row.
 ROWS = {
     "pull_requests": "id = 6",
     "pull_request_comments": "pull_request_id = 44 AND user_nickname = 'ada'",
@@ -80,7 +84,7 @@ class Change:
         return declared.method
 
     def statement(self) -> str:
-        name, rows = self.table.name, ROWS[self.table.name]
+        name, rows = self.table.name, _rows(self.table)
         if self.verb == "DELETE":
             return f"DELETE FROM {name} WHERE {rows}"
         if self.verb == "INSERT":
@@ -97,6 +101,7 @@ class Change:
     def _insert(self) -> str:
         table, write = self.table, self.table.writes.insert
         given = {f.column: _value(f, "new") for f in write.fields if f.required} if write else {}
+        given.update(MORE.get(table.name, {}))
         if self.transition is not None:
             given[self.transition.column] = _literal(self.transition.value)
         for column in table.columns:
@@ -121,7 +126,7 @@ class Change:
         if self.transition and self.transition.value is False:
             session.run(
                 f"UPDATE {self.table.name} SET {self.transition.column} = true "
-                f"WHERE {ROWS[self.table.name]}"
+                f"WHERE {_rows(self.table)}"
             )
 
 
@@ -137,6 +142,14 @@ def every_change() -> list[Change]:
             if verb == "UPDATE" or (verb == "INSERT" and writes.insert is None):
                 found += [Change(table, verb, transition) for transition in writes.transitions]
     return found
+
+
+def _rows(table: type[Table]) -> str:
+    """A condition that holds for a row that can be changed."""
+    if table.name in ROWS:
+        return ROWS[table.name]
+    key = ", ".join(column for column in table.primary_key if column not in SLUGS)
+    return f"({key}) = (SELECT {key} FROM {table.name} ORDER BY {key} LIMIT 1)"
 
 
 def _value(field: Field, text: str) -> str:

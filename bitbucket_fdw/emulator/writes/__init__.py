@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from bitbucket_fdw.emulator.routes import Routes
-from bitbucket_fdw.emulator.writes import comments, commits, issues, pull_requests, repositories
+from bitbucket_fdw.emulator.writes import (
+    branch_restrictions,
+    comments,
+    commits,
+    issues,
+    pull_requests,
+    repositories,
+)
 
 ROUTES = Routes()
-ROUTES.include(module.routes for module in (pull_requests, comments, issues, commits, repositories))
+ROUTES.include(
+    module.routes
+    for module in (
+        *(pull_requests, comments, issues, commits, repositories),
+        branch_restrictions,
+    )
+)
