@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ..tables.addresses import path_text
 from . import bbql
 from .conditions import Condition
 from .request import Request
@@ -94,9 +95,9 @@ def query_parameters(
     for condition in conditions:
         parameter = condition.column.query
         if parameter and condition.op == "=" and condition.value and parameter not in chosen:
-            needed = length(f"{parameter}={condition.value}")
+            needed = length(f"{parameter}={path_text(condition.value)}")
             if needed <= room:
                 room -= needed
                 chosen[parameter] = condition
-    pairs = tuple((name, str(condition.value)) for name, condition in chosen.items())
+    pairs = tuple((name, path_text(condition.value)) for name, condition in chosen.items())
     return pairs, list(chosen.values())

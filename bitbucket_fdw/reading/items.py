@@ -6,7 +6,8 @@ an object. Without a check it would become a row of NULLs, or no row, and nobody
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import BadResponse
@@ -25,6 +26,7 @@ class Items:
     :param columns: the columns whose values are wanted.
     :param loose: columns that the foreign table shows with another type; their values are not
         checked.
+    :param place: the path parameters, of which some columns are made.
     :param doubt: called with a message if a value is left out of a row, once for each column and
         path.
 
@@ -38,12 +40,13 @@ class Items:
         columns: Iterable[Column],
         loose: frozenset[str] = frozenset(),
         doubt: Callable[[str], None] = lambda _: None,
+        place: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._table = table
         self._path = path
         self._key = table.key_column()
         columns = list(columns)
-        self._extract = extractor(columns, loose, frozenset(table.primary_key))
+        self._extract = extractor(columns, loose, frozenset(table.primary_key), place)
         self._asked = [c for c in columns if c.asked]
         self._doubt = doubt
         self._doubted: set[str] = set()

@@ -251,6 +251,7 @@ class Stream:
             [c for c in plan.table.columns if c.name in columns and c.name not in carried],
             plan.loose,
             self._requests.doubt,
+            self.place.parameters,
         )
 
     def _keyed(self, item: Row) -> tuple[Any, Row]:

@@ -64,6 +64,9 @@ class Column:
     :param required: no scan is made without a condition that says which values are wanted
         (equality, IN, or a join). It is for what nobody wants all of: a request for each, or items
         that no listing has. Planning works without one.
+    :param template: for an address that no answer has: it is made of this text. ``{}`` stands for
+        the value at ``path`` and ``{name}`` for the path parameter of that name, each
+        percent-encoded. The address is NULL if one of them is not known.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Column:
     others: tuple[str, ...] = ()
     union: tuple[str, ...] = ()
     required: bool = False
+    template: str | None = None
 
     @property
     def data_type(self) -> DataType:

@@ -6,8 +6,11 @@ item. :mod:`.types` says how a value of each type is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from .columns import Column
 from .json_readers import BadValue
@@ -48,6 +51,7 @@ def extractor(
     columns: Iterable[Column],
     loose: frozenset[str] = frozenset(),
     keys: frozenset[str] = frozenset(),
+    place: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Any], dict[str, Any]]:
     """A function from an item's JSON to ``{column name: value}`` for these columns.
 
@@ -56,9 +60,10 @@ def extractor(
     account must not make all rows unreadable. The value is left out, and the row names the column
     under :data:`LEFT_OUT`. For columns in ``keys`` it is an error all the same. Values of ``loose``
     columns are not checked.
+    ``place`` are the path parameters, of which some columns are made.
     """
     columns = list(columns)
-    plan = [(column.name, column.keys, _reader(column, loose)) for column in columns]
+    plan = [(column.name, column.keys, _reader(column, loose, place)) for column in columns]
     plan = [(name, path, convert) for name, path, convert in plan if path]
     # A bad value in one of these columns is left out. A key cannot be left out.
     masked = {c.name for c in columns if c.data_type.masked and not c.present} - loose - keys
@@ -90,9 +95,13 @@ def extractor(
     return extract
 
 
-def _reader(column: Column, loose: frozenset[str]) -> Callable[[Any], Any]:
+def _reader(
+    column: Column, loose: frozenset[str], place: Mapping[str, str]
+) -> Callable[[Any], Any]:
     if column.present:
         return _presence
+    if column.template:
+        return _filled(column.template, place)
     data_type = column.data_type
     return data_type.loose_json if column.name in loose else data_type.json
 
@@ -116,6 +125,21 @@ def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
         return _last_part(column_value(item, within)) if value is None and within else value
 
     return found
+
+
+def _filled(template: str, place: Mapping[str, str]) -> Callable[[Any], str | None]:
+    """A function that makes an address of the template with a value and the place's."""
+    encoded = {name: quote(value, safe="") for name, value in place.items()}
+
+    def address(value: Any) -> str | None:
+        if isinstance(value, (bool, list, dict)):
+            raise BadValue(f"{json.dumps(value)} in place of a part of an address")
+        try:
+            return template.format(quote(str(value), safe=""), **encoded)
+        except KeyError:
+            return None  # the place is not known
+
+    return address
 
 
 def _presence(value: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .columns import Column, column
 from .writing import Field
 
@@ -14,6 +16,7 @@ def account(
     who: str,
     *,
     filters: str | None = None,
+    query: str | None = None,
     others: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
     """The five columns that show an account.
@@ -27,10 +30,13 @@ def account(
         an element of a list, and the element is the account, this is the path of the list.
     :param who: what the account is, for the descriptions.
     :param filters: BBQL path of the account, if ``q`` can test its members.
+    :param query: the query parameter that selects rows by the account's UUID, if there is one.
     :param others: other paths at which the account may be, as for a column.
     """
 
-    def part(name: str, type: str, what: str, filtered: bool = True, more: str = "") -> Column:
+    def part(
+        name: str, type: str, what: str, filtered: bool = True, more: str = "", **rest: Any
+    ) -> Column:
         return column(
             f"{path}.{name}" if path else name,
             type,
@@ -38,10 +44,11 @@ def account(
             name=f"{prefix}_{name}",
             q=f"{filters}.{name}" if filters and filtered else False,
             others=tuple(f"{other}.{name}" for other in others),
+            **rest,
         )
 
     return (
-        part("uuid", "uuid", "UUID"),
+        part("uuid", "uuid", "UUID", query=query),
         part("account_id", "text", "Atlassian account id"),
         part("nickname", "text", "Nickname"),
         part("display_name", "text", "Display name", filtered=False),
@@ -84,6 +91,13 @@ COMMENT_FIELDS = (
 PARENT_OR_PLACE = (("parent_id",), ("inline_path", "inline_from", "inline_to"))
 """A comment may have a parent or a place in a file, but not both: that is a 400 (seen live by
 users). An answer has the place of the comment that it answers."""
+
+
+WEB_SITE = "https://bitbucket.org"
+"""The web site, for addresses of pages to which no answer links.
+
+It does not follow from the address of the API, which may be a proxy or a stand-in.
+"""
 
 
 def html_link() -> Column:

@@ -288,7 +288,7 @@ class ChangeSender:
             if column.path and column.name not in in_path and part in (None, column.keys[0])
         ]
         for item in exploded(table, [answer]):
-            row = extractor(columns)(item)
+            row = extractor(columns, place=request.place)(item)
             return {**row, **{name: request.identity.get(name) for name in in_path}}
         return {}
 

@@ -52,6 +52,12 @@ class WriteRequest:
         """The row's primary key as text, without parts that are not known."""
         return tuple(str(self.identity.get(name)) for name in self.table.primary_key)
 
+    @property
+    def place(self) -> dict[str, str]:
+        """The path parameters, as far as the row's columns tell them."""
+        known = ((c.param, self.identity.get(c.name)) for c in self.table.columns if c.param)
+        return {name: path_text(value) for name, value in known if value is not None}
+
     def __str__(self) -> str:
         return f"{self.table.name}: {self.method} {self.path}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bitbucket_fdw.emulator import times
 from bitbucket_fdw.emulator.data import build
 from bitbucket_fdw.emulator.store import Repository
 from tests.emulator.client import WEBSITE, Client
@@ -48,6 +49,24 @@ def test_accounts_may_be_missing_or_deleted(tiny: Repository) -> None:
     assert {"type": "user", "display_name": "Former user"} in authors
     written = [commit.document["author"] for commit in tiny.commits.values()]
     assert any("user" not in author for author in written)
+
+
+def test_pipelines_for_pull_requests_agree_with_them(tiny: Repository) -> None:
+    found = 0
+    for pipeline in tiny.pipelines.values():
+        target = pipeline.document["target"]
+        if target["type"] == "pipeline_pullrequest_target":
+            found += 1
+            pull = tiny.pull_requests[target["pullrequest"]["id"]]
+            assert target["source"] == pull.document["source"]["branch"]["name"]
+            assert target["commit"]["hash"] == pull.source_hash in tiny.commits
+            assert target["commit"]["hash"].startswith(pull.document["source"]["commit"]["hash"])
+            assert "ref_name" not in target
+            opened, begun = (d["created_on"] for d in (pull.document, pipeline.document))
+            assert times.parse(opened) < times.parse(begun)
+        assert "html" not in pipeline.document["links"]
+        assert "variables" not in pipeline.document
+    assert found > 3
 
 
 def test_pull_requests_take_every_course(tiny: Repository) -> None:

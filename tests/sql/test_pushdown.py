@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from bitbucket_fdw.tables import BY_NAME, TABLES
 from tests.sql.querying import asked, only, paths
 
 PULL_REQUESTS = "/repositories/acme/website/pullrequests"
@@ -386,7 +387,41 @@ def test_explain_analyze_agrees_with_the_rows(sql):
     assert "Rows Removed by Filter" not in plan
 
 
-# --- pipelines, which have parameters in place of q ---
+# --- columns that have parameters of their own in place of q ---
+
+CHOSEN = [(table.name, column) for table in TABLES for column in table.columns if column.query]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), CHOSEN, ids=[f"{table}.{column.name}" for table, column in CHOSEN]
+)
+def test_a_condition_is_sent_as_the_parameter_of_its_column(sql, table, column):
+    schema = "website_x" if BY_NAME[table].level == "repository" else "acme_x"
+    value = sql.db.value(
+        f"SELECT {column.name} FROM {schema}.{table} WHERE {column.name} IS NOT NULL "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    )
+    result = sql.query(f"SELECT * FROM {table} WHERE {column.name} = %s", [value])
+    assert result.rows
+    spelled = f"{{{value}}}" if column.type == "uuid" else str(value)
+    assert {one.one(column.query) for one in asked(result)} == {spelled}
+    # Equality alone can be said by it.
+    result = sql.query(f"SELECT * FROM {table} WHERE {column.name} <> %s", [value])
+    assert {one.one(column.query) for one in asked(result)} == {None}
+
+
+# --- pipelines ---
+
+
+def test_a_pipeline_leads_to_its_pull_request_and_its_page(sql):
+    result = sql.query(
+        "SELECT r.build_number, p.source_branch_name = r.target_source, "
+        "p.destination_branch_name = r.target_destination, r.links_html_href "
+        "FROM pipelines r JOIN pull_requests p ON p.id = r.target_pullrequest_id"
+    )
+    assert len(result.rows) > 3
+    page = "https://bitbucket.org/acme/website/pipelines/results/"
+    assert all(row[1:] == (True, True, f"{page}{row[0]}") for row in result.rows)
 
 
 def test_pipelines_are_selected_by_parameters(sql):

@@ -64,7 +64,14 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "selector": None,
             }
         },
-        {"target_type": "pipeline_pullrequest_target", "target_commit_hash": HASH},
+        {
+            "target_type": "pipeline_pullrequest_target",
+            "target_source": "feature",
+            "target_destination": "main",
+            "target_pullrequest_id": 5,
+            "target_destination_commit_hash": "0123456789ab",
+            "target_commit_hash": HASH,
+        },
     ),
     "unknown": (
         {"target": {"type": "pipeline_new_target", "ref_name": None, "of": [1, {"a": 2}]}},
@@ -122,6 +129,15 @@ def test_kinds_that_lack_a_column_are_those_where_it_is_null(session, column):
     lacking = [row["build_number"] for row in rows if row[column] is None]
     kinds = [kind for kind, (_, expected) in KINDS.items() if column not in expected]
     assert lacking == [list(KINDS).index(kind) + 1 for kind in kinds]
+
+
+def test_the_page_of_each_is_made_of_its_number_and_place(session):
+    rows = session.rows("pipelines", columns=("links_html_href",))
+    assert [row["links_html_href"] for row in rows] == [
+        f"https://bitbucket.org{AT.removeprefix('/repositories')}/pipelines/results/{number}"
+        for number in range(1, len(KINDS) + 1)
+    ]
+    assert session.api.calls == [f"GET {LISTING}"]
 
 
 def test_a_filter_by_a_member_that_others_lack_does_not_fail_for_them(session):

@@ -13,7 +13,9 @@ import bitbucket_fdw
 from bitbucket_fdw.foreign_tables import importing
 from bitbucket_fdw.options import IMPORT, OPTIONS
 from bitbucket_fdw.tables import BY_NAME, PLACES, TABLES
+from bitbucket_fdw.tables.columns import Column
 from bitbucket_fdw.tables.endpoints import SLUGS
+from bitbucket_fdw.tables.json_readers import BadValue
 from bitbucket_fdw.tables.json_values import extractor
 from bitbucket_fdw.tables.shared_columns import account
 
@@ -206,6 +208,40 @@ def test_an_account_is_shown_whole():
                 missing = {f"{prefix or name.removesuffix('display_name')}{p}" for p in parts}
                 assert missing <= names, f"{table.name} shows a part of an account"
     assert shown > 15
+
+
+PAGE = Column("page", "text", "n", "Its page", template="https://x.example/{workspace}/{}")
+
+
+@pytest.mark.parametrize(
+    ("item", "place", "address"),
+    [
+        ({"n": 7}, {"workspace": "a", "more": "b"}, "https://x.example/a/7"),
+        ({"n": "ü/?"}, {"workspace": "{5}"}, "https://x.example/%7B5%7D/%C3%BC%2F%3F"),
+        ({"n": 0}, {"workspace": "a"}, "https://x.example/a/0"),
+        ({"n": None}, {"workspace": "a"}, None),
+        ({}, {"workspace": "a"}, None),
+        ({"n": 7}, {}, None),
+    ],
+)
+def test_an_address_that_no_answer_has_is_made_of_a_template(item, place, address):
+    assert extractor([PAGE], place=place)(item) == {"page": address}
+
+
+@pytest.mark.parametrize("value", [[7], {"a": 7}, True])
+def test_what_cannot_be_part_of_an_address_is_an_error(value):
+    with pytest.raises(BadValue, match="page is"):
+        extractor([PAGE], place={"workspace": "a"})({"n": value})
+
+
+def test_a_template_names_path_parameters_of_its_table():
+    made = [(t, c) for t in TABLES for c in t.columns if c.template]
+    assert made
+    for table, column in made:
+        named = set(re.findall(r"\{(\w+)\}", column.template))
+        assert named <= {c.param for c in table.columns if c.param}
+        assert "{}" in column.template
+        assert column.path
 
 
 @pytest.mark.parametrize("path", ["", "reviewers", "participants.user"])

@@ -10,8 +10,8 @@ from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.reshaping import named
 from bitbucket_fdw.emulator.sample import make_uuid
-from bitbucket_fdw.emulator.store import Pipeline, Repository, Store
-from bitbucket_fdw.emulator.times import zulu_form
+from bitbucket_fdw.emulator.store import Pipeline, PullRequest, Repository, Store
+from bitbucket_fdw.emulator.times import parse, zulu_form
 
 # A secret that a step's JSON really carries; whoever stores the JSON stores the secret.
 REGISTRY_PASSWORD = "emulator-registry-password"  # noqa: S105 - sample data
@@ -36,13 +36,18 @@ def add_pipelines(store: Store, repository: Repository, rng: Random, total: int)
     """Add ``total`` pipelines, oldest first."""
     branches = sorted(repository.branches)
     commits = list(repository.commits)
+    pulls = [p for p in repository.pull_requests.values() if p.document["source"]["commit"]]
     span = (LAST_DAY - FIRST_DAY).total_seconds()
     for number in range(1, total + 1):
         created = FIRST_DAY + timedelta(
             seconds=int(span * (number - rng.random()) / total), microseconds=rng.randrange(10**6)
         )
         outcome = rng.choices(tuple(_OUTCOMES), tuple(_OUTCOMES.values()))[0]
-        _add(store, repository, rng, number, created, outcome, branches, commits)
+        target = _target(store, repository, rng, rng.choice(branches), rng.choice(commits))
+        opened = [p for p in pulls if parse(p.document["created_on"]) < created]
+        if number % 6 == 0 and opened:
+            target = _pull_request_target(store, repository, opened[-1])
+        _add(store, repository, rng, number, created, outcome, target)
 
 
 def _add(
@@ -52,35 +57,34 @@ def _add(
     number: int,
     created: datetime,
     outcome: str,
-    branches: list[str],
-    commits: list[str],
+    target: Json,
 ) -> None:
     uuid, digits = make_uuid(rng), rng.choice(_DIGITS)
     running = outcome == "PENDING" or outcome in _STAGES
     seconds = 0 if outcome == "PENDING" else rng.randrange(5, 4000)
     completed = None if running else zulu_form(created + timedelta(seconds=seconds), digits)
     reference = store.documents.repository_reference(repository.document)
+    creator = store.users[rng.choice(PEOPLE)[0]] if rng.random() < 0.93 else None
+    trigger, now = _trigger(rng), _state("pipeline", outcome)
+    if outcome == "STOPPED":
+        now["result"]["terminator"] = creator
     document = store.documents.pipeline(
         reference,
         uuid,
         number,
-        creator=store.users[rng.choice(PEOPLE)[0]] if rng.random() < 0.93 else None,
-        target=_target(store, repository, rng, rng.choice(branches), rng.choice(commits)),
-        trigger=_trigger(rng),
-        state=_state("pipeline", outcome),
+        creator=creator if number % 15 else store.users["oauth-app"],
+        target=target,
+        trigger=trigger,
+        state=now,
         created_on=zulu_form(created, digits),
         completed_on=completed,
         build_seconds_used=seconds,
-        run_number=1,
+        run_number=1 if number % 10 else 2,
         duration_in_seconds=seconds,
         first_successful=outcome == "SUCCESSFUL" and rng.random() < 0.1,
         expired=outcome == "EXPIRED",
-        variables=[
-            {"type": "pipeline_variable", "uuid": make_uuid(rng), "key": "STAGE", "value": "test"},
-            {"type": "pipeline_variable", "uuid": make_uuid(rng), "key": "KEY", "secured": True},
-        ]
-        if rng.random() < 0.1
-        else [],
+        has_variables=False,  # even if it has some, none of which are shown
+        labels={"batch": "nightly"} if number % 9 == 0 else {},
         configuration_sources=[
             {"source": f"{repository.full_name}", "uri": "https://bitbucket.org/example.yml"}
         ],
@@ -116,6 +120,20 @@ def _target(store: Store, repository: Repository, rng: Random, branch: str, comm
     }
 
 
+def _pull_request_target(store: Store, repository: Repository, pull: PullRequest) -> Json:
+    """What a pipeline for a pull request runs for. Its branches are names, and it has no ref."""
+    document, full_name = pull.document, repository.full_name
+    return {
+        "type": "pipeline_pullrequest_target",
+        "source": document["source"]["branch"]["name"],
+        "destination": document["destination"]["branch"]["name"],
+        "destination_commit": document["destination"]["commit"],
+        "commit": store.documents.commit_reference(full_name, pull.source_hash),
+        "pullrequest": store.documents.pull_request_reference(document),
+        "selector": {"type": "pull-requests", "pattern": "**"},
+    }
+
+
 def _trigger(rng: Random) -> Json:
     return named("pipeline_trigger", rng.choices(("PUSH", "MANUAL", "SCHEDULE"), (80, 12, 8))[0])
 
@@ -124,6 +142,8 @@ def _state(owner: str, outcome: str) -> Json:
     prefix = f"{owner}_state"
     if outcome == "PENDING":
         return named(prefix, outcome)
+    if outcome == "PAUSED" and owner == "pipeline_step":  # it waits for a person
+        return named(prefix, "PENDING", stage=named(f"{prefix}_pending", outcome))
     if outcome in _STAGES:
         return named(prefix, "IN_PROGRESS", stage=named(f"{prefix}_in_progress", outcome))
     result = named(f"{prefix}_completed", outcome)
@@ -136,7 +156,8 @@ def _state(owner: str, outcome: str) -> Json:
 def _step(
     repository: Json, rng: Random, pipeline: Pipeline, name: str, outcome: str, moment: datetime
 ) -> Json:
-    started = outcome != "PENDING"
+    waits = outcome == "PAUSED"
+    started = outcome != "PENDING" and not waits
     done = started and outcome not in _STAGES
     seconds = rng.randrange(1, 900)
     image: Json = {"name": "registry.example/build:1"}
@@ -150,13 +171,14 @@ def _step(
         "completed_on": zulu_form(moment + timedelta(seconds=seconds), 9) if done else None,
         "duration_in_seconds": seconds if done else None,
         "build_seconds_used": seconds if done else 0,
-        "run_number": 1,
-        "max_time": 120,
+        "run_number": pipeline.document["run_number"],
+        "maxTime": 120,
         "state": _state("pipeline_step", outcome),
         "image": image,
         "setup_commands": [{"name": "clone", "command": "git clone ."}],
         "script_commands": [{"name": "make", "command": 'make "all"'}],
+        "teardown_commands": [{"name": "caches", "command": "store caches"}] if done else [],
         "pipeline": {"type": "pipeline", "uuid": pipeline.document["uuid"]},
         "repository": repository,
-        "trigger": {"type": "pipeline_step_trigger_automatic"},
+        "trigger": {"type": f"pipeline_step_trigger_{'manual' if waits else 'automatic'}"},
     }
