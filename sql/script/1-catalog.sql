@@ -1,12 +1,18 @@
 \echo Use "CREATE EXTENSION bitbucket_fdw CASCADE" to load this file. \quit
 
--- Functions run with the rights of whoever calls them and under a fixed search path. Objects whose
--- names start with an underscore are for use in these scripts only, and may change with any
--- version.
+-- Functions run with the rights of whoever calls them and under a fixed search path. What is for use
+-- in these scripts only is in a schema of its own, so that \df bitbucket.* shows what is for users.
+-- It may change with any version.
 
 CREATE SCHEMA bitbucket;
 COMMENT ON SCHEMA bitbucket IS 'Bitbucket Cloud: importing schemas, and what can be imported';
 GRANT USAGE ON SCHEMA bitbucket TO PUBLIC;
+
+CREATE SCHEMA bitbucket_private;
+COMMENT ON SCHEMA bitbucket_private IS
+    'What the functions of schema bitbucket are made of; may change with any version';
+-- Those functions run with the rights of their callers.
+GRANT USAGE ON SCHEMA bitbucket_private TO PUBLIC;
 
 
 -- What can be imported
@@ -90,9 +96,9 @@ COMMENT ON COLUMN bitbucket.columns.required IS
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
 -- One row about the transaction that reads it. PostgreSQL has no SQL function that tells this.
-CREATE FOREIGN TABLE bitbucket._transaction (in_block boolean)
+CREATE FOREIGN TABLE bitbucket_private.transaction (in_block boolean)
     SERVER bitbucket_catalog OPTIONS (table 'transaction');
-COMMENT ON FOREIGN TABLE bitbucket._transaction IS
+COMMENT ON FOREIGN TABLE bitbucket_private.transaction IS
     'Whether the client has begun a transaction block';
 
-GRANT SELECT ON bitbucket.tables, bitbucket.columns, bitbucket._transaction TO PUBLIC;
+GRANT SELECT ON bitbucket.tables, bitbucket.columns, bitbucket_private.transaction TO PUBLIC;

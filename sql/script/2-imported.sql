@@ -44,13 +44,13 @@ COMMENT ON COLUMN bitbucket.imported_tables.names IS
 COMMENT ON COLUMN bitbucket.imported_tables.relation IS 'The table itself';
 GRANT SELECT ON bitbucket.imported_tables TO PUBLIC;
 
-CREATE VIEW bitbucket._shown_columns AS
+CREATE VIEW bitbucket_private.shown_columns AS
 SELECT t.relation, a.attnum AS number, a.attname AS name,
        coalesce((SELECT o.option_value FROM pg_options_to_table(a.attfdwoptions) o
                  WHERE o.option_name = 'column_name'), a.attname) AS shown
 FROM bitbucket.imported_tables t
 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.relation
 WHERE a.attnum > 0 AND NOT a.attisdropped;
-COMMENT ON VIEW bitbucket._shown_columns IS
+COMMENT ON VIEW bitbucket_private.shown_columns IS
     'Columns of imported tables, and which of bitbucket.columns each of them shows';
-GRANT SELECT ON bitbucket._shown_columns TO PUBLIC;
+GRANT SELECT ON bitbucket_private.shown_columns TO PUBLIC;

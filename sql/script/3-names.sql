@@ -26,21 +26,21 @@ BEGIN
                              workspace, repository),
             HINT = 'Give them apart: bitbucket.schema_name(''acme'', ''website'').';
     END IF;
-    made := coalesce(workspace_schema::text, bitbucket._identifier_part(workspace_slug));
+    made := coalesce(workspace_schema::text, bitbucket_private.identifier_part(workspace_slug));
     IF repository IS NOT NULL THEN
         plain := plain AND repository_slug ~ '^[a-z0-9]+([-_][a-z0-9]+)*$';
-        made := made || '__' || bitbucket._identifier_part(repository_slug);
+        made := made || '__' || bitbucket_private.identifier_part(repository_slug);
     END IF;
     -- A name that can be typed without quotes does not start with a digit and is no key word.
-    -- PostgreSQL reserves names with pg_, and there are schemas with the three names already.
+    -- PostgreSQL reserves names with pg_, and there are schemas with the four names already.
     IF workspace_schema IS NULL AND (made ~ '^pg_' OR quote_ident(made) <> made
-        OR made IN ('bitbucket', 'information_schema', 'public'))
+        OR made IN ('bitbucket', 'bitbucket_private', 'information_schema', 'public'))
     THEN
         made := '_' || made;
     END IF;
     -- A name that ends as if it had a hash gets one, or it could be that of another repository.
     IF NOT plain OR octet_length(made) > 63 OR made ~ '__[0-9a-f]{8}$' THEN
-        made := rtrim(bitbucket._cut(made, 63 - length(hash)), '_') || hash;
+        made := rtrim(bitbucket_private.cut(made, 63 - length(hash)), '_') || hash;
     END IF;
     RETURN made;
 END
@@ -48,12 +48,12 @@ $$;
 COMMENT ON FUNCTION bitbucket.schema_name IS
     'The schema that a workspace or a repository is imported as';
 
-CREATE FUNCTION bitbucket._identifier_part(slug text) RETURNS text
+CREATE FUNCTION bitbucket_private.identifier_part(slug text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN btrim(regexp_replace(replace(replace(slug, '_', '__'), '-', '_'), '[^a-z0-9_]+', '_', 'g'),
              '_');
 
-CREATE FUNCTION bitbucket._cut(value text, bytes integer) RETURNS text
+CREATE FUNCTION bitbucket_private.cut(value text, bytes integer) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
 -- The longest beginning that has at most so many bytes and ends between two characters.

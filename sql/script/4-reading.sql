@@ -1,6 +1,6 @@
 -- Reading the API
 
-CREATE FUNCTION bitbucket._require(parameter text, given anyelement) RETURNS void
+CREATE FUNCTION bitbucket_private.require(parameter text, given anyelement) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check(server name) RETURNS void
+CREATE FUNCTION bitbucket_private.check_server(server name) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Raises an error that says what to do, unless the current user can read through this server.
@@ -19,9 +19,9 @@ DECLARE
     wrapper CONSTANT text := 'bitbucket_fdw.wrapper.BitbucketFdw';
     options text[];
 BEGIN
-    PERFORM bitbucket._require('server', server);
+    PERFORM bitbucket_private.require('server', server);
     SELECT coalesce(s.srvoptions, '{}') INTO options
-    FROM pg_foreign_server s WHERE s.srvname = _check.server;
+    FROM pg_foreign_server s WHERE s.srvname = check_server.server;
     IF NOT FOUND THEN
         RAISE undefined_object USING
             MESSAGE = format('server "%s" does not exist', server),
@@ -39,7 +39,7 @@ BEGIN
                           current_user);
     ELSIF NOT EXISTS (
         SELECT FROM pg_user_mappings m
-        WHERE m.srvname = _check.server AND m.usename IN ('public', current_user))
+        WHERE m.srvname = check_server.server AND m.usename IN ('public', current_user))
     THEN
         RAISE undefined_object USING
             MESSAGE = format('user "%s" has no user mapping for server "%s"', current_user, server),
@@ -50,7 +50,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_temporary(purpose text, hint text) RETURNS void
+CREATE FUNCTION bitbucket_private.check_temporary(purpose text, hint text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- These functions read from Bitbucket through a foreign table in pg_temp, which is made for one
@@ -70,13 +70,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_listing() RETURNS void
+CREATE FUNCTION bitbucket_private.check_listing() RETURNS void
 LANGUAGE sql STABLE
-RETURN bitbucket._check_temporary('list repositories',
+RETURN bitbucket_private.check_temporary('list repositories',
     'Workspaces and repositories are listed through a temporary foreign table. Without one, query '
     'the table "repositories" of an imported schema.');
 
-CREATE FUNCTION bitbucket._workspaces(server name) RETURNS SETOF text
+CREATE FUNCTION bitbucket_private.workspaces(server name) RETURNS SETOF text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- The slugs of all workspaces that the credential can list.
@@ -86,7 +86,7 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    PERFORM bitbucket._check_listing();
+    PERFORM bitbucket_private.check_listing();
     EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing (slug text) '
                    'SERVER %I OPTIONS (table ''workspaces'')', server);
     BEGIN
@@ -103,11 +103,11 @@ BEGIN
 END
 $$;
 
-CREATE TYPE bitbucket._repository AS (workspace text, slug text, has_issues boolean);
+CREATE TYPE bitbucket_private.repository AS (workspace text, slug text, has_issues boolean);
 
-CREATE FUNCTION bitbucket._repositories(
+CREATE FUNCTION bitbucket_private.repositories(
     server name, workspaces text[], repository text DEFAULT NULL)
-RETURNS SETOF bitbucket._repository LANGUAGE plpgsql
+RETURNS SETOF bitbucket_private.repository LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- All repositories of some workspaces, or only the one that is named. It can be named in capitals,
 -- although slugs are in lower case. Each workspace is a table option and not a condition, because a
@@ -118,10 +118,10 @@ DECLARE
     workspace text;
     listed record;
     slugs text[];
-    entry bitbucket._repository;
+    entry bitbucket_private.repository;
     left_out text[];
 BEGIN
-    PERFORM bitbucket._check_listing();
+    PERFORM bitbucket_private.check_listing();
     FOR workspace IN SELECT DISTINCT unnest(workspaces) LOOP
         slugs := '{}';
         left_out := '{}';

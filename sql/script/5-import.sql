@@ -20,9 +20,10 @@ COMMENT ON COLUMN bitbucket.import_result.status IS
 -- schema. If named is NULL the name follows from the rule. tracker says whether the issue tables
 -- are wanted. A target is a wish whose schema is known, and missing are the tables that a target
 -- does not have.
-CREATE TYPE bitbucket._wish AS (repository text, named name, tracker boolean);
-CREATE TYPE bitbucket._target AS (repository text, schema name, named boolean, tracker boolean);
-CREATE TYPE bitbucket._missing AS (target integer, tables text[]);
+CREATE TYPE bitbucket_private.wish AS (repository text, named name, tracker boolean);
+CREATE TYPE bitbucket_private.target AS
+    (repository text, schema name, named boolean, tracker boolean);
+CREATE TYPE bitbucket_private.missing AS (target integer, tables text[]);
 
 CREATE FUNCTION bitbucket.import_workspace(
     server name, workspace text, names text DEFAULT 'snake', issues text DEFAULT 'auto',
@@ -30,19 +31,20 @@ CREATE FUNCTION bitbucket.import_workspace(
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    listing bitbucket._repository[];
+    listing bitbucket_private.repository[];
     slug text := lower(workspace COLLATE "C");
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
-            bitbucket._check_options(names, issues, families);
-    PERFORM bitbucket._lock(server, slug);
+    PERFORM bitbucket_private.check_server(server),
+            bitbucket_private.require('workspace', workspace),
+            bitbucket_private.check_options(names, issues, families);
+    PERFORM bitbucket_private.lock(server, slug);
     -- One listing tells which repositories there are, and which of them have an issue tracker.
-    listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
+    listing := ARRAY(SELECT r FROM bitbucket_private.repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, slug);
-    RETURN QUERY SELECT i.* FROM bitbucket._import(server, slug, names, families,
-        bitbucket._wishes(server, slug, listing, issues, repositories, schema)) i;
+    RETURN QUERY SELECT i.* FROM bitbucket_private.import(server, slug, names, families,
+        bitbucket_private.wishes(server, slug, listing, issues, repositories, schema)) i;
     IF NOT FOUND THEN
-        PERFORM bitbucket._note_nothing(slug, families);
+        PERFORM bitbucket_private.note_nothing(slug, families);
     END IF;
     RETURN QUERY
         SELECT DISTINCT t.workspace, t.repository, t.schema, 0, 'gone'
@@ -61,32 +63,35 @@ CREATE FUNCTION bitbucket.import_repository(
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    listed bitbucket._repository;
+    listed bitbucket_private.repository;
 BEGIN
-    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
-            bitbucket._require('repository', repository),
-            bitbucket._check_options(names, issues, families);
-    PERFORM bitbucket._lock(server, lower(workspace COLLATE "C"));
+    PERFORM bitbucket_private.check_server(server),
+            bitbucket_private.require('workspace', workspace),
+            bitbucket_private.require('repository', repository),
+            bitbucket_private.check_options(names, issues, families);
+    PERFORM bitbucket_private.lock(server, lower(workspace COLLATE "C"));
     SELECT r.* INTO listed
-    FROM bitbucket._repositories(server, ARRAY[workspace], repository) r;
+    FROM bitbucket_private.repositories(server, ARRAY[workspace], repository) r;
     IF NOT FOUND THEN
-        PERFORM bitbucket._no_repository(server, workspace, repository);
+        PERFORM bitbucket_private.no_repository(server, workspace, repository);
     END IF;
-    RETURN QUERY SELECT i.* FROM bitbucket._import(server, listed.workspace, names, families, ARRAY[
+    RETURN QUERY SELECT i.* FROM bitbucket_private.import(
+        server, listed.workspace, names, families, ARRAY[
         (listed.slug, schema, coalesce(nullif(issues, 'auto') = 'always', listed.has_issues))
-            ::bitbucket._wish]) i;
+            ::bitbucket_private.wish]) i;
     IF NOT FOUND THEN
-        PERFORM bitbucket._note_nothing(concat_ws('/', listed.workspace, listed.slug), families);
+        PERFORM bitbucket_private.note_nothing(
+            concat_ws('/', listed.workspace, listed.slug), families);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.import_repository IS
     'Make a schema for a repository, or add what is new to it';
 
-CREATE FUNCTION bitbucket._wishes(
-    server name, workspace text, listing bitbucket._repository[], issues text,
+CREATE FUNCTION bitbucket_private.wishes(
+    server name, workspace text, listing bitbucket_private.repository[], issues text,
     repositories text[], schema name)
-RETURNS bitbucket._wish[] LANGUAGE plpgsql
+RETURNS bitbucket_private.wish[] LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- The workspace's own schema first, then those of its repositories, or of the ones that are named.
 DECLARE
@@ -95,12 +100,12 @@ BEGIN
     IF repositories IS NULL THEN
         wanted := ARRAY(SELECT lower(l.slug) FROM unnest(listing) l);
     END IF;
-    PERFORM bitbucket._require('repositories', w) FROM unnest(wanted) w;
-    PERFORM bitbucket._no_repository(server, workspace, w)
+    PERFORM bitbucket_private.require('repositories', w) FROM unnest(wanted) w;
+    PERFORM bitbucket_private.no_repository(server, workspace, w)
     FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
     RETURN ARRAY(
         SELECT (w.repository, w.named, coalesce(nullif(issues, 'auto') = 'always', w.tracker))
-            ::bitbucket._wish
+            ::bitbucket_private.wish
         FROM (
             SELECT NULL AS repository, schema AS named, coalesce(bool_or(l.has_issues), false)
                        AS tracker
@@ -115,7 +120,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_options(names text, issues text, families text[]) RETURNS void
+CREATE FUNCTION bitbucket_private.check_options(names text, issues text, families text[])
+RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -144,7 +150,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._note_nothing(place text, families text[]) RETURNS void
+CREATE FUNCTION bitbucket_private.note_nothing(place text, families text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- With all families there is always something to import.
@@ -157,7 +163,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._no_repository(server name, workspace text, repository text)
+CREATE FUNCTION bitbucket_private.no_repository(server name, workspace text, repository text)
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -168,13 +174,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._lock(server name, workspace text) RETURNS void
+CREATE FUNCTION bitbucket_private.lock(server name, workspace text) RETURNS void
 LANGUAGE sql
 -- Sessions that import the same workspace wait for each other, until the end of the transaction.
 RETURN pg_advisory_xact_lock(
     hashtextextended(concat_ws(' ', 'bitbucket_fdw', server, workspace), 0));
 
-CREATE FUNCTION bitbucket._label(workspace text, repository text) RETURNS text
+CREATE FUNCTION bitbucket_private.label(workspace text, repository text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- The comment on a schema that an import made. A later import finds the schema by it.
 RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', workspace)
@@ -183,21 +189,21 @@ RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', worksp
 -- The following functions work on all schemas of a call at once. If each schema took a pass over
 -- all foreign tables, the time would grow with the square of the number of repositories.
 
-CREATE FUNCTION bitbucket._import(
-    server name, workspace text, names text, families text[], wishes bitbucket._wish[])
+CREATE FUNCTION bitbucket_private.import(
+    server name, workspace text, names text, families text[], wishes bitbucket_private.wish[])
 RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    targets CONSTANT bitbucket._target[] :=
-        bitbucket._targets(server, workspace, names, wishes);
-    lacking CONSTANT bitbucket._missing[] :=
-        bitbucket._missing_tables(names, families, targets);
+    targets CONSTANT bitbucket_private.target[] :=
+        bitbucket_private.targets(server, workspace, names, wishes);
+    lacking CONSTANT bitbucket_private.missing[] :=
+        bitbucket_private.missing_tables(names, families, targets);
     results bitbucket.import_result[];
-    missing bitbucket._missing;
+    missing bitbucket_private.missing;
     step record;
 BEGIN
-    PERFORM bitbucket._check_targets(server, workspace, names, targets);
-    PERFORM bitbucket._check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
+    PERFORM bitbucket_private.check_targets(server, workspace, names, targets);
+    PERFORM bitbucket_private.check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
     -- A schema that would have no table of the chosen families is not made. Its status is NULL.
     results := ARRAY(
         SELECT (workspace, t.repository, t.schema, 0,
@@ -208,25 +214,26 @@ BEGIN
         LEFT JOIN pg_namespace n ON n.nspname = t.schema
         LEFT JOIN unnest(lacking) l ON l.target = t.i
         ORDER BY t.i);
-    PERFORM bitbucket._create_schema(r.schema) FROM unnest(results) r WHERE r.status = 'created';
+    PERFORM bitbucket_private.create_schema(r.schema)
+    FROM unnest(results) r WHERE r.status = 'created';
 
     FOREACH missing IN ARRAY lacking LOOP
-        PERFORM bitbucket._create_tables(
+        PERFORM bitbucket_private.create_tables(
             server, workspace, targets[missing.target], names, missing.tables);
         results[missing.target].tables := cardinality(missing.tables);
     END LOOP;
-    FOR step IN SELECT * FROM bitbucket._missing_columns(names, targets) LOOP
+    FOR step IN SELECT * FROM bitbucket_private.missing_columns(names, targets) LOOP
         EXECUTE step.statement;
         IF results[step.i].status = 'unchanged' THEN
             results[step.i].status := 'extended';
         END IF;
     END LOOP;
-    PERFORM bitbucket._describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
+    PERFORM bitbucket_private.describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
 
     -- The comment by which a schema is found again. A comment that is there already is left alone.
     FOR step IN
         SELECT format('COMMENT ON SCHEMA %I IS %L', t.schema,
-                      bitbucket._label(workspace, t.repository)) AS statement
+                      bitbucket_private.label(workspace, t.repository)) AS statement
         FROM unnest(targets) t JOIN pg_namespace n ON n.nspname = t.schema
         WHERE obj_description(n.oid, 'pg_namespace') IS NULL AND pg_has_role(n.nspowner, 'USAGE')
     LOOP
@@ -239,9 +246,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._targets(
-    server name, workspace text, names text, wishes bitbucket._wish[])
-RETURNS bitbucket._target[] LANGUAGE plpgsql STABLE
+CREATE FUNCTION bitbucket_private.targets(
+    server name, workspace text, names text, wishes bitbucket_private.wish[])
+RETURNS bitbucket_private.target[] LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- The schema for each wish. It is the one that the caller named. Otherwise it is the one that an
 -- earlier import made, which may have been renamed. Otherwise it is the one of the rule. The
@@ -253,29 +260,29 @@ BEGIN
             SELECT t.repository, t.schema, n.oid
             FROM bitbucket.imported_tables t JOIN pg_namespace n ON n.nspname = t.schema
             -- Schemas of other roles do not count: somebody could make one to be found here.
-            WHERE t.server = _targets.server AND t.workspace = lower(_targets.workspace)
+            WHERE t.server = targets.server AND t.workspace = lower(targets.workspace)
               AND pg_has_role(n.nspowner, 'USAGE')
             GROUP BY t.repository, t.schema, n.oid
-            HAVING bool_and(t.names = _targets.names) IS NOT FALSE
+            HAVING bool_and(t.names = targets.names) IS NOT FALSE
         ), best AS (
             SELECT DISTINCT ON (m.repository) m.repository, m.schema
             FROM made m
             WHERE lower(obj_description(m.oid, 'pg_namespace'))
-                = lower(bitbucket._label(_targets.workspace, m.repository))
+                = lower(bitbucket_private.label(targets.workspace, m.repository))
             ORDER BY m.repository, m.schema <> bitbucket.schema_name(workspace, m.repository),
                      m.oid
         )
         SELECT (w.repository,
                 coalesce(w.named, b.schema, bitbucket.schema_name(workspace, w.repository)),
-                w.named IS NOT NULL, w.tracker)::bitbucket._target
+                w.named IS NOT NULL, w.tracker)::bitbucket_private.target
         FROM unnest(wishes) WITH ORDINALITY w (repository, named, tracker, i)
         LEFT JOIN best b ON lower(w.repository) IS NOT DISTINCT FROM b.repository
         ORDER BY w.i);
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_targets(
-    server name, workspace text, names text, targets bitbucket._target[])
+CREATE FUNCTION bitbucket_private.check_targets(
+    server name, workspace text, names text, targets bitbucket_private.target[])
 RETURNS void LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Raises an error if an existing schema must not get the tables. This is so if it has tables of
@@ -293,9 +300,9 @@ BEGIN
                                    || format(' (server %s)', t.server), ', ')
                    FILTER (WHERE t.relation IS NOT NULL
                        AND (t.server, t.workspace, t.repository) IS DISTINCT FROM
-                           (_check_targets.server, lower(_check_targets.workspace),
+                           (check_targets.server, lower(check_targets.workspace),
                             lower(x.repository))) AS others,
-               max(t.names) FILTER (WHERE t.names <> _check_targets.names) AS names
+               max(t.names) FILTER (WHERE t.names <> check_targets.names) AS names
         FROM unnest(targets) x
         JOIN pg_namespace n ON n.nspname = x.schema
         LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema
@@ -326,7 +333,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._create_schema(schema name) RETURNS void
+CREATE FUNCTION bitbucket_private.create_schema(schema name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -340,9 +347,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._missing_tables(
-    names text, families text[], targets bitbucket._target[])
-RETURNS bitbucket._missing[] LANGUAGE plpgsql STABLE
+CREATE FUNCTION bitbucket_private.missing_tables(
+    names text, families text[], targets bitbucket_private.target[])
+RETURNS bitbucket_private.missing[] LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- The names of the tables to make for each target that lacks some. Targets are told by their place
 -- in the list.
@@ -350,8 +357,8 @@ BEGIN
     RETURN ARRAY(
         WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables)  -- read once, whatever the plan
         SELECT (x.i, array_agg(
-                CASE _missing_tables.names WHEN 'flat' THEN k.flat_name ELSE k.name END))
-            ::bitbucket._missing
+                CASE missing_tables.names WHEN 'flat' THEN k.flat_name ELSE k.name END))
+            ::bitbucket_private.missing
         FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
         CROSS JOIN known k
         LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema AND t.table_name = k.name
@@ -363,24 +370,24 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._locks() RETURNS bigint
+CREATE FUNCTION bitbucket_private.locks() RETURNS bigint
 LANGUAGE sql STABLE
 -- How many locks all sessions have between them: see PostgreSQL's max_locks_per_transaction.
 RETURN current_setting('max_locks_per_transaction')::bigint
     * (current_setting('max_connections')::bigint
        + current_setting('max_prepared_transactions')::bigint);
 
-CREATE FUNCTION bitbucket._check_locks(tables bigint) RETURNS void
+CREATE FUNCTION bitbucket_private.check_locks(tables bigint) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Each new table takes a lock until the end of the transaction. If there are not enough locks, this
 -- says so at once; otherwise PostgreSQL would run out of them after a minute.
 BEGIN
-    IF tables > 0.9 * bitbucket._locks() THEN
+    IF tables > 0.9 * bitbucket_private.locks() THEN
         RAISE program_limit_exceeded USING
             MESSAGE = format('%s tables are too many for one transaction', tables),
             DETAIL = format('Each takes one of %s locks that all sessions share.',
-                            bitbucket._locks()),
+                            bitbucket_private.locks()),
             HINT = 'CALL bitbucket.import_repositories with the same parameters: it commits after '
                    'some repositories at a time. Or import fewer (parameters "repositories" and '
                    '"families"), or have the setting max_locks_per_transaction raised.';
@@ -388,8 +395,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._create_tables(
-    server name, workspace text, target bitbucket._target, names text, tables text[])
+CREATE FUNCTION bitbucket_private.create_tables(
+    server name, workspace text, target bitbucket_private.target, names text, tables text[])
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -421,7 +428,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._missing_columns(names text, targets bitbucket._target[])
+CREATE FUNCTION bitbucket_private.missing_columns(names text, targets bitbucket_private.target[])
 RETURNS TABLE (i integer, statement text) LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- Statements that add missing columns, such as those that a new version of the package has.
@@ -430,12 +437,13 @@ BEGIN
         WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
         lacking AS (
             SELECT x.i, t.relation, k.position, k.type, k.name,
-                   CASE _missing_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END
+                   CASE missing_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END
                        AS spelled
             FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
             JOIN bitbucket.imported_tables t ON t.schema = x.schema
             JOIN known k ON k.table_name = t.table_name
-            LEFT JOIN bitbucket._shown_columns s ON s.relation = t.relation AND s.shown = k.name
+            LEFT JOIN bitbucket_private.shown_columns s
+                ON s.relation = t.relation AND s.shown = k.name
             WHERE s.relation IS NULL
         )
         SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
@@ -446,7 +454,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._describe(schemas name[], overwrite boolean) RETURNS bigint
+CREATE FUNCTION bitbucket_private.describe(schemas name[], overwrite boolean) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- Describes tables and columns that have no comment, or all of them. Returns the number of
@@ -468,7 +476,7 @@ BEGIN
         WHERE overwrite OR obj_description(m.relation, 'pg_class') IS NULL
         UNION ALL
         SELECT format('COMMENT ON COLUMN %s.%I IS %L', m.relation, s.name, k.description)
-        FROM mine m JOIN bitbucket._shown_columns s ON s.relation = m.relation
+        FROM mine m JOIN bitbucket_private.shown_columns s ON s.relation = m.relation
         JOIN known_columns k ON k.table_name = m.table_name AND k.name = s.shown
         WHERE overwrite OR col_description(m.relation, s.number) IS NULL
     LOOP
@@ -481,6 +489,6 @@ $$;
 
 CREATE FUNCTION bitbucket.comment_on(schema name, overwrite boolean DEFAULT false)
 RETURNS bigint LANGUAGE sql
-RETURN bitbucket._describe(ARRAY[schema], overwrite);
+RETURN bitbucket_private.describe(ARRAY[schema], overwrite);
 COMMENT ON FUNCTION bitbucket.comment_on IS
     'Describe the foreign tables of a schema and their columns; the number of comments made';

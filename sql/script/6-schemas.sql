@@ -21,14 +21,14 @@ RETURNS SETOF bitbucket.schema_entry LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     workspaces text[] := ARRAY[lower(workspace COLLATE "C")];
-    listing bitbucket._repository[] := '{}';
+    listing bitbucket_private.repository[] := '{}';
 BEGIN
-    PERFORM bitbucket._check(server);
+    PERFORM bitbucket_private.check_server(server);
     IF workspace IS NULL THEN
-        workspaces := ARRAY(SELECT bitbucket._workspaces(server));
+        workspaces := ARRAY(SELECT bitbucket_private.workspaces(server));
     END IF;
     IF workspaces <> '{}' THEN
-        listing := ARRAY(SELECT r FROM bitbucket._repositories(server, workspaces) r);
+        listing := ARRAY(SELECT r FROM bitbucket_private.repositories(server, workspaces) r);
     END IF;
     IF workspace IS NOT NULL AND listing <> '{}' THEN
         workspaces := ARRAY[(listing[1]).workspace];  -- be it given as a UUID

@@ -1,14 +1,14 @@
 -- Signing in
 
-CREATE FUNCTION bitbucket._call(server name, service text, argument jsonb)
+CREATE FUNCTION bitbucket_private.call(server name, service text, argument jsonb)
 RETURNS SETOF jsonb LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- Runs a service of the Python package with the server's options and the current user's mapping. As
 -- with listings, the foreign table for it is made for one statement. The argument is passed as a
 -- condition, because an option of the table would be stored in the catalog.
 BEGIN
-    PERFORM bitbucket._check(server);
-    PERFORM bitbucket._check_temporary(
+    PERFORM bitbucket_private.check_server(server);
+    PERFORM bitbucket_private.check_temporary(
         'run bitbucket.' || service,
         format('bitbucket.%s takes a temporary foreign table.', service));
     EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_service (argument text, result text) '
@@ -27,7 +27,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
-        SELECT c.* FROM bitbucket._call(server, 'verify', jsonb_build_object(
+        SELECT c.* FROM bitbucket_private.call(server, 'verify', jsonb_build_object(
             'workspaces', to_jsonb(array_remove(ARRAY[verify.workspace], NULL)),
             'tables', coalesce((
                 SELECT jsonb_agg(DISTINCT jsonb_build_object(
@@ -44,14 +44,14 @@ $$;
 COMMENT ON FUNCTION bitbucket.verify IS
     'Check the connection, the credential, the workspaces and each imported table';
 
-CREATE FUNCTION bitbucket._mapping_for_login(
+CREATE FUNCTION bitbucket_private.mapping_for_login(
     server name, OUT whose text, OUT options text[])
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- The user mapping that a login of the current user changes. It is the one that applies to the
 -- user, who has to be allowed to change it.
 BEGIN
-    PERFORM bitbucket._check(server);
+    PERFORM bitbucket_private.check_server(server);
     SELECT CASE m.umuser WHEN 0 THEN 'PUBLIC' ELSE 'CURRENT_USER' END, coalesce(m.umoptions, '{}')
     INTO whose, options
     FROM pg_user_mappings m
@@ -77,9 +77,9 @@ CREATE FUNCTION bitbucket.oauth_authorization_url(
 RETURNS text LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM bitbucket._mapping_for_login(server);
+    PERFORM bitbucket_private.mapping_for_login(server);
     RETURN (SELECT result ->> 'url'
-            FROM bitbucket._call(server, 'oauth_authorization_url', jsonb_build_object(
+            FROM bitbucket_private.call(server, 'oauth_authorization_url', jsonb_build_object(
                 'callback_url', callback_url, 'state', state)) result);
 END
 $$;
@@ -94,7 +94,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- The tokens are kept in the server's token store, which the session's user cannot read. The user
 -- mapping gets the name by which the store knows them.
 DECLARE
-    mapping CONSTANT record := bitbucket._mapping_for_login(server);
+    mapping CONSTANT record := bitbucket_private.mapping_for_login(server);
     outcome jsonb;
     changes text;
 BEGIN
@@ -104,7 +104,7 @@ BEGIN
             HINT = 'They come from bitbucket.oauth_authorization_url and the way back from it. '
                    'For OAuth 1 the verifier is the code.';
     END IF;
-    outcome := bitbucket._call(server, 'oauth_access_token', jsonb_build_object(
+    outcome := bitbucket_private.call(server, 'oauth_access_token', jsonb_build_object(
         'code', code, 'callback_url', callback_url, 'state', state));
     SELECT string_agg(change, ', ') INTO changes
     FROM (
@@ -134,7 +134,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT result ->> 'auth', (result ->> 'expires_in')::numeric::integer, result ->> 'scopes'
-        FROM bitbucket._call(server, 'oauth_refresh', '{}') result;
+        FROM bitbucket_private.call(server, 'oauth_refresh', '{}') result;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.oauth_refresh IS

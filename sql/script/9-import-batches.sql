@@ -15,45 +15,47 @@ LANGUAGE plpgsql AS $$
 -- In READ COMMITTED it sees, once it has the lock, what the session that had the lock before has
 -- made. With another default_transaction_isolation it would try to make that again, and fail.
 DECLARE
-    listing bitbucket._repository[];
-    wishes bitbucket._wish[];
-    part bitbucket._wish[];
+    listing bitbucket_private.repository[];
+    wishes bitbucket_private.wish[];
+    part bitbucket_private.wish[];
     slug pg_catalog.text;
     number pg_catalog.int4;
     refused pg_catalog.int4;
     done pg_catalog.int4 := 0;
     in_a_row pg_catalog.int4 := 0;
 BEGIN
-    PERFORM bitbucket._fix_search_path();
-    PERFORM bitbucket._check_no_block('import_repositories', 'bitbucket.import_workspace');
+    PERFORM bitbucket_private.fix_search_path();
+    PERFORM bitbucket_private.check_no_block('import_repositories', 'bitbucket.import_workspace');
     -- A function that calls this procedure does not allow a COMMIT either. This one shows it before
     -- anything is done.
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    PERFORM bitbucket._fix_search_path();
-    PERFORM bitbucket._check(server), bitbucket._require('workspace', workspace),
-            bitbucket._check_options(names, issues, families), bitbucket._check_batch(batch);
-    listing := ARRAY(SELECT r FROM bitbucket._repositories(server, ARRAY[workspace]) r);
+    PERFORM bitbucket_private.fix_search_path();
+    PERFORM bitbucket_private.check_server(server),
+            bitbucket_private.require('workspace', workspace),
+            bitbucket_private.check_options(names, issues, families),
+            bitbucket_private.check_batch(batch);
+    listing := ARRAY(SELECT r FROM bitbucket_private.repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, lower(workspace COLLATE "C"));
-    wishes := bitbucket._wishes(server, slug, listing, issues, repositories, schema);
+    wishes := bitbucket_private.wishes(server, slug, listing, issues, repositories, schema);
 
     -- This is outside of the loop, so that its errors end the procedure. They would probably be
     -- those of all repositories.
-    PERFORM bitbucket._lock(server, slug);
-    PERFORM bitbucket._import(server, slug, names, families, wishes[1:1]);
+    PERFORM bitbucket_private.lock(server, slug);
+    PERFORM bitbucket_private.import(server, slug, names, families, wishes[1:1]);
     wishes := wishes[2:];
     number := cardinality(wishes);
-    batch := least(coalesce(batch, bitbucket._batch_size(families)), greatest(number, 1));
+    batch := least(coalesce(batch, bitbucket_private.batch_size(families)), greatest(number, 1));
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    PERFORM bitbucket._fix_search_path();
+    PERFORM bitbucket_private.fix_search_path();
     WHILE done < number LOOP
         part := wishes[done + 1 : done + batch];
-        PERFORM bitbucket._lock(server, slug);
-        refused := bitbucket._import_part(server, slug, names, families, part);
+        PERFORM bitbucket_private.lock(server, slug);
+        refused := bitbucket_private.import_part(server, slug, names, families, part);
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-        PERFORM bitbucket._fix_search_path();
+        PERFORM bitbucket_private.fix_search_path();
         done := done + cardinality(part);
         in_a_row := CASE WHEN refused = cardinality(part) THEN in_a_row + refused ELSE 0 END;
         RAISE NOTICE '% of % repositories of workspace "%"', done, number, slug;
@@ -69,16 +71,16 @@ $$;
 COMMENT ON PROCEDURE bitbucket.import_repositories IS
     'As import_workspace, for many repositories: commits after some of them at a time';
 
-CREATE FUNCTION bitbucket._fix_search_path() RETURNS void
+CREATE FUNCTION bitbucket_private.fix_search_path() RETURNS void
 LANGUAGE sql
 -- It lasts until the end of the transaction.
 RETURN set_config('search_path', 'pg_catalog, pg_temp', true);
 
-CREATE FUNCTION bitbucket._check_no_block(procedure text, instead text) RETURNS void
+CREATE FUNCTION bitbucket_private.check_no_block(procedure text, instead text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF (SELECT t.in_block FROM bitbucket._transaction t) THEN
+    IF (SELECT t.in_block FROM bitbucket_private.transaction t) THEN
         RAISE active_sql_transaction USING
             MESSAGE = format('%s cannot run inside a transaction block', procedure),
             DETAIL = 'It commits after each batch.',
@@ -88,7 +90,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._check_batch(batch integer) RETURNS void
+CREATE FUNCTION bitbucket_private.check_batch(batch integer) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -101,7 +103,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket._batch_size(families text[]) RETURNS integer
+CREATE FUNCTION bitbucket_private.batch_size(families text[]) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- As many repositories as can be imported with a quarter of the server's locks, because other
@@ -112,27 +114,27 @@ DECLARE
         SELECT count(*) FROM bitbucket.tables t
         WHERE t.level = 'repository' AND (families IS NULL OR t.family = ANY (families)));
 BEGIN
-    RETURN least(200, greatest(1, bitbucket._locks() / 4 / greatest(1, each)));
+    RETURN least(200, greatest(1, bitbucket_private.locks() / 4 / greatest(1, each)));
 END
 $$;
 
-CREATE FUNCTION bitbucket._import_part(
-    server name, workspace text, names text, families text[], wishes bitbucket._wish[])
+CREATE FUNCTION bitbucket_private.import_part(
+    server name, workspace text, names text, families text[], wishes bitbucket_private.wish[])
 RETURNS integer LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- Imports all of them together, or if that fails one by one. Returns how many could not be
 -- imported.
 BEGIN
-    PERFORM bitbucket._import(server, workspace, names, families, wishes);
+    PERFORM bitbucket_private.import(server, workspace, names, families, wishes);
     RETURN 0;
 EXCEPTION WHEN OTHERS THEN
     RETURN (SELECT count(*) FROM unnest(wishes) w
-            WHERE NOT bitbucket._import_or_warn(server, workspace, names, families, w));
+            WHERE NOT bitbucket_private.import_or_warn(server, workspace, names, families, w));
 END
 $$;
 
-CREATE FUNCTION bitbucket._import_or_warn(
-    server name, workspace text, names text, families text[], wish bitbucket._wish)
+CREATE FUNCTION bitbucket_private.import_or_warn(
+    server name, workspace text, names text, families text[], wish bitbucket_private.wish)
 RETURNS boolean LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- Returns whether the repository could be imported. If not, a WARNING says why.
@@ -141,7 +143,7 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    PERFORM bitbucket._import(server, workspace, names, families, ARRAY[wish]);
+    PERFORM bitbucket_private.import(server, workspace, names, families, ARRAY[wish]);
     RETURN true;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,

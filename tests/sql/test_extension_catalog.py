@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,8 @@ from bitbucket_fdw.tables.writing import Write, Writes
 from tests.sql.extension import imported
 from tests.support.database import Database, drop_database
 from tests.support.fixtures import DatabaseFactory
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -227,24 +231,42 @@ def test_every_object_of_the_extension_that_users_see_is_described(bare: Databas
         WITH members AS (
             SELECT d.classid, d.objid FROM pg_depend d
             JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+            CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
             WHERE e.extname = 'bitbucket_fdw' AND d.deptype = 'e'
+              AND i.schema IS DISTINCT FROM 'bitbucket_private'
         )
         SELECT c.relname || coalesce('.' || a.attname, '')
         FROM members m
         JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relname NOT LIKE '\_%' AND (obj_description(c.oid, 'pg_class') IS NULL
+        WHERE (obj_description(c.oid, 'pg_class') IS NULL
             AND c.relkind <> 'c' OR col_description(c.oid, a.attnum) IS NULL)
         UNION ALL
         SELECT p.proname FROM members m
         JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
-        WHERE p.proname NOT LIKE '\_%' AND obj_description(p.oid, 'pg_proc') IS NULL
+        WHERE obj_description(p.oid, 'pg_proc') IS NULL
         UNION ALL
         SELECT t.typname FROM members m
         JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
-        WHERE t.typname NOT LIKE '\_%' AND t.typtype = 'c' AND t.typname IN
+        WHERE t.typtype = 'c' AND t.typname IN
             ('import_result', 'schema_entry') AND obj_description(t.oid, 'pg_type') IS NULL
         """
     )
 
     assert undescribed == []
+
+
+def test_what_is_in_the_schema_for_users_is_on_a_page(bare: Database) -> None:
+    shown = bare.column(
+        """
+        SELECT proname FROM pg_proc WHERE pronamespace = 'bitbucket'::regnamespace
+        UNION
+        SELECT relname FROM pg_class
+        WHERE relnamespace = 'bitbucket'::regnamespace AND relkind IN ('v', 'f', 'r')
+        """
+    )
+    pages = "".join(page.read_text() for page in sorted(DOCS.glob("*.md")))
+
+    assert {"import_workspace", "schema_name", "tables"} <= set(shown)
+    assert [name for name in shown if name.startswith("_")] == []
+    assert [n for n in sorted(shown) if not re.search(rf"\bbitbucket\.{n}\b", pages)] == []

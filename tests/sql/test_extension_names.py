@@ -59,6 +59,7 @@ def test_plain_slugs_are_read_off_the_name(
         (["pg", "api"], "_pg__api"),
         (["public"], "_public"),
         (["bitbucket"], "_bitbucket"),
+        (["bitbucket-private"], "_bitbucket_private"),
         (["information-schema"], "_information_schema"),
     ],
 )

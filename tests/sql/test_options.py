@@ -255,7 +255,8 @@ def test_a_user_mapping_s_secret_is_not_in_what_is_checked(db):
     db.execute("ALTER USER MAPPING FOR CURRENT_USER SERVER bitbucket OPTIONS (SET token 's3cr3t')")
     [mapping] = db.column("SELECT oid FROM pg_user_mapping")
     [(level, options)] = db.rows(
-        "SELECT level, options FROM bitbucket._given_options('pg_user_mapping'::regclass, %s)",
+        "SELECT level, options "
+        "FROM bitbucket_private.given_options('pg_user_mapping'::regclass, %s)",
         (mapping,),
     )
     assert (level, "s3cr3t" in options, '"token"' in options) == ("user_mapping", False, True)

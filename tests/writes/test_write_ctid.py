@@ -179,4 +179,4 @@ def test_a_row_that_moves_to_bitbucket_is_not_updated_again(sql, emulator, write
 
 def test_no_ctid_of_a_function_table(writes_db):
     with pytest.raises(psycopg.errors.FeatureNotSupported, match="ctid"):
-        writes_db.rows("SELECT ctid FROM bitbucket._option_checks")
+        writes_db.rows("SELECT ctid FROM bitbucket_private.option_checks")
