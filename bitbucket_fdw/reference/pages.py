@@ -9,7 +9,6 @@ nothing and fails if a page is out of date.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from ..tables.endpoints import Paging
 from ..tables.table import Scopes, Table
 from ..tables.writing import Transition, Write
 from ..writing.requests import verbs
+from . import dbt
 from .catalog import operators
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.reference -->"
@@ -311,40 +311,6 @@ def _fan_out(table: type[Table]) -> str:
     )
 
 
-def dbt_sources() -> str:
-    """All tables and columns as sources of dbt, for ``docs/dbt/sources.yml``.
-
-    Texts are quoted as in JSON, which is valid YAML. The file defines no dbt tests, because each
-    test would read a whole table from Bitbucket.
-    """
-    lines = [
-        "# Written by python -m bitbucket_fdw.reference from bitbucket_fdw/tables.",
-        "version: 2",
-        "",
-        "sources:",
-        "  - name: bitbucket",
-        "    schema: acme  # the schema of your workspace",
-        "    tables:",
-    ]
-    for table in TABLES:
-        lines += [
-            f"      - name: {table.name}",
-            f"        description: {_quoted(table.description)}",
-        ]
-        lines.append("        columns:")
-        for column in table.columns:
-            lines += [
-                f"          - name: {column.name}",
-                f"            data_type: {column.type}",
-                f"            description: {_quoted(column.description)}",
-            ]
-    return _text(lines)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
 def options_part() -> str:
     """The tables of options, one per level, for ``docs/options.md``."""
     lines: list[str] = []
@@ -384,7 +350,7 @@ def with_part(page: str, part: str) -> str:
 def written(directory: Path) -> dict[Path, str]:
     """Every generated file of the documentation, with the text it should have."""
     result = {directory / "tables" / name: text for name, text in pages().items()}
-    result[directory / "dbt" / "sources.yml"] = dbt_sources()
+    result[directory / "dbt" / "sources.yml"] = dbt.sources()
     page = directory / "options.md"
     result[page] = with_part(page.read_text(encoding="utf-8"), options_part())
     return result

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from .columns import Column, without_underscores
 from .endpoints import Collection, Item, path_parameters
+from .types import Comparison
 from .writing import Writes
 
 FAMILIES = {
@@ -154,6 +155,16 @@ class Table:
         columns = [cls.column(name) for name in reversed(cls.primary_key)]
         listed = [column for column in columns if column.path]
         return next(c for c in listed if c.keys[0] != cls.collection.explode)
+
+    @classmethod
+    def changed(cls) -> Column | None:
+        """The column that tells when a row last changed, if Bitbucket can sort by it.
+
+        Where that is not known, it is when the row was made. Declarations list that column before
+        the other one.
+        """
+        times = [c for c in cls.columns if c.sort and c.data_type.comparison is Comparison.TIME]
+        return times[-1] if times else None
 
     @classmethod
     def read_by(cls) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from devkit.places import CHECKOUT, Places, digest_of, remove_tree
 from devkit.run import Failure, retried, run_logged, say
 
 PYTHON_MINIMUM = (3, 10)
-DBT = "dbt-core<2 dbt-postgres<2 psycopg2-binary<3"
+DBT = CHECKOUT / "docs" / "dbt" / "requirements.txt"  # what the page tells people to install
 EXTRAS = {"demo": ("emulator", "tools"), "test": ("test",)}
 
 
@@ -72,8 +72,9 @@ def ensure_dbt(places: Places) -> Path:
     packages.ensure(places, packages.VENV)
     venv = Venv(places.home / "dbt")
     stamp = venv.directory / ".requirements"
+    wanted = digest_of(DBT)
     with places.locked("dbt"):
-        if not stamp.exists() or stamp.read_text() != DBT:
+        if not stamp.exists() or stamp.read_text() != wanted:
             say("  Installing dbt")
             remove_tree(venv.directory)
             run_logged(
@@ -82,8 +83,8 @@ def ensure_dbt(places: Places) -> Path:
                 what="creating dbt's environment",
             )
             # Wheels only: the adapter's driver would otherwise be built from source.
-            _pip(places, venv, "--only-binary", ":all:", *DBT.split())
-            stamp.write_text(DBT)
+            _pip(places, venv, "--only-binary", ":all:", "--requirement", str(DBT))
+            stamp.write_text(wanted)
     return venv.directory / "bin" / "dbt"
 
 
