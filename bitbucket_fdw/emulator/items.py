@@ -16,15 +16,14 @@ def numbered(what: str) -> Item:
     return Item("id", lambda key: not_found(f"{what} not found"), variable=variable, number=what)
 
 
-def of_pipelines(what: str, service: str, variable: str = "") -> Item:
+def of_pipelines(what: str, service: str) -> Item:
     """By ``uuid``, with the pipelines service's error for one that is not there.
 
     :param what: the kind of document as errors call it, such as ``deployment``.
     :param service: the service as errors call it.
-    :param variable: the path variable; ``uuid`` where none is given.
     """
 
     def missing(key: str) -> ApiError:
         return pipelines_not_found(what, key, service)
 
-    return Item("uuid", missing, variable=variable)
+    return Item("uuid", missing)

@@ -26,6 +26,7 @@ from bitbucket_fdw.emulator.store import (
     Project,
     PullRequest,
     Repository,
+    Step,
     Store,
     Workspace,
 )
@@ -201,6 +202,15 @@ def pipeline_of(call: Call) -> Pipeline:
     raise pipelines_not_found("pipeline", key, "result-service.pipeline")
 
 
+def step_of(call: Call) -> Step:
+    """The step in the path; 404 when there is none."""
+    key = call.path["step_uuid"]
+    found = pipeline_of(call).steps.get(key)
+    if found is None:
+        raise pipelines_not_found("step", key, "result-service.step")
+    return Step(found)
+
+
 def _within(
     path: str, find: Callable[[Call], Any], kept: str, member: str, variable: str, place: str
 ) -> Level:
@@ -218,3 +228,12 @@ PULL_REQUEST = _within(
 )
 ISSUE = _within("issues", issue_of, "issues", "id", "issue_id", "issue_id")
 PIPELINE = _within("pipelines", pipeline_of, "pipelines", "uuid", "pipeline_uuid", "pipeline_uuid")
+STEP = Level(
+    f"{PIPELINE.template}/steps/{{step_uuid}}",
+    step_of,
+    lambda pipeline: [Step(document) for document in pipeline.steps.values()],
+    "uuid",
+    "step_uuid",
+    "step_uuid",
+    PIPELINE,
+)

@@ -59,6 +59,16 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Single:
+    """That a parent has at most one document, at the collection's own address.
+
+    :param missing: makes the error where there is none, from the parent's key in the address.
+    """
+
+    missing: Callable[[str], ApiError]
+
+
+@dataclass(frozen=True)
 class Choice:
     """A query parameter that keeps the documents with one of its values.
 
@@ -97,8 +107,8 @@ class Resource:
     :param public: whether callers without a credential may ask.
     :param issue_tracker: whether it went away with the issue tracker.
     :param listing: how it pages, filters and sorts; None where it cannot be listed.
-    :param item: how one document is addressed, or the level whose records it describes; None where
-        there is no address for one.
+    :param item: how one document is addressed, or the level whose records it describes, or that
+        there is only one; None where there is no address for one.
     :param kept: where a parent keeps the documents, or the records that they describe; by default
         below the collection's name.
     :param order: puts documents in the order of the listing; as they were added by default.
@@ -124,7 +134,7 @@ class Resource:
     public: bool = True
     issue_tracker: bool = False
     listing: Listing | None = field(default_factory=Listing)
-    item: Item | Level | None = None
+    item: Item | Level | Single | None = None
     kept: Callable[[Any], Any] | None = None
     order: Callable[[list[Json]], Iterable[Json]] = list
     visible: Callable[[Call, Json], bool] = lambda call, document: True
@@ -163,7 +173,7 @@ class Resource:
             for document in self.sample(Sample(store, name), record):
                 if not isinstance(kept, dict):
                     kept.append(document)
-                elif self.item:
+                elif isinstance(self.item, (Item, Level)):
                     kept[document[self.item.member]] = document
                 else:
                     kept[document.get("id", len(kept))] = document
@@ -202,6 +212,8 @@ class Resource:
             found["over_all"] = f"{self.parent.above.template}{self.over_all}"
         if isinstance(self.item, Level):
             found["item"] = self.item.template
+        elif isinstance(self.item, Single):
+            found["item"] = collection
         elif self.item is not None:
             found["item"] = collection + self.item.template
         return found
@@ -213,7 +225,9 @@ class Resource:
             found["list"] = f"{self.parent.address(row)}{self.path}"
         if "over_all" in found and self.parent.above:
             found["over_all"] = f"{self.parent.above.address(row)}{self.over_all}"
-        if self.item is not None:
+        if isinstance(self.item, Single):
+            found["item"] = f"{self.parent.address(row)}{self.path}"
+        elif self.item is not None:
             key = row["document"]
             for name in self.item.member.split("."):
                 key = key[name]
@@ -257,11 +271,15 @@ class Resource:
         if isinstance(self.item, Level):
             return self.shown(call, self._changed(call, self.item.find(call).document))
         assert self.item is not None
-        record, key = self.parent.find(call), call.path[self.item.name]
-        if self.item.find is not None:
+        record = self.parent.find(call)
+        if isinstance(self.item, Single):
+            key = call.path[self.parent.variable]
+            found = next(iter(self.documents(record)), None)
+        elif self.item.find is not None:
+            key = call.path[self.item.name]
             found = self.item.find(record, key)
         else:
-            number = self.item.number
+            key, number = call.path[self.item.name], self.item.number
             found = self.stored(record).get(call.number(self.item.name, number) if number else key)
         if found is None or not self.visible(call, found):
             raise self.item.missing(key)

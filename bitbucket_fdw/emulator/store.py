@@ -106,6 +106,13 @@ class Project(Record):
 
 
 @dataclass
+class Step(Record):
+    """A step of a pipeline, for what belongs to it."""
+
+    document: Json
+
+
+@dataclass
 class Repository(Record):
     """A repository with everything below it.
 

@@ -179,7 +179,9 @@ class Execution:
     def _narrowed(self, plan: Plan, place: RequestPath) -> Iterator[RequestPath]:
         """The place itself, or one place for each value by which a narrower listing is read."""
         for parameters, carried in _combinations(plan):
-            yield RequestPath({**place.parameters, **parameters}, {**place.carried, **carried})
+            yield RequestPath(
+                {**place.parameters, **parameters}, {**place.carried, **carried}, place.led
+            )
 
     def _counted_ahead(self, plan: Plan, places: Iterator[RequestPath]) -> list[RequestPath]:
         """All places, collected before the first request for one. Too many are an error."""
@@ -223,7 +225,7 @@ class Execution:
             parameters[supply.parameter] = supplier.data_type.path_form(value)
             if supply.column:
                 carried[supply.column] = carried_value(value)
-        return RequestPath(parameters, carried)
+        return RequestPath(parameters, carried, led=True)
 
     def _is_wanted(self, supply: Supply, value: Any) -> bool:
         """Whether the conditions allow a parent's value."""

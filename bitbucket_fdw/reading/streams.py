@@ -52,11 +52,12 @@ class RequestPath:
     """The path of one request, or of one listing.
 
     ``parameters`` are the values of the path parameters. ``carried`` are values of columns that the
-    rows take from the path.
+    rows take from the path. ``led`` is whether a parent's row led there, so that the parent exists.
     """
 
     parameters: dict[str, str]
     carried: Row
+    led: bool = False
 
 
 class ScanRequests:
@@ -213,6 +214,9 @@ class Stream:
         table, parameters = self.plan.table, self.place.parameters
         narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
         # 404 says that something is not there. 410 says that the endpoint was removed.
+        is_one = table.collection.shape.is_one and narrower is None
+        if is_one and self.place.led and isinstance(error, NotFound):
+            return
         if narrower is not None and not isinstance(error, Gone):
             self._requests.judge.item(error, table, narrower, parameters)
         else:

@@ -425,6 +425,13 @@ def _bodies() -> Iterator[Rule]:
     yield Rule("dripping", change=_dripping)
 
 
+def _texts() -> Iterator[Rule]:
+    def found_elsewhere(asked: Asked, answer: Answer) -> Answer:
+        return replace(answer, status=302) if answer.status == 307 else answer
+
+    yield Rule("texts are found elsewhere (302)", change=found_elsewhere)
+
+
 def _closed_doors() -> Iterator[Rule]:
     # What spans repositories goes on without this one, and says so.
     left_out = "(skipped|no rows of repositories without).*mobile-app"
@@ -449,5 +456,6 @@ RULES = (
     *_envelopes(),
     *_contents(),
     *_bodies(),
+    *_texts(),
     *_closed_doors(),
 )

@@ -10,7 +10,7 @@ from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
 from tests.sql.comparison import POOL
 from tests.sql.statements import PLACES, Statement, Values
-from tests.support.declared import identity, is_deep
+from tests.support.declared import identity, is_deep, required
 
 UTC = ("SET TimeZone = 'UTC'",)
 
@@ -27,10 +27,11 @@ def of_all_tables(values: Values) -> Iterator[Statement]:
 
 def _of(table: type[Table], values: Values) -> Iterator[tuple[str, bool]]:
     name = table.name
-    where = ""
-    if is_deep(table):
-        parents = [c for c in table.columns if c.param and c.param not in PLACES]
-        where = f" WHERE {_equals(parents[0], values[name, parents[0].name][0])}"
+    given = required(table)
+    if is_deep(table) and not given:
+        given = [c for c in table.columns if c.param and c.param not in PLACES][:1]
+    terms = [_equals(column, values[name, column.name][0]) for column in given]
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
     joined = f"{where} AND" if where else " WHERE"
     keys = _keys(table)
     columns = ", ".join(identifier(column.name) for column in table.columns)

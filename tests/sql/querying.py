@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from devkit.cluster import identifier, literal
 from devkit.emulator import Request
 
+from bitbucket_fdw.tables import Table
 from tests.support.database import Database, Result
+from tests.support.declared import required
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,25 @@ class Asked:
         """The fields asked for, the envelope's left out."""
         asked = set((self.one("fields") or "").split(","))
         return {name.removeprefix("values.") for name in asked if name not in ENVELOPE}
+
+
+FEW = 3  # values of a column that requires a condition
+
+
+def wanted(db: Database, table: type[Table], schema: str = "website") -> str:
+    """A condition that lets a table be read that requires one, for a few values; else ``true``.
+
+    :param schema: the values are those of the plain table of this schema.
+    """
+    terms = ["true"]
+    for column in required(table):
+        name = identifier(column.name)
+        values = db.column(
+            f"SELECT {name}::text FROM {schema}_x.{table.name} GROUP BY 1 "
+            f"ORDER BY count(*) DESC, 1 LIMIT {FEW}"
+        )
+        terms.append(f"{name} IN ({', '.join(map(literal, values))})")
+    return " AND ".join(terms[1:] or terms)
 
 
 ENVELOPE = ("next", "size", "page", "pagelen")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from typing import Any
 
 from devkit.cluster import identifier, literal
@@ -15,6 +16,7 @@ from devkit.emulator import Control
 
 from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
+from bitbucket_fdw.tables.endpoints import Shape
 from tests.support.database import Database
 from tests.support.declared import listed_in
 from tests.support.documents import default_branch_commits, rows_of
@@ -55,9 +57,18 @@ def _rows(emulator: Control, table: type[Table]) -> list[Row]:
             for row in rows_of(emulator, listed_in(table))
             for element in row["document"][member]
         ]
+    elif table.collection.shape is Shape.TEXT:
+        rows = [_as_text(row) for row in rows_of(emulator, table.name)]
     else:
         rows = rows_of(emulator, table.name)
     return [row for row in rows if row["workspace"] == "acme"]
+
+
+def _as_text(row: Row) -> Row:
+    """A row of the state that has a text's bytes, with what a table shows of them."""
+    content = b64decode(row["document"]["base64"])
+    text = content.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return {**row, "document": {"body": text, "content_length": len(content)}}
 
 
 def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:

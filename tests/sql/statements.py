@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from bitbucket_fdw.tables import BY_NAME, Table
 from bitbucket_fdw.tables.columns import Column
 from tests.sql.neighbours import DEFAULTS, EXTREME_TIMES, NEIGHBOURS
-from tests.support.declared import Join, identity, is_deep, joins_by_values, joins_to_parents
+from tests.support.declared import (
+    Join,
+    identity,
+    is_deep,
+    joins_by_values,
+    joins_to_parents,
+    required,
+)
 
 Values = Mapping[tuple[str, str], list[str]]
 """Texts of a column's values, by names of table and column."""
@@ -172,7 +179,8 @@ class Drawing:
             one, other, pairs = other, one, tuple((b, a) for a, b in pairs)
         how = self._one_of(("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
         on = " AND ".join(f"a.{identifier(x)} = b.{identifier(y)}" for x, y in pairs)
-        conditions = [
+        conditions = [*self._required(one, "a."), *self._required(other, "b.")]
+        conditions += [
             self._term(table, f"{alias}.")
             for table, alias in ((one, "a"), (other, "b"))
             if self._chance(2)
@@ -189,6 +197,7 @@ class Drawing:
         one, other = BY_NAME[left], BY_NAME[right]
         on = " AND ".join(f"b.{identifier(y)} = a.{identifier(x)}" for x, y in pairs)
         inner = self._term(other, "b.") if self._chance(2) else "true"
+        inner = " AND ".join([inner, *self._required(other, "b.")])
         columns = ", ".join(f"a.{c}" for c in self._columns(one))
         first_x, first_y = (identifier(name) for name in pairs[0])
         inside = self._one_of(
@@ -202,6 +211,7 @@ class Drawing:
             )
         )
         outer = f"{self._term(one, 'a.')} AND " if self._chance(2) else ""
+        outer += "".join(f"{term} AND " for term in self._required(one, "a."))
         return f"SELECT {columns} FROM {one.name} a WHERE {outer}{inside}", False
 
     def _type(self, table: type[Table], pairs: Any) -> str:
@@ -211,7 +221,8 @@ class Drawing:
 
     def _where(self, table: type[Table]) -> str:
         terms = [self._term(table) for _ in range(self._one_of((0, 1, 1, 2, 2, 3)))]
-        if is_deep(table) and not self._chance(8):
+        terms += self._required(table)
+        if is_deep(table) and not required(table) and not self._chance(8):
             parents = [c for c in table.columns if c.param and c.param not in PLACES]
             terms.append(self._equality(table, parents[0]))
         return f" WHERE {' AND '.join(terms)}" if terms else ""
@@ -241,10 +252,14 @@ class Drawing:
             return f"{name} IS {self._one_of(('', 'NOT '))}NULL"
         return CONDITIONS[column.type](self, table, column, name)
 
-    def _equality(self, table: type[Table], column: Column) -> str:
+    def _required(self, table: type[Table], prefix: str = "") -> list[str]:
+        """Conditions without which the table is not read."""
+        return [self._equality(table, column, prefix) for column in required(table)]
+
+    def _equality(self, table: type[Table], column: Column, prefix: str = "") -> str:
         known = self._known(table, column)
         value = self._constant(self._one_of(known), column.type)
-        return f"{identifier(column.name)} = {value}"
+        return f"{prefix}{identifier(column.name)} = {value}"
 
     def _known(self, table: type[Table], column: Column) -> list[str]:
         return self._values[table.name, column.name] or DEFAULTS[column.type]

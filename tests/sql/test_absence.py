@@ -16,8 +16,9 @@ from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.endpoints import SLUGS
 from bitbucket_fdw.writing.requests import verbs
 from tests.sql.conftest import import_all
-from tests.sql.querying import Both
+from tests.sql.querying import Both, wanted
 from tests.support.database import Database
+from tests.support.declared import required
 
 HERE = "mobile-app"  # a small repository
 GONE = "nowhere"
@@ -42,8 +43,10 @@ def samples(table: type[Table], name: str) -> tuple[str, str]:
 def forms(table: type[Table], schema: str) -> Iterator[str]:
     """Statements that all ask for the table's rows: the whole, and by each key."""
     name = f"{schema}.{table.name}"
-    yield f"SELECT * FROM {name}"
-    yield f"SELECT count(*) FROM {name}"
+    needed = " AND ".join(f"{c.name} = {samples(table, c.name)[0]}" for c in required(table))
+    where = f" WHERE {needed}" if needed else ""
+    yield f"SELECT * FROM {name}{where}"
+    yield f"SELECT count(*) FROM {name}{where}"
     parents = [c.name for c in table.columns if c.param and c.param not in SLUGS and not c.path]
     given = " AND ".join(f"{parent} = {samples(table, parent)[0]}" for parent in parents)
     if given:
@@ -120,7 +123,8 @@ def test_a_bound_workspace_that_is_gone_is_an_error_in_every_plan(fresh_places, 
     for statement in (*forms(table, "abroad"), *changes(table, "abroad")):
         refused(fresh_places, statement)
     if table.level == "repository":
-        refused(fresh_places, f"SELECT * FROM abroad.{table.name} WHERE repository = 'website'")
+        [whole, *_] = forms(table, "abroad")
+        refused(fresh_places, f"SELECT * FROM ({whole}) x WHERE repository = 'website'")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -170,16 +174,21 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table
         [notice] = result.notices
         assert said in notice, joined
         assert f'"acme/{HERE}"' in notice, joined
-    among = f"repository IN ('{HERE}', 'mobile.app')"
+    needed = wanted(db, table, "acme")
+    among = f"repository IN ('{HERE}', 'mobile.app') AND {needed}"
     result = db.query(f"SELECT * FROM acme.{table.name} WHERE {among}")
-    plain = db.rows(f"SELECT * FROM acme_x.{table.name} WHERE repository = 'mobile.app'")
+    plain = db.rows(
+        f"SELECT * FROM acme_x.{table.name} WHERE repository = 'mobile.app' AND {needed}"
+    )
     assert sorted(map(repr, result.rows)) == sorted(map(repr, plain))
     if not _passed_over(table):
         assert len(result.notices) == 1
 
 
 def _below_feature(table: type[Table]) -> bool:
-    return table.parent is not None and table.parent.table.feature is not None
+    if table.parent is None:
+        return False
+    return table.parent.table.feature is not None or _below_feature(table.parent.table)
 
 
 def _passed_over(table: type[Table]) -> bool:
@@ -319,8 +328,9 @@ def spelled(db: Database, form: str) -> str:
 @pytest.mark.parametrize("table", REPOSITORY_TABLES, ids=lambda table: table.name)
 def test_another_spelling_finds_no_rows_and_a_notice_names_the_right_one(fresh, table, form):
     given = spelled(fresh.db, form)
-    where = f"repository = {literal(given)}"
-    for clause in (where, f"repository IN ({literal(given)}, 'nowhere-else')"):
+    needed = wanted(fresh.db, table)
+    where = f"{needed} AND repository = {literal(given)}"
+    for clause in (where, f"{needed} AND repository IN ({literal(given)}, 'nowhere-else')"):
         result = fresh.query(f"SELECT repository FROM {table.name} WHERE {clause}", on="acme")
         [notice] = [n for n in result.notices if n.startswith("NOTICE")]
         assert f'repository: "{given}" is spelled "website"' in notice
@@ -377,5 +387,6 @@ def test_an_options_spelling_stands_in_every_row(fresh, table, form):
         count = fresh.db.value(f"SELECT count(*) FROM website_x.{table.name}")
         found = fresh.db.rows(f"SELECT repository, count(*) FROM {name} GROUP BY 1")
         assert found == [(given, count)]
-    by_option = f"SELECT * FROM {name} WHERE repository = {literal(given)} LIMIT 1"
+    where = f"repository = {literal(given)} AND {wanted(fresh.db, table)}"
+    by_option = f"SELECT * FROM {name} WHERE {where} LIMIT 1"
     assert len(fresh.db.rows(by_option)) == 1

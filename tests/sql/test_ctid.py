@@ -7,8 +7,8 @@ import pytest
 
 from bitbucket_fdw.tables import TABLES, Table
 from tests.api.scripted import Answer, ScriptedServer
-from tests.sql.querying import Both, paths
-from tests.support.declared import KEYED
+from tests.sql.querying import Both, paths, wanted
+from tests.support.declared import KEYED, required
 
 pytestmark = pytest.mark.skipif(
     "config.getoption('--host') != 'bundled'", reason="Multicorn2 hands over no system columns"
@@ -39,14 +39,25 @@ def is_coded(table: type[Table], schema: str) -> bool:
 def found(sql: Both, table: type[Table], where: str, schema: str) -> list[tuple[str, ...]]:
     """The keys of the rows that a condition finds."""
     key = ", ".join(f"{name}::text" for name in table.primary_key)
-    return sorted(sql.run(f"SELECT {key} FROM {table.name} t WHERE {where}", on=schema).rows)
+    rows = source(sql, table, schema, "t")
+    return sorted(sql.run(f"SELECT {key} FROM {rows} WHERE {where}", on=schema).rows)
+
+
+def source(sql: Both, table: type[Table], schema: str, alias: str = "x") -> str:
+    """The table, or those of its rows that can be asked for."""
+    if not required(table):
+        return f"{table.name} {alias}"
+    where = wanted(sql.db, table, schema)
+    return f"(SELECT ctid, * FROM {table.name} WHERE {where}) {alias}"
 
 
 def ctids(sql: Both, table: type[Table], schema: str) -> dict[str, tuple[str, ...]]:
     """The keys of all rows, by ctid; every row of the emulator's documents is there once."""
     key = ", ".join(f"{name}::text" for name in table.primary_key)
-    rows = sql.run(f"SELECT ctid::text, {key} FROM {table.name}", on=schema).rows
-    expected = sql.run(f"SELECT {key} FROM {table.name}", on=f"{schema}_x").rows
+    asked_for = source(sql, table, schema)
+    rows = sql.run(f"SELECT ctid::text, {key} FROM {asked_for}", on=schema).rows
+    where = wanted(sql.db, table, schema)
+    expected = sql.run(f"SELECT {key} FROM {table.name} WHERE {where}", on=f"{schema}_x").rows
     assert sorted(row[1:] for row in rows) == sorted(expected)
     assert len({row[0] for row in rows}) == len(rows)
     return {row[0]: row[1:] for row in rows}
@@ -83,13 +94,15 @@ def test_other_conditions_and_joins(sql, table, schema):
     assert found(sql, table, f"ctid > '{middle}'", schema) == above
     others = sorted(key for ctid, key in by_ctid.items() if ctid != middle)
     assert found(sql, table, f"NOT ctid = '{middle}'", schema) == others
-    self_join = f"SELECT count(*) FROM {table.name} a JOIN {table.name} b ON a.ctid = b.ctid"
+    one, other = (source(sql, table, schema, alias) for alias in "ab")
+    rows = source(sql, table, schema)
+    self_join = f"SELECT count(*) FROM {one} JOIN {other} ON a.ctid = b.ctid"
     assert sql.run(self_join, on=schema).rows == [(len(by_ctid),)]
-    limited = f"ctid IN (SELECT ctid FROM {table.name} ORDER BY ctid LIMIT 3)"
+    limited = f"ctid IN (SELECT ctid FROM {rows} ORDER BY ctid LIMIT 3)"
     assert found(sql, table, limited, schema) == sorted(by_ctid[c] for c in in_order[:3])
-    grouped = f"SELECT count(*) FROM (SELECT ctid FROM {table.name} GROUP BY ctid) g"
+    grouped = f"SELECT count(*) FROM (SELECT ctid FROM {rows} GROUP BY ctid) g"
     assert sql.run(grouped, on=schema).rows == [(len(by_ctid),)]
-    distinct = f"SELECT count(DISTINCT ctid), count(ctid) FROM {table.name}"
+    distinct = f"SELECT count(DISTINCT ctid), count(ctid) FROM {rows}"
     assert sql.run(distinct, on=schema).rows == [(len(by_ctid), len(by_ctid))]
 
 
@@ -159,8 +172,9 @@ def test_a_join_looks_numbers_up(fresh):
 )
 def test_a_ctid_takes_no_request_of_its_own(sql, table):
     key = ", ".join(key_of(table, "website"))
-    by_key = paths(sql.run(f"SELECT {key} FROM {table.name}", on="website"))
-    by_ctid = paths(sql.run(f"SELECT ctid FROM {table.name}", on="website"))
+    rows = source(sql, table, "website")
+    by_key = paths(sql.run(f"SELECT {key} FROM {rows}", on="website"))
+    by_ctid = paths(sql.run(f"SELECT ctid FROM {rows}", on="website"))
     assert sorted(by_ctid) == sorted(by_key)
 
 

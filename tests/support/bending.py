@@ -21,6 +21,7 @@ from bitbucket_fdw.tables.table import Table
 from tests.api.scripted import Answer, ScriptedServer
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import Database, drop_database
+from tests.support.declared import required
 
 Bend = Callable[[str, Any], Any]
 
@@ -28,6 +29,16 @@ Bend = Callable[[str, Any], Any]
 def straight(target: str, body: Any) -> Any:
     """The answer as it is."""
     return body
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Leaves it to the client to follow a redirect."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Stays)
 
 
 class Instead(Exception):
@@ -54,13 +65,16 @@ class BendingServer(ScriptedServer):
         except Instead as instead:
             return instead.answer
         # All requests of a test are of one credential.
-        headers = {"Authorization": self.received[-1].headers.get("authorization", "")}
+        given = self.received[-1].headers
+        headers = {name: given[name] for name in ("authorization", "accept") if name in given}
         request = urllib.request.Request(self._there + target, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with _OPENER.open(request, timeout=10) as response:
                 status, body = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read()
+            if "Location" in error.headers:
+                return Answer(body, status, {"Location": error.headers["Location"]})
         if status != 200:
             return Answer(body, status=status)
         # Links to further pages lead here as well.
@@ -103,10 +117,22 @@ class Bent:
         if table.name not in self._straight:
             self.server.bend = straight
             columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
-            [row] = self.db.rows(f"SELECT {columns} FROM {table.name} LIMIT 1")
+            some = f"SELECT {columns} FROM {table.name} WHERE {self._required(table)} LIMIT 1"
+            [row] = self.db.rows(some)
             names = [column.name for column in table.columns]
             self._straight[table.name] = dict(zip(names, row, strict=True))
         return self._straight[table.name]
+
+    def _required(self, table: type[Table]) -> str:
+        """A condition with which a table is read that requires one: by what its parent has."""
+        terms = ["true"]
+        for column in required(table):
+            assert table.parent is not None
+            supplier = dict(table.parent.supplies)[str(column.param)]
+            some = f"SELECT {supplier}::text FROM {table.parent.table.name} LIMIT 20"
+            values = ", ".join(f"'{value}'" for value in self.db.column(some))
+            terms.append(f"{identifier(column.name)} IN ({values})")
+        return " AND ".join(terms)
 
 
 def _where(values: dict[str, Any]) -> str:

@@ -13,6 +13,11 @@ KEYED = [table for table in TABLES if table.primary_key]
 """Tables whose rows have something that identifies them."""
 
 
+def required(table: type[Table]) -> list[Column]:
+    """The columns without a condition on which a table is not read."""
+    return [column for column in table.columns if column.required]
+
+
 def identity(table: type[Table]) -> tuple[str, ...]:
     """Columns that tell rows apart as well as can be: the key, or all that can be ordered by."""
     ordered = tuple(column.name for column in table.columns if column.type != "jsonb")

@@ -97,6 +97,9 @@ def test_every_table_can_be_explained_without_a_request(api, table, bound):
         planned = plan(Session.of(api).request(table.name, bound=fixed, sort=sort))
         for verbose in (False, True):
             found = explain.lines(planned, Sizes().guess, verbose)
+            if any(column.required for column in table.columns):
+                assert found[0].startswith("Bitbucket: refused without a condition on ")
+                continue
             assert found[-1].startswith("Estimated requests: ")
             assert int(found[-1].rpartition(" ")[2]) >= 1
         assert costs.rows(planned, Sizes().guess) > 0

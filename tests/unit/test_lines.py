@@ -9,7 +9,7 @@ import pytest
 
 from bitbucket_fdw.pushdown import Condition, Request, plan
 from bitbucket_fdw.pushdown.plan import Kind, Plan, Sort
-from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.addresses import fill
 
 LONGEST = 4000
@@ -23,15 +23,23 @@ MANY = {
 }
 
 
+def longest(table: type[Table], parameter: str) -> str:
+    """A value of a path parameter, as long as its column's values get."""
+    column = table.column_of(parameter)
+    if column is None:
+        assert table.parent is not None
+        column = table.parent.table.column(dict(table.parent.supplies)[parameter])
+    if column.type == "uuid":
+        return "{" + "f" * 36 + "}"
+    return "9" * 12 if column.type == "bigint" else "b" * column.longest
+
+
 def lines(planned: Plan) -> list[str]:
     """The first lines of a plan's requests as they are sent, by values of the greatest length."""
-    if planned.kind is Kind.NOTHING:
+    if planned.kind in (Kind.NOTHING, Kind.REFUSED):
         return []
     table = planned.table
-    values = {"pull_request_id": "9" * 12, "id": "9" * 12, "commit_hash": "f" * 40, **PLACE}
-    values["pipeline_uuid"] = "{" + "f" * 36 + "}"
-    values["issue_id"] = "9" * 12
-    values["mainbranch"] = "b" * 250
+    values = {name: longest(table, name) for name in table.parameters()} | PLACE
     for binding in planned.bindings:
         values[binding.parameter] = max(map(str, binding.values), key=len)
     path = fill(planned.path, values)

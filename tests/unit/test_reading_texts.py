@@ -237,6 +237,8 @@ def test_a_text_below_a_parent_is_read_for_each_that_has_one(api, session):
         api.on(f"{AT}/issues/{number}/note", f"of {number}")
     rows = session.rows("issue_notes", columns=("note",))
     assert [(row["issue"], row["note"]) for row in rows] == [(1, "of 1"), (3, "of 3")]
+    asked = [f"GET {AT}/issues", *(f"GET {AT}/issues/{number}/note" for number in (1, 2, 3))]
+    assert sorted(api.taken()) == sorted(asked), "that an issue is there need not be asked for"
     assert session.values("note", "issue_notes", ("issue", "=", 2)) == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bitbucket_fdw.emulator.reads import (
     commits,
-    pipelines,
     pull_requests,
     repositories,
     workspaces,
@@ -14,6 +13,4 @@ from bitbucket_fdw.emulator.routes import Routes
 
 ROUTES = Routes()
 ROUTES.include([DECLARED])
-ROUTES.include(
-    module.routes for module in (workspaces, pull_requests, commits, repositories, pipelines)
-)
+ROUTES.include(module.routes for module in (workspaces, pull_requests, commits, repositories))

@@ -1,23 +1,36 @@
-"""Pipelines and their steps.
+"""Pipelines, their steps, and the logs of these.
 
 Seen live: ``q`` is ignored without a word; the parameters below are honoured, and a value that
 matches nothing gives an empty list; oldest first unless sorted, and the link to the next page does
 not repeat the sort; a build number works in place of the UUID; steps ignore ``pagelen`` and come
 all at once. Errors are worded as that service does.
+
+A log is a text that lies in a store, to which the API redirects (307; 302 was seen too). Neither
+JSON nor plain text is acceptable for it. A step that has not begun has none, which is a 404. It has
+the colours of a terminal.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from typing import Any
 
 from bitbucket_fdw.emulator import times
+from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
-from bitbucket_fdw.emulator.errors import Json, bad_request
+from bitbucket_fdw.emulator.errors import (
+    ApiError,
+    Json,
+    Reply,
+    bad_request,
+    error,
+    pipelines_error,
+)
 from bitbucket_fdw.emulator.filters import fields
-from bitbucket_fdw.emulator.items import of_pipelines
-from bitbucket_fdw.emulator.levels import PIPELINE, WITH_PIPELINES
+from bitbucket_fdw.emulator.levels import PIPELINE, STEP, WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resource import Choice, Resource
+from bitbucket_fdw.emulator.resource import Choice, Resource, Single
+from bitbucket_fdw.emulator.store import Step
 
 READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 
@@ -96,8 +109,50 @@ STEPS = Resource(
     "/steps",
     **READ,
     listing=Listing(PageRules(unpaged=True)),
-    item=of_pipelines("step", "result-service.step", "step_uuid"),
+    item=STEP,
     kept=lambda pipeline: pipeline.steps,
 )
 
-RESOURCES = (PIPELINES, STEPS)
+
+_ACCEPTABLE = {"*/*", "application/*", "application/octet-stream"}
+
+
+def _log(step: Step) -> list[Json]:
+    """What the step's commands would have printed; nothing while it has not begun."""
+    document = step.document
+    if document["started_on"] is None:
+        return []
+    commands = (*document["setup_commands"], *document["script_commands"])
+    lines = [f"\x1b[32m+ {each['command']}\x1b[0m\n" for each in commands]
+    if document["state"].get("result", {}).get("name") == "FAILED":
+        lines += [f"tests/test_{number}.py F ✗\n" for number in range(100)]
+    text = "".join((*lines, f"{document['name']}: ✓ ready\r\n")).encode()
+    # Not all of it is characters.
+    return [{"base64": b64encode(text + b"\xff\x00\n").decode()}]
+
+
+def _no_log(key: str) -> ApiError:
+    detail = f"Log in step {key} does not exist."
+    return pipelines_error(404, "Not found", detail, "result-service.log.not-found")
+
+
+def _in_a_store(call: Call, log: Json) -> Reply:
+    """The way to the bytes of a log."""
+    if not _ACCEPTABLE & {part.split(";")[0].strip() for part in call.accept.split(",")}:
+        raise error(406, "Not acceptable")
+    there = call.files.put(call.path["step_uuid"], b64decode(log["base64"]))
+    return Reply(307, None, {"Location": there})
+
+
+STEP_LOGS = Resource(
+    "pipeline_step_logs",
+    STEP,
+    "/log",
+    **READ,
+    listing=None,
+    item=Single(_no_log),
+    kept=_log,
+    shown=_in_a_store,
+)
+
+RESOURCES = (PIPELINES, STEPS, STEP_LOGS)
