@@ -22,10 +22,11 @@ class SchemaNameError(BitbucketError):
 
 @dataclass(frozen=True, slots=True)
 class ForeignColumn:
-    """A column to create: its SQL name and the Bitbucket column it shows."""
+    """A column to create: its SQL name, the Bitbucket column it shows, whether it can be NULL."""
 
     name: str
     column: Column
+    nullable: bool
 
     @property
     def options(self) -> dict[str, str]:
@@ -87,8 +88,11 @@ def foreign_tables(
         options = {"table": table.name, "workspace": workspace}
         if repository is not None:
             options["repository"] = repository
+        filled = table.never_null()
         columns = tuple(
-            ForeignColumn(column.flat_name if flat else column.name, column)
+            ForeignColumn(
+                column.flat_name if flat else column.name, column, nullable=column not in filled
+            )
             for column in table.columns
         )
         yield ForeignTable(name, table, columns, options)

@@ -78,6 +78,7 @@ def table_rows() -> Iterator[Row]:
 def column_rows() -> Iterator[Row]:
     """One row per column of each foreign table."""
     for table in TABLES:
+        filled = table.never_null()
         writing = {verb: writable(table, verb) for verb in verbs(table) if verb != "DELETE"}
         for position, column in enumerate(table.columns, 1):
             yield {
@@ -91,6 +92,7 @@ def column_rows() -> Iterator[Row]:
                 "sortable": column.sort is not None,
                 "request_per_row": not column.listed,
                 "required": column.required,
+                "nullable": column not in filled,
                 "writes": [verb for verb, columns in writing.items() if column.name in columns],
             }
 

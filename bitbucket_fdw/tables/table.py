@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .columns import Column, without_underscores
-from .endpoints import Collection, Item, path_parameters
+from .endpoints import Collection, Item, Shape, path_parameters
 from .types import Comparison
 from .writing import Writes
 
@@ -155,6 +155,21 @@ class Table:
         columns = [cls.column(name) for name in reversed(cls.primary_key)]
         listed = [column for column in columns if column.path]
         return next(c for c in listed if c.keys[0] != cls.collection.explode)
+
+    @classmethod
+    def never_null(cls) -> tuple[Column, ...]:
+        """The columns that are NULL in no row. They are NOT NULL in imported tables.
+
+        These are the parts of the address that only stand there, and the column that every item is
+        checked for. Other columns of a key can be NULL, such as the UUID of an account that was
+        deleted.
+        """
+        checked = None if cls.collection.shape is Shape.TEXT else cls.key_column()
+        return tuple(
+            column
+            for column in cls.columns
+            if column is checked or (column.param and not column.asked_paths)
+        )
 
     @classmethod
     def changed(cls) -> Column | None:

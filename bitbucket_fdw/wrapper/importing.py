@@ -20,6 +20,17 @@ from .mapping_user import mapping_user
 from .reports import warn
 
 
+class _Column(ColumnDefinition):  # type: ignore[misc, unused-ignore]
+    """A column that can be NOT NULL, for which hosts have no word."""
+
+    def __init__(self, name: str, *, nullable: bool, **definition: Any) -> None:
+        super().__init__(name, **definition)
+        self._constraint = "" if nullable else " NOT NULL"
+
+    def to_statement(self) -> str:
+        return f"{super().to_statement()}{self._constraint}"
+
+
 def import_schema(
     schema: str,
     srv_options: Mapping[str, str],
@@ -53,7 +64,7 @@ def import_schema(
         TableDefinition(
             table.name,
             columns=[
-                ColumnDefinition(c.name, type_name=c.column.type, options=c.options)
+                _Column(c.name, type_name=c.column.type, options=c.options, nullable=c.nullable)
                 for c in table.columns
             ],
             options=table.options,

@@ -77,6 +77,7 @@ CREATE FOREIGN TABLE bitbucket.columns (
     sortable boolean,
     request_per_row boolean,
     required boolean,
+    nullable boolean,
     writes text[]
 ) SERVER bitbucket_catalog OPTIONS (table 'columns');
 
@@ -93,6 +94,7 @@ COMMENT ON COLUMN bitbucket.columns.request_per_row IS
     'Not in listings: reading it takes a request for each row';
 COMMENT ON COLUMN bitbucket.columns.required IS
     'A query has to say which values it wants: =, IN or a join';
+COMMENT ON COLUMN bitbucket.columns.nullable IS 'Rows may have no value of it';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
 -- One row about the transaction that reads it. PostgreSQL has no SQL function that tells this.

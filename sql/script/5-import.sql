@@ -436,7 +436,7 @@ BEGIN
     RETURN QUERY
         WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
         lacking AS (
-            SELECT x.i, t.relation, k.position, k.type, k.name,
+            SELECT x.i, t.relation, k.position, k.type, k.nullable, k.name,
                    CASE missing_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END
                        AS spelled
             FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
@@ -448,7 +448,8 @@ BEGIN
         )
         SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
             format('ADD COLUMN %I %s', l.spelled, l.type) || CASE WHEN l.spelled <> l.name
-                THEN format(' OPTIONS (column_name %L)', l.name) ELSE '' END,
+                THEN format(' OPTIONS (column_name %L)', l.name) ELSE '' END
+                || CASE WHEN l.nullable THEN '' ELSE ' NOT NULL' END,
             ', ' ORDER BY l.position))
         FROM lacking l GROUP BY l.i, l.relation;
 END
@@ -471,7 +472,12 @@ BEGIN
             FROM bitbucket.imported_tables t JOIN pg_class c ON c.oid = t.relation
             WHERE t.schema = ANY (schemas) AND pg_has_role(c.relowner, 'USAGE')
         )
-        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', m.relation, k.description)
+        -- PostgreSQL has no keys on foreign tables, so that the comment has to name them.
+        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', m.relation, k.description || coalesce((
+            SELECT '. Key: ' || string_agg(s.name, ', ' ORDER BY p.i)
+            FROM unnest(k.primary_key) WITH ORDINALITY p (part, i)
+            JOIN bitbucket_private.shown_columns s ON s.relation = m.relation AND s.shown = p.part),
+            ''))
         FROM mine m JOIN known_tables k ON k.name = m.table_name
         WHERE overwrite OR obj_description(m.relation, 'pg_class') IS NULL
         UNION ALL

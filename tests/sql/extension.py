@@ -84,11 +84,11 @@ def imported(db: Database, arguments: str) -> dict[str | None, Row]:
 
 
 def shape(db: Database, schema: str) -> list[Row]:
-    """Names, types and options of a schema's foreign tables and their columns."""
+    """Names, types, constraints and options of a schema's foreign tables and their columns."""
     return db.rows(
         """
         SELECT c.relname, f.ftoptions, a.attnum, a.attname,
-               format_type(a.atttypid, a.atttypmod), a.attfdwoptions
+               format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attfdwoptions
         FROM pg_foreign_table f
         JOIN pg_class c ON c.oid = f.ftrelid
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

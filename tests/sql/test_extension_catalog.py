@@ -20,6 +20,7 @@ from tests.support.database import Database, drop_database
 from tests.support.fixtures import DatabaseFactory
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+TAGS = "Tags of a repository. Key: workspace, repository, name"
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,11 @@ def test_every_foreign_table_and_column_has_a_comment(db: Database) -> None:
         described = {
             (row["table_name"], row[spelled], row["description"]) for row in catalog.column_rows()
         }
-        described |= {(row["name"], None, row["description"]) for row in catalog.table_rows()}
+        spelling = {(r["table_name"], r["name"]): r[spelled] for r in catalog.column_rows()}
+        for row in catalog.table_rows():
+            key = ", ".join(spelling[row["name"], part] for part in row["primary_key"])
+            keyed = f". Key: {key}" if key else ""
+            described.add((row["name"], None, row["description"] + keyed))
         shown = {row["name"]: row[spelled] for row in catalog.table_rows()}
         levels = ("workspace", "repository") if schema == "acme" else ("repository",)
         wanted = {table.name for table in TABLES if table.level in levels}
@@ -210,7 +215,7 @@ def test_comments_of_ones_own_stay(db: Database) -> None:
     assert db.rows(shown) == [("Ours", "Ours, too", "All ours")]
 
     assert db.value("SELECT bitbucket.comment_on('acme', overwrite => true)") > 0
-    assert db.rows(shown) == [("Tags of a repository", "Tag name", "All ours")]
+    assert db.rows(shown) == [(TAGS, "Tag name", "All ours")]
 
 
 def test_tables_imported_by_hand_can_be_described(db: Database) -> None:
@@ -222,7 +227,7 @@ def test_tables_imported_by_hand_can_be_described(db: Database) -> None:
     made = db.value("SELECT bitbucket.comment_on('mine')")
 
     assert made == 1 + sum(row["table_name"] == "tags" for row in catalog.column_rows())
-    assert db.value("SELECT obj_description('mine.tags'::regclass)") == "Tags of a repository"
+    assert db.value("SELECT obj_description('mine.tags'::regclass)") == TAGS
 
 
 def test_every_object_of_the_extension_that_users_see_is_described(bare: Database) -> None:

@@ -10,8 +10,10 @@ from uuid import UUID
 import pytest
 
 import bitbucket_fdw
+from bitbucket_fdw.errors import BadResponse
 from bitbucket_fdw.foreign_tables import importing
 from bitbucket_fdw.options import IMPORT, OPTIONS
+from bitbucket_fdw.reading.items import Items
 from bitbucket_fdw.tables import BY_NAME, PLACES, TABLES
 from bitbucket_fdw.tables.columns import Column
 from bitbucket_fdw.tables.endpoints import SLUGS
@@ -95,6 +97,16 @@ def strings(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_column_that_is_never_null_is_in_the_address_or_every_item_is_checked_for_it(table):
+    for column in table.never_null():
+        paths = column.asked_paths
+        assert paths or column.param
+        if paths:
+            with pytest.raises(BadResponse, match="which is its key"):
+                Items(table, "/path", [column]).single({"something": "else"})
 
 
 def test_no_generic_room_names_a_table_or_a_column():
