@@ -1,9 +1,9 @@
 """Writes the reference pages from the declarations: ``python -m bitbucket_fdw.reference docs/``.
 
-``docs/tables/*.md`` and ``docs/dbt/sources.yml`` are written whole. In ``docs/options.md`` only the
-part between two marks is written. What a page says about conditions comes from the catalog, which
-uses the planner's own rules, so that a page cannot claim more than a query does. ``--check`` writes
-nothing and fails if a page is out of date.
+``docs/tables/*.md``, ``docs/coverage.md`` and ``docs/dbt/sources.yml`` are written whole. In
+``docs/options.md`` only the part between two marks is written. What a page says about conditions
+comes from the catalog, which uses the planner's own rules, so that a page cannot claim more than a
+query does. ``--check`` writes nothing and fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..tables.endpoints import Paging
 from ..tables.table import Scopes, Table
 from ..tables.writing import Transition, Write
 from ..writing.requests import verbs
-from . import dbt
+from . import coverage, dbt
 from .catalog import operators
 
 BEGIN = "<!-- begin: written by python -m bitbucket_fdw.reference -->"
@@ -351,6 +351,7 @@ def written(directory: Path) -> dict[Path, str]:
     """Every generated file of the documentation, with the text it should have."""
     result = {directory / "tables" / name: text for name, text in pages().items()}
     result[directory / "dbt" / "sources.yml"] = dbt.sources()
+    result[directory / "coverage.md"] = coverage.page(NOTICE)
     page = directory / "options.md"
     result[page] = with_part(page.read_text(encoding="utf-8"), options_part())
     return result
