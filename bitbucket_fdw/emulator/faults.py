@@ -25,6 +25,9 @@ strikes ``count`` times (for ever when null). Kinds:
     Keep the accounts and groups of a rule on branches that a PUT leaves out (disputed).
 ``second_refused``
     Refuse a verdict that the caller has given already with 409 (disputed).
+``wrapped_reviewer``
+    Answer the PUT of a project's default reviewer with the account wrapped, as in the listing
+    (disputed).
 ``no_next``
     Leave ``next`` out of a list although there are more pages (reported: BCLOUD-20639).
 
@@ -53,7 +56,10 @@ __doc__ = f"{__doc__}\nKinds of single resources, all of them disputed:\n\n" + "
 )
 
 # Other ways of Bitbucket's, where it is not established which one it has.
-WAYS = ("merge_later", "put_keeps_lists", "put_replaces", "second_refused", *DECLARED)
+WAYS = (
+    *("merge_later", "put_keeps_lists", "put_replaces", "second_refused", "wrapped_reviewer"),
+    *DECLARED,
+)
 KINDS = ("status", "slow", "reset", "truncate", "cut_json", "expire", "no_next", *WAYS)
 CARRIED_OUT = ("slow", "truncate", "cut_json", "no_next", *WAYS)
 FORMS = ("json", "text", "html", "empty")

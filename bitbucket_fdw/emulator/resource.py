@@ -174,7 +174,7 @@ class Resource:
                 if not isinstance(kept, dict):
                     kept.append(document)
                 elif isinstance(self.item, (Item, Level)):
-                    kept[document[self.item.member]] = document
+                    kept[member_of(document, self.item.member)] = document
                 else:
                     kept[document.get("id", len(kept))] = document
 
@@ -228,9 +228,7 @@ class Resource:
         if isinstance(self.item, Single):
             found["item"] = f"{self.parent.address(row)}{self.path}"
         elif self.item is not None:
-            key = row["document"]
-            for name in self.item.member.split("."):
-                key = key[name]
+            key = member_of(row["document"], self.item.member)
             if isinstance(self.item, Level):
                 found["item"] = self.item.address({**row, self.item.place: key})
             else:
@@ -290,6 +288,14 @@ class Resource:
             if kind in call.flags:
                 document = way.change(document)
         return document
+
+
+def member_of(document: Json, path: str) -> Any:
+    """The member of a document at a dotted path."""
+    found: Any = document
+    for name in path.split("."):
+        found = found[name]
+    return found
 
 
 def document_of(entry: Any) -> Json:

@@ -92,19 +92,29 @@ class Ctids:
         return None if key is None else self._remembered(key)
 
     def _read(self, row: Mapping[str, Any]) -> Key | None:
-        """A row's key as text. It does not depend on how a slug or a UUID is spelled."""
+        """A row's key as text, spelled as in the row, except that UUIDs have one form."""
         parts = []
         for column in self._key:
             value = typed(column, row.get(column.name))
             if value is None:
                 return None
-            parts.append(str(value).casefold() if column.param else str(value))
+            parts.append(str(value))
         return tuple(parts)
 
+    def _folded(self, key: Key) -> Key:
+        """A key in one spelling. What stands in an address, Bitbucket may take in any letter case.
+
+        The ctid is made from this one. But the row is asked for by the spelling that was seen: the
+        key of a project is in capitals.
+        """
+        pairs = zip(self._key, key, strict=True)
+        return tuple(part.casefold() if column.param else part for column, part in pairs)
+
     def _remembered(self, key: Key) -> str:
-        ctid = self._coded(int(key[0])) if self.numbers else _digest(key)
+        folded = self._folded(key)
+        ctid = self._coded(int(key[0])) if self.numbers else _digest(folded)
         if not self.numbers:
-            if self._known.setdefault(ctid, key) != key:
+            if self._folded(self._known.setdefault(ctid, key)) != folded:
                 raise _same_ctid(self.key, ctid, self._known[ctid], key)
             self._known.move_to_end(ctid)
             if len(self._known) > KEPT:
@@ -195,8 +205,8 @@ class ScannedCtids:
                 f"a row without {' and '.join(_missing(ctids.key, row))} has no ctid",
                 hint="Use the columns that identify a row instead of its ctid.",
             )
-        ctid = ctids._remembered(key)
-        if not ctids.numbers and self._keys.setdefault(ctid, hash(key)) != hash(key):
+        ctid, told = ctids._remembered(key), hash(ctids._folded(key))
+        if not ctids.numbers and self._keys.setdefault(ctid, told) != told:
             raise _same_ctid(ctids.key, ctid, key)
         return ctid
 

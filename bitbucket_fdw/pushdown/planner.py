@@ -85,6 +85,8 @@ def sort_column(table: type[Table], name: str) -> Column | None:
 def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> Plan | None:
     for item in request.table.items:
         key = request.table.column(item.key)
+        if not set(item.lacks).isdisjoint(base.columns):
+            continue
         values = values_of(request, key)
         if values is None or len(values) > MAX_ITEMS or not all(map(request_line.fits, values)):
             continue

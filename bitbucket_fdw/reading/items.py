@@ -88,6 +88,8 @@ class Items:
 
     def _key_of(self, item: Any) -> Any:
         key = column_value(item, self._key.keys)
+        for other in self._key.others:
+            key = column_value(item, tuple(other.split("."))) if key is None else key
         if key is None and self._key.within:
             key = column_value(item, (self._key.within,))
         return None if isinstance(item, dict) and key in ("", [], {}) else key

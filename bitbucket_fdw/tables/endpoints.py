@@ -114,12 +114,15 @@ class Item:
     """An endpoint for one item, or for a narrower listing, found by the value of a column.
 
     ``key`` is the column, and ``parameter`` is the path parameter that takes its value. The other
-    path parameters are those of the collection.
+    path parameters are those of the collection. ``lacks`` are columns that the items of the listing
+    have, and this one has not. It is not read for a query that needs one of them: rows would depend
+    on the plan.
     """
 
     path: str
     key: str
     parameter: str
+    lacks: tuple[str, ...] = ()
 
 
 def path_parameters(template: str) -> tuple[str, ...]:

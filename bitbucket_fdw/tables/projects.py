@@ -50,3 +50,7 @@ class Projects(Table):
         upserts=True,
     )
     examples = ("SELECT key, name, is_private FROM projects",)
+
+
+OF_PROJECT = Parent(Projects, (("workspace", "workspace"), ("project", "key")))
+"""The parent of all tables directly below a project."""

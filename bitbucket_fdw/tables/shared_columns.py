@@ -31,7 +31,8 @@ def account(
     :param who: what the account is, for the descriptions.
     :param filters: BBQL path of the account, if ``q`` can test its members.
     :param query: the query parameter that selects rows by the account's UUID, if there is one.
-    :param others: other paths at which the account may be, as for a column.
+    :param others: other paths at which the account may be, as for a column; an empty one if the
+        item may be the account.
     """
 
     def part(
@@ -43,7 +44,7 @@ def account(
             f"{what} of {who}{more}",
             name=f"{prefix}_{name}",
             q=f"{filters}.{name}" if filters and filtered else False,
-            others=tuple(f"{other}.{name}" for other in others),
+            others=tuple(f"{other}.{name}" if other else name for other in others),
             **rest,
         )
 
@@ -59,6 +60,14 @@ def account(
 def workspace_column() -> Column:
     """The ``workspace`` column of every table below a workspace."""
     return Column("workspace", "text", None, "Workspace slug", param="workspace")
+
+
+def project_columns() -> tuple[Column, Column]:
+    """The ``workspace`` and ``project_key`` columns of every table below a project."""
+    return (
+        workspace_column(),
+        Column("project_key", "text", None, "Key of the project", param="project"),
+    )
 
 
 def repository_columns() -> tuple[Column, Column]:

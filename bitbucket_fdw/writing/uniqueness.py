@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from ..errors import AlreadyExists
 from ..tables.writing import Unique
 from .current_rows import CurrentRows
-from .requests import WriteRequest
+from .requests import WriteRequest, verbs
 
 Row = dict[str, Any]
 
@@ -49,7 +50,8 @@ def not_overwriting(
     columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
     for row in filter(None, map(as_queued, current_rows.found(tests, columns))):
         if _counts(unique, row) and _collides(unique, place, new, row):
-            raise _already_exists(unique, table.primary_key[-1], new, row)
+            updatable = "UPDATE" in verbs(table)
+            raise _already_exists(unique, table.primary_key[-1], new, row, updatable)
     return replace(request, identity=new)
 
 
@@ -64,13 +66,18 @@ def _collides(unique: Unique, place: Row, new: Row, old: Row) -> bool:
     return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
 
 
-def _already_exists(unique: Unique, key: str, new: Row, old: Row) -> AlreadyExists:
+def _already_exists(unique: Unique, key: str, new: Row, old: Row, updatable: bool) -> AlreadyExists:
     same = ", ".join(f"{name} {new[name]!r}" for name in unique.columns if name != key)
     state = f" is {unique.where[1]}" if unique.where else ""
+    shown_key = str(old[key]) if isinstance(old[key], UUID) else repr(old[key])
     return AlreadyExists(
-        f"{key} {old[key]!r}{state or ' exists already'}" + (f" with {same}" if same else ""),
-        detail="Bitbucket would overwrite it.",
-        hint=f"UPDATE it: … WHERE {key} = {old[key]!r}.",
+        f"{key} {shown_key}{state or ' exists already'}" + (f" with {same}" if same else ""),
+        detail="Bitbucket would overwrite it."
+        if updatable
+        else "Bitbucket would answer as if it had made it.",
+        hint=f"UPDATE it: … WHERE {key} = {shown_key}."
+        if updatable
+        else "There is nothing to insert: leave the row out, or ask first, with WHERE NOT EXISTS.",
     )
 
 

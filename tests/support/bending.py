@@ -10,7 +10,7 @@ import contextlib
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,13 +90,18 @@ class Bent:
         self.server = server
         self._straight: dict[str, dict[str, Any]] = {}
 
-    def rows(self, table: type[Table], where: str) -> list[dict[str, Any]]:
-        """The rows of a table, as text, in the order of their keys, or as they are listed."""
+    def rows(
+        self, table: type[Table], where: str, without: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
+        """The rows of a table, as text, in the order of their keys, or as they are listed.
+
+        :param without: columns to leave out.
+        """
         keys = ", ".join(f"{identifier(name)}::text" for name in table.primary_key)
         order = f" ORDER BY {keys}" if keys else ""
-        columns = ", ".join(f"{identifier(c.name)}::text" for c in table.columns)
+        names = [column.name for column in table.columns if column.name not in without]
+        columns = ", ".join(f"{identifier(name)}::text" for name in names)
         statement = f"SELECT {columns} FROM {table.name} {where}{order}"
-        names = [column.name for column in table.columns]
         return [dict(zip(names, row, strict=True)) for row in self.db.rows(statement)]
 
     def one_listing(self, table: type[Table]) -> str:

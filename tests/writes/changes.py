@@ -24,7 +24,12 @@ VALUES: dict[str, Any] = {
     "kind": "force",
 }
 # What an INSERT needs besides what is always required.
-MORE = {"branch_restrictions": {"pattern": "'mine'"}}
+HANA = "(SELECT user_uuid FROM acme.workspace_members WHERE user_nickname = 'hana')"
+MORE = {
+    "branch_restrictions": {"pattern": "'mine'"},
+    "default_reviewers": {"user_uuid": HANA},
+    "project_default_reviewers": {"project_key": "'WEB'", "user_uuid": HANA},
+}
 # Rows that can be changed where not any row of the table can. Of other tables it is the first row.
 ROWS = {
     "pull_requests": "id = 6",

@@ -7,6 +7,7 @@ from bitbucket_fdw.emulator.writes import (
     branch_restrictions,
     comments,
     commits,
+    default_reviewers,
     issues,
     pull_requests,
     repositories,
@@ -17,6 +18,6 @@ ROUTES.include(
     module.routes
     for module in (
         *(pull_requests, comments, issues, commits, repositories),
-        branch_restrictions,
+        *(branch_restrictions, default_reviewers),
     )
 )
