@@ -24,6 +24,7 @@
         ├── NotFound             404 on a collection
         ├── Gone                 410, the endpoint was removed
         ├── Rejected             any other 4xx
+        ├── NotReady             202 to a read: Bitbucket is still preparing the answer
         ├── RateLimited          429 after the last retry
         ├── ServerFailure        5xx or 555 after the last retry
         ├── ConnectionFailure    no answer after the last retry
@@ -238,6 +239,12 @@ class Gone(RequestError):
 
 class Rejected(RequestError):
     """Another 4xx: Bitbucket did not take the request as it was."""
+
+
+class NotReady(RequestError):
+    """202 to a read: what it asks for is still being prepared, and there is no answer yet."""
+
+    sqlstate = "55000"  # object_not_in_prerequisite_state
 
 
 class RateLimited(RequestError):

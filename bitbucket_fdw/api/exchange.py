@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -79,6 +79,7 @@ class Outgoing:
     :param fresh: it must not be answered from the cache.
     :param delivery: is told of a write when it goes out.
     :param wanted: what kind of answer a GET asks for.
+    :param redirected: called before each further request that a redirect within the API leads to.
     """
 
     method: str
@@ -87,6 +88,7 @@ class Outgoing:
     fresh: bool = False
     delivery: Delivery | None = None
     wanted: Wanted = JSON
+    redirected: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,7 @@ class Exchange:
             self.path(there)
             url = with_parameters(there, urlsplit(outgoing.url).query)
             self.path(url)
+            outgoing.redirected()
         return response, is_store
 
     def _is_inside(self, url: str) -> bool:

@@ -19,6 +19,7 @@ from ..errors import (
     Forbidden,
     Gone,
     NotFound,
+    NotReady,
     RateLimited,
     Rejected,
     RequestError,
@@ -62,6 +63,8 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
     It says what the server said, which may be anything: see ``credentials.tidied``.
     """
     status = response.status_code
+    if status == 202 and method == "GET":
+        return _not_ready(response, path)
     kind = _CLASSES.get(status)
     if kind is None:
         kind = ServerFailure if status >= 500 else Rejected if status >= 400 else BadResponse
@@ -83,6 +86,18 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
     if isinstance(error, Forbidden):
         error.scope_missing = _lacks_scope(response)
     return error
+
+
+def _not_ready(response: requests.Response, path: str) -> NotReady:
+    """For an answer that is being prepared. A body that came with it is not the answer."""
+    return NotReady(
+        f"GET {path} was answered 202: Bitbucket is still preparing the answer",
+        method="GET",
+        path=path,
+        status=202,
+        detail=said(_body(response)),
+        hint="Try again in some minutes. Bitbucket prepares it once, at the first request.",
+    )
 
 
 def _scopes_hint(headers: Mapping[str, str]) -> str:

@@ -208,6 +208,8 @@ class Call:
         shown = rows
         if hidden:
             shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+        if listing.shown:
+            shown = [{k: v for k, v in row.items() if k in listing.shown} for row in rows]
         default = pager.envelope(len(selected), shown)
         if "no_next" in self.flags:
             default.pop("next", None)

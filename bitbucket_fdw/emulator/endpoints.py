@@ -22,6 +22,7 @@ class Listing:
         with an empty set every value of it is refused.
     :param natural: the fields whose digits sort as numbers.
     :param hidden: the members that only an item has, unless ``fields`` asks for them.
+    :param shown: if there are any, the members that are listed; only ``fields`` brings the others.
     :param ignores_q: whether ``q`` is taken and does nothing.
     :param ignores_sort: whether ``sort`` is taken and does nothing.
     """
@@ -31,6 +32,7 @@ class Listing:
     sorts: Schema | None = None
     natural: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
     ignores_q: bool = False
     ignores_sort: bool = False
 

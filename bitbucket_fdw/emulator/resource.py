@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
-from bitbucket_fdw.emulator.errors import ApiError, Json, not_found
+from bitbucket_fdw.emulator.errors import ApiError, Json, Reply, not_found
 from bitbucket_fdw.emulator.levels import Level
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.sample import Sample
@@ -115,6 +115,7 @@ class Resource:
     :param visible: whether the caller may see a document.
     :param rows: gives the documents of the listing by hand, in place of ``kept`` and ``order``,
         where a request's parameters have rules of their own.
+    :param redirect: answers the listing by a redirect, in place of its documents.
     :param choices: the query parameters that select documents.
     :param parameters: the other query parameters, which ``rows`` reads.
     :param repeatable: those of them that may be given more than once.
@@ -139,6 +140,7 @@ class Resource:
     order: Callable[[list[Json]], Iterable[Json]] = list
     visible: Callable[[Call, Json], bool] = lambda call, document: True
     rows: Callable[[Call, Any], list[Json]] | None = None
+    redirect: Callable[[Call, Any], Reply] | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
     repeatable: tuple[str, ...] = ()
@@ -238,10 +240,12 @@ class Resource:
 
     # Answers
 
-    def _list(self, call: Call) -> list[Json]:
+    def _list(self, call: Call) -> list[Json] | Reply:
         if self.slash_disputed and NEEDS_SLASH in call.flags and not call.url.endswith("/"):
             raise not_found("Resource not found", detail="There is no API hosted at this URL.")
         record = self.parent.find(call)
+        if self.redirect is not None:
+            return self.redirect(call, record)
         if self.rows is not None:
             return self._selected(call, self.rows(call, record))
         return self._selected(call, self.order(self.documents(record)))

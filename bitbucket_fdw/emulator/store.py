@@ -34,10 +34,11 @@ class Record:
 
 @dataclass
 class Commit(Record):
-    """A commit, the paths that it touched, and its comments and build statuses."""
+    """A commit, its repository, the paths that it touched, its comments and build statuses."""
 
     document: Json
     files: tuple[str, ...]
+    repository: Repository = field(repr=False, compare=False)
     comments: dict[int, Json] = field(default_factory=dict)
     statuses: dict[str, Json] = field(default_factory=dict)
 
@@ -59,6 +60,8 @@ class PullRequest(Record):
 
     :param document: its JSON, as an item.
     :param commits: the hashes of its commits, oldest first.
+    :param repository: the one that it would change.
+    :param unrelated: whether its branches have no common history.
     :param activity: its log.
     :param conflicts: whether merging fails.
     :param merge_tasks: merges under way, by task id, each with what finishes it.
@@ -70,6 +73,8 @@ class PullRequest(Record):
     source_hash: str
     destination_hash: str
     commits: list[str]
+    repository: Repository = field(repr=False, compare=False)
+    unrelated: bool = False
     comments: dict[int, Json] = field(default_factory=dict)
     tasks: dict[int, Json] = field(default_factory=dict)
     activity: list[Json] = field(default_factory=list)

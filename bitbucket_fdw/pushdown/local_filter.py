@@ -44,8 +44,15 @@ def checks_of(request: Request, exact: bool, rest: Iterable[Condition]) -> tuple
 
 
 def looks_of(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Of the conditions that Bitbucket applies, those that can be checked on a row here."""
-    return tuple(condition for condition in conditions if _is_certain(condition))
+    """Of the conditions that Bitbucket applies, those that can be checked on a row here.
+
+    A filter of a list's elements says nothing of a single element.
+    """
+    return tuple(c for c in conditions if _is_certain(c) and not _is_of_list(c))
+
+
+def _is_of_list(condition: Condition) -> bool:
+    return condition.column.filter is not None and condition.column.filter.of_list
 
 
 def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:

@@ -164,6 +164,12 @@ class Plan:
         return None if self.checks or self.sort_here else self.enough
 
     @property
+    def first_requests(self) -> int:
+        """How many requests the first page of each listing takes for each of ``queries``."""
+        redirected = self.kind in (Kind.COLLECTION, Kind.COUNT) and self.table.collection.redirects
+        return 2 if redirected else 1
+
+    @property
     def combinations(self) -> int:
         """The number of combinations of the values in ``bindings``; 1 if there are none."""
         count = 1

@@ -140,7 +140,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     if parent is not None and parent.kind is Kind.REFUSED:
         return replace(base, kind=Kind.REFUSED, lacking=parent.lacking)
     path, narrowing = _narrowed(request)
-    own = (*(bindings or ()), *narrowing)
+    own = (*(_unsupplied(request) if bindings is None else bindings), *narrowing)
     in_path = _path_columns(request, own)
     rest = tuple(
         c for c in request.conditions if not (c.op in EQUALITY and c.column.name in in_path)
@@ -427,6 +427,17 @@ def _parent_plan(request: Request) -> tuple[Plan, tuple[Supply, ...]]:
         leads=True,
     )
     return plan(narrowed), tuple(supplies)
+
+
+def _unsupplied(request: Request) -> tuple[Binding, ...]:
+    """Values for the path parameters that the parent's rows do not supply."""
+    parent = request.table.parent
+    supplied = {parameter for parameter, _ in parent.supplies} if parent else set()
+    own = [name for name in request.table.parameters() if name not in supplied]
+    bindings = bindings_of(request, own)
+    if bindings is None:
+        raise ValueError(f"{request.table.name} has a path parameter that nothing supplies")
+    return bindings
 
 
 def _of_parent(request: Request, parent: Parent) -> list[Condition]:

@@ -7,7 +7,7 @@ says why its test is not narrower.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ..tables.columns import Filter
@@ -45,6 +45,8 @@ def ship(condition: Condition) -> Shipment | None:
     test = condition.column.filter
     if test is None:
         return None
+    if test.of_list:
+        return _of_list(test, condition)
     if condition.op == "is null":
         return Shipment(f"({test.absent})") if test.absent else None
     if condition.op == "is not null":
@@ -53,6 +55,16 @@ def ship(condition: Condition) -> Shipment | None:
         return None
     rule = _RULES.get(condition.column.data_type.comparison)
     return rule(test, condition) if rule else None
+
+
+def _of_list(test: Filter, condition: Condition) -> Shipment | None:
+    # The term holds for an item if it does for any element of its list, and the item is kept with
+    # all of its elements. So equality is wider. "!=" would drop an item because of one element.
+    rule = _RULES.get(condition.column.data_type.comparison)
+    if rule is None or condition.op not in _EQUALITY:
+        return None
+    found = rule(test, condition)
+    return replace(found, exact=False) if found else None
 
 
 def _number(test: Filter, condition: Condition) -> Shipment | None:

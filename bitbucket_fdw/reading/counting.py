@@ -34,7 +34,10 @@ class CountStream(SingleStream):
             self._absent(error)
             return
         except (Rejected, ServerFailure) as error:
-            raise self._refused(error) from None
+            if not self._may_be_empty(error):
+                raise self._refused(error) from None
+            self._absent(error)
+            return
         self._answered()
         constants = {name: carried_value(value) for name, value in self.plan.constants}
         row = {**constants, **self.place.carried}

@@ -126,7 +126,8 @@ class Execution:
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Merge streams with the same order. Each of them keeps one page at a time."""
         opened = list(streams)
-        self._requests.afford(len(opened))  # a LIMIT does not spare any of the first pages
+        # A LIMIT does not spare any of the first pages.
+        self._requests.afford(len(opened) * plan.first_requests)
         for stream in opened:
             stream.start()
         yield from heapq.merge(
@@ -188,7 +189,7 @@ class Execution:
         found: list[RequestPath] = []
         for place in places:
             found.append(place)
-            self._requests.afford(len(found) * len(plan.queries))
+            self._requests.afford(len(found) * len(plan.queries) * plan.first_requests)
         return found
 
     def _parent_rows(self, plan: Plan, parent: Plan) -> Iterator[Row]:
@@ -245,7 +246,7 @@ class Execution:
         every place is asked, even with a LIMIT.
         """
         if self._reads_all(plan):
-            self._requests.afford(places * len(plan.queries))
+            self._requests.afford(places * len(plan.queries) * plan.first_requests)
 
     def _reads_all(self, plan: Plan) -> bool:
         """Whether every place will be asked."""

@@ -101,6 +101,22 @@ class Items:
             return True
         return any(not has_member(item, column.keys) for column in self._asked)
 
+    def is_meant(self, item: Row, asked: Row) -> bool:
+        """Whether an item's value begins with the part of it that led here, if a part did.
+
+        :param asked: column values that the rows take from the path.
+        """
+        for column in self._table.columns:
+            if column.begins is not None and column.name in asked:
+                found = column_value(item, self._table.column(column.begins).keys)
+                if not str(found).startswith(str(asked[column.name])):
+                    self._doubt(
+                        f"no row for {column.name} {asked[column.name]}: Bitbucket takes it for "
+                        f"the name of something else, whose {column.begins} is {found}"
+                    )
+                    return False
+        return True
+
     # --- rows ---
 
     def rows(self, items: Iterable[Row]) -> Iterator[Row]:

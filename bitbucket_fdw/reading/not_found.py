@@ -8,6 +8,9 @@ One rule for every plan, so that ``= x``, ``IN (x)``, a join on x and a full sca
   a warning (or is an error, by option ``on_denied``). One that is not there has no rows.
 - A feature that a repository has turned off has no rows, with a warning.
 - An item that is not there is no row, and what belongs to it has none.
+- Some listings refuse, though what they belong to is there, if there is nothing to list. Then there
+  are no rows, with a warning.
+- A listing that somebody has to set up first refuses until then, as its repository would.
 
 Bitbucket answers 404 for an item that is not there, and as well for a whole repository that is
 not there or not visible. So after an item's 404 its listing is looked at, once per listing and
@@ -66,6 +69,7 @@ class RefusalJudge:
         self.known = known
         self._omissions = omissions
         self._strict = strict
+        self._not_set_up: set[tuple[str, str]] = set()
         self.reader = ""
         self.bound: frozenset[str] = frozenset()
 
@@ -73,8 +77,23 @@ class RefusalJudge:
         """Note that the table's listing, or an item of it, is there."""
         self.known.note(fill(table.collection.path, parameters))
 
-    def listing(self, error: RequestError, table: type[Table], parameters: Parameters) -> None:
-        """Judge a listing's refusal: does what the listing belongs to exist?"""
+    def is_skipped(self, table: type[Table], parameters: Parameters) -> bool:
+        """Whether a listing would refuse as others of its repository did: nobody has set it up."""
+        if table.set_up is None or not self._not_set_up:
+            return False
+        return (table.name, _slug(table.collection.path, parameters)) in self._not_set_up
+
+    def listing(
+        self,
+        error: RequestError,
+        table: type[Table],
+        parameters: Parameters,
+        listed: bool = False,
+    ) -> None:
+        """Judge a listing's refusal: does what the listing belongs to exist?
+
+        :param listed: whether it was read just before, and therefore exists.
+        """
         path = table.collection.path
         self.known.forget(fill(path, parameters))
         if isinstance(error, Forbidden):
@@ -87,9 +106,11 @@ class RefusalJudge:
         optional = table.feature or table.absent_without or is_one
         if parameter in self.bound and not optional:
             raise error
-        found = self._look_up(parent.table, item, parameter, parameters, table.absent_without)
-        if found is None:
-            return None
+        found: Any = {}
+        if not listed or not (table.unlistable or table.set_up):
+            found = self._look_up(parent.table, item, parameter, parameters, table.absent_without)
+            if found is None:
+                return None
         needed = parent.table.column(table.absent_without) if table.absent_without else None
         if needed is not None and _value(needed, found) is None:
             return None
@@ -100,7 +121,16 @@ class RefusalJudge:
             return None
         if is_one and isinstance(error, NotFound):
             return None
-        return self._denied(error, path, parameters)
+        if table.unlistable is not None and error.status in table.unlistable.statuses:
+            name = "/".join(parameters[part] for part in path_parameters(path))
+            why = error.detail or f"{error.message}."
+            what = table.unlistable.what
+            self._omissions.add(self.reader, Omission("unlistable", what, name, why))
+            return None
+        if table.set_up is not None:
+            error.hint = table.set_up
+            self._not_set_up.add((table.name, _slug(path, parameters)))
+        return self._denied(error, path, parameters, table.set_up)
 
     def item(
         self,
@@ -188,12 +218,20 @@ class RefusalJudge:
             self._ask(table.collection.path, path, Query((("fields", small or ""), *pagelen)))
             self.known.note(path)
 
-    def _denied(self, error: RequestError, template: str, parameters: Parameters) -> None:
+    def _denied(
+        self,
+        error: RequestError,
+        template: str,
+        parameters: Parameters,
+        advice: str | None = None,
+    ) -> None:
         slugs = [name for name in path_parameters(template) if name in SLUGS]
         of_credential = isinstance(error, Forbidden) and error.scope_missing
         if self._strict or of_credential or not slugs or slugs[-1] in self.bound:
             raise error
         why = f"{error.message}. {error.detail or ''}".strip()
+        if advice is not None:
+            why = f"{why}\n{advice}"
         self._omissions.add(
             self.reader, Omission("denied", slugs[-1], _slug(template, parameters), why)
         )

@@ -21,13 +21,15 @@ class Omission:
     :param kind: ``missing``: a workspace or repository that the query names is not there;
         ``denied``: one that did not answer; ``off``: one without a feature; ``respelled``: a name
         that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches; ``cut``: a
-        text that is longer than what is shown of it.
-    :param what: ``repository``, ``workspace`` or ``text``; the feature's name for ``off``.
+        text that is longer than what is shown of it; ``unlistable``: one that is there and whose
+        listing refuses.
+    :param what: ``repository``, ``workspace`` or ``text``; the feature's name for ``off``; for
+        ``unlistable`` what its like are, in the plural.
     :param name: the name of that one, such as ``acme/website``.
     :param why: what Bitbucket answered or did; Bitbucket's own spelling for ``respelled``.
     """
 
-    kind: Literal["missing", "denied", "off", "respelled", "unlisted", "cut"]
+    kind: Literal["missing", "denied", "off", "respelled", "unlisted", "cut", "unlistable"]
     what: str
     name: str
     why: str = ""
@@ -103,6 +105,8 @@ def _notice(omissions: list[Omission], tables: str) -> Notice:
     detail = "\n".join(list(whys)[:NAMED]) or None
     if kind == "off":
         return Notice(f"{tables}: no rows of repositories without {what}: {_quoted(names)}", detail)
+    if kind == "unlistable":
+        return Notice(f"{tables}: no rows of {what}: {_quoted(names)}", detail)
     return Notice(
         f"{tables}: skipped {_counted(what, names)}, whose rows could not be had",
         detail,

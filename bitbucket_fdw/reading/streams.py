@@ -220,7 +220,12 @@ class Stream:
         if narrower is not None and not isinstance(error, Gone):
             self._requests.judge.item(error, table, narrower, parameters)
         else:
-            self._requests.judge.listing(error, table, parameters)
+            self._requests.judge.listing(error, table, parameters, self.place.led)
+
+    def _may_be_empty(self, error: RequestError) -> bool:
+        """Whether a refusal beyond those that are always judged may mean that there are no rows."""
+        unlistable = self.plan.table.unlistable
+        return unlistable is not None and error.status in unlistable.statuses
 
     def _answered(self) -> None:
         self._requests.judge.answered(self.plan.table, self.place.parameters)
@@ -306,14 +311,24 @@ class CollectionStream(Stream):
         self._last_key: Any = None
 
     def start(self) -> None:
-        self._pages.start()
+        if not self._is_skipped():
+            self._pages.start()
+
+    def _is_skipped(self) -> bool:
+        return self._requests.judge.is_skipped(self.plan.table, self.place.parameters)
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
+        if self._is_skipped():
+            return
         for values in self._existing_pages():
             items = self._items.listed(values)
             if self.plan.hydrate:
                 items = self._hydrated(items)
-            items = self._completed(items)
+            items = [
+                item
+                for item in self._completed(items)
+                if self._items.is_meant(item, self.place.carried)
+            ]
             # A page is checked as a whole before any of its rows is handed to the host.
             if self.plan.table.collection.shape is Shape.TEXT:
                 self._note_what_is_cut(items)
@@ -344,7 +359,9 @@ class CollectionStream(Stream):
                 raise
             self._absent(error)
         except (Rejected, ServerFailure) as error:
-            raise (self._refused(error) if first else error) from None
+            if not first or not self._may_be_empty(error):
+                raise (self._refused(error) if first else error) from None
+            self._absent(error)
 
     def _check_order(self, key: Any) -> None:
         """Raise :class:`ListingRefused` if items are not in the order that was asked for."""

@@ -19,11 +19,16 @@ class Filter:
     ``field`` is BBQL's dotted path. ``values`` lists all values, where the column has a closed set
     of them. Equality is then exact, whatever Bitbucket's rules for letter case are. ``absent`` is a
     BBQL test that is true for every row in which the column is NULL, if such a test is known.
+    ``of_list`` says that the column is of the elements of a list, which are rows, while ``q`` tests
+    the whole item: it holds if it does for any of the elements. Then only equality is sent, and it
+    is wider than the condition. (Used by the reviewers of pull requests alone: participants cannot
+    be filtered by. What may be sent, and what may be believed, would be wrong without it.)
     """
 
     field: str
     values: tuple[str, ...] = ()
     absent: str | None = None
+    of_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,9 @@ class Column:
         and the value is that member's name, or ``other`` for an item with none of them. Each entry
         is the path of something small in one of the members, which is what requests ask for.
         ``path`` is one of the members.
+    :param begins: for a value of the URL that is the beginning of another column's value: that
+        column. An item in which it is not so is not the one that was asked for. (Used by commits
+        that are looked up by their first digits: Bitbucket also takes the name of a branch there.)
     :param required: no scan is made without a condition that says which values are wanted
         (equality, IN, or a join). It is for what nobody wants all of: a request for each, or items
         that no listing has. Planning works without one.
@@ -89,6 +97,7 @@ class Column:
     within: str | None = None
     others: tuple[str, ...] = ()
     union: tuple[str, ...] = ()
+    begins: str | None = None
     required: bool = False
     template: str | None = None
 
@@ -130,20 +139,21 @@ def column(
     values: tuple[str, ...] = (),
     absent: str | None = None,
     sort: bool | str = False,
+    of_list: bool = False,
     **rest: Any,
 ) -> Column:
     """A column of the item's JSON.
 
     Its name is the path's words joined by underscores, unless ``name`` is given. ``q`` and ``sort``
-    are true if the name of Bitbucket's field is the path; otherwise they are that name. ``values``
-    and ``absent`` are those of :class:`Filter`. ``rest`` goes to :class:`Column`.
+    are true if the name of Bitbucket's field is the path; otherwise they are that name. ``values``,
+    ``absent`` and ``of_list`` are those of :class:`Filter`. ``rest`` goes to :class:`Column`.
     """
     return Column(
         name or path.replace(".", "_"),
         type,
         path,
         description,
-        filter=Filter(path if q is True else q, values, absent) if q else None,
+        filter=Filter(path if q is True else q, values, absent, of_list) if q else None,
         sort=path if sort is True else sort or None,
         **rest,
     )

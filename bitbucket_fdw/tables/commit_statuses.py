@@ -5,7 +5,7 @@ that a key is "unique to its type and the vendor". So two applications may repor
 nothing in the row says which one did. Seen live by users: a key has at most 40 characters.
 """
 
-from .columns import column
+from .columns import Column, column
 from .commits import OF_COMMIT, commit_column
 from .endpoints import Collection, Item, Paging
 from .shared_columns import repository_columns
@@ -20,6 +20,20 @@ _FIELDS = (
     Field("description"),
     Field("refname"),
 )
+
+
+def status_columns() -> tuple[Column, ...]:
+    """What every listing of build statuses tells of a status."""
+    return (
+        column("key", "text", "Key, unique for the commit, type and vendor", q=True),
+        column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
+        column("url", "text", "Address of the build"),
+        column("name", "text", "Display name", q=True),
+        column("description", "text", "What it says"),
+        column("refname", "text", "Branch or tag it was built for"),
+        column("created_on", "timestamptz", "When it was first reported", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True),
+    )
 
 
 class CommitStatuses(Table):
@@ -40,14 +54,7 @@ class CommitStatuses(Table):
     columns = (
         *repository_columns(),
         commit_column(),
-        column("key", "text", "Key, unique for the commit, type and vendor", q=True),
-        column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
-        column("url", "text", "Address of the build"),
-        column("name", "text", "Display name", q=True),
-        column("description", "text", "What it says"),
-        column("refname", "text", "Branch or tag it was built for"),
-        column("created_on", "timestamptz", "When it was first reported", q=True, sort=True),
-        column("updated_on", "timestamptz", "When it last changed", q=True),
+        *status_columns(),
     )
     writes = Writes(
         insert=Write(

@@ -21,7 +21,8 @@ _REACHED = Reach(
 )
 
 
-def _commit() -> tuple[Column, ...]:
+def commit_columns() -> tuple[Column, ...]:
+    """What every listing of commits tells of a commit."""
     return (
         column("hash", "text", "Full commit hash", pattern=HASH, sample=NO_COMMIT),
         column("date", "timestamptz", "When it was committed"),
@@ -52,7 +53,7 @@ class Commits(Table):
     reached = _REACHED
     primary_key = ("workspace", "repository", "hash")
     rows = 2000
-    columns = (*repository_columns(), *_commit())
+    columns = (*repository_columns(), *commit_columns())
     examples = ("SELECT hash, date, author_raw, message FROM commits LIMIT 20",)
 
 
@@ -74,7 +75,7 @@ class DefaultBranchCommits(Table):
     primary_key = ("workspace", "repository", "hash")
     reached = _REACHED
     rows = 1500
-    columns = (*repository_columns(), *_commit())
+    columns = (*repository_columns(), *commit_columns())
     examples = (
         "SELECT date_trunc('week', date) AS week, count(*) FROM default_branch_commits GROUP BY 1",
     )

@@ -74,6 +74,9 @@ class Collection:
     :param shape: what the endpoint answers.
     :param paging: how one page leads to the next.
     :param unique: whether no two items of one listing have the same key.
+    :param redirects: whether it answers by a redirect to another path of the API, so that the first
+        page takes two requests. (Stated for the price; redirects are followed anywhere. Used by the
+        diffstat of pull requests alone so far: their diffs and patches are answered in that way.)
     :param accept: the media types to ask for where it answers a text; stated for those alone.
     :param elsewhere: whether a redirect of a text may lead to another host, which is asked without
         the credential.
@@ -91,6 +94,7 @@ class Collection:
     shape: Shape = Shape.PAGES
     paging: Paging = Paging.NEXT
     unique: bool = True
+    redirects: bool = False
     accept: str | None = None
     elsewhere: bool = False
 

@@ -22,8 +22,8 @@ from .table import Parent, Scopes, Table
 from .writing import Asked, Default, Field, Transition, Unique, Write, Writes
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
-_STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
-EVERY_STATE = tuple(("state", state) for state in _STATES)
+STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
+EVERY_STATE = tuple(("state", state) for state in STATES)
 _PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
 _PULL_REQUEST = f"{_PULL_REQUESTS}/{{id}}"
 _COMMENTS = f"{_PULL_REQUESTS}/{{pull_request_id}}/comments"
@@ -110,7 +110,7 @@ class PullRequests(Table):
         column("title", "text", "Title", q=True),
         column("description", "text", "Description in the author's markup"),
         column("summary.raw", "text", "Description as the API's rich text has it"),
-        column("state", "text", "OPEN, MERGED, DECLINED or SUPERSEDED", q=True, values=_STATES),
+        column("state", "text", "OPEN, MERGED, DECLINED or SUPERSEDED", q=True, values=STATES),
         column("draft", "boolean", "Not ready for review", q=True),
         column("queued", "boolean", "Waiting in a merge queue"),
         *account("author", "author", "the author", filters="author"),

@@ -17,6 +17,8 @@ def account(
     *,
     filters: str | None = None,
     query: str | None = None,
+    filtered: tuple[str, ...] = ("uuid", "account_id", "nickname"),
+    of_list: bool = False,
     others: tuple[str, ...] = (),
 ) -> tuple[Column, ...]:
     """The five columns that show an account.
@@ -31,19 +33,20 @@ def account(
     :param who: what the account is, for the descriptions.
     :param filters: BBQL path of the account, if ``q`` can test its members.
     :param query: the query parameter that selects rows by the account's UUID, if there is one.
+    :param filtered: which of its members ``q`` can test.
+    :param of_list: whether the account is one of a list, as for a filter.
     :param others: other paths at which the account may be, as for a column; an empty one if the
         item may be the account.
     """
 
-    def part(
-        name: str, type: str, what: str, filtered: bool = True, more: str = "", **rest: Any
-    ) -> Column:
+    def part(name: str, type: str, what: str, more: str = "", **rest: Any) -> Column:
         return column(
             f"{path}.{name}" if path else name,
             type,
             f"{what} of {who}{more}",
             name=f"{prefix}_{name}",
-            q=f"{filters}.{name}" if filters and filtered else False,
+            q=f"{filters}.{name}" if filters and name in filtered else False,
+            of_list=of_list,
             others=tuple(f"{other}.{name}" if other else name for other in others),
             **rest,
         )
@@ -52,8 +55,8 @@ def account(
         part("uuid", "uuid", "UUID", query=query),
         part("account_id", "text", "Atlassian account id"),
         part("nickname", "text", "Nickname"),
-        part("display_name", "text", "Display name", filtered=False),
-        part("type", "text", "Type", filtered=False, more=f": {_ACCOUNT_TYPES}"),
+        part("display_name", "text", "Display name"),
+        part("type", "text", "Type", more=f": {_ACCOUNT_TYPES}"),
     )
 
 

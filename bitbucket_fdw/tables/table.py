@@ -77,6 +77,18 @@ class Reach:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unlistable:
+    """Refusals of a listing which mean that there is nothing to list, though its parent is there.
+
+    :param statuses: the HTTP statuses of these refusals.
+    :param what: what such parents are, in the plural, for a warning.
+    """
+
+    statuses: tuple[int, ...]
+    what: str
+
+
 class Table:
     """Base of all foreign tables. Subclasses are declarations; they are never instantiated.
 
@@ -100,6 +112,11 @@ class Table:
     endpoint for a single item finds others as well.
     ``absent_without`` is a column of the parent. While it is NULL, a 404 of the listing means that
     there are no rows, and is not an error.
+    ``unlistable`` says which refusals of the listing mean that there is nothing to list. A warning
+    names the parents of which that is so.
+    ``set_up`` is what somebody has to do once in each repository. Until then the listing answers
+    404, which does not mean that there are no rows. (Used by ``commit_pull_requests`` alone: the
+    links between commits and pull requests are the one thing that somebody sets up by using it.)
     ``drafts`` is a boolean column that is true in rows which only their author sees. They are left
     out unless the option of that name asks for them.
     """
@@ -123,6 +140,8 @@ class Table:
     imported_by: ClassVar[str | None] = None
     feature: ClassVar[str | None] = None
     absent_without: ClassVar[str | None] = None
+    unlistable: ClassVar[Unlistable | None] = None
+    set_up: ClassVar[str | None] = None
     reached: ClassVar[Reach | None] = None
     drafts: ClassVar[str | None] = None
     writes: ClassVar[Writes] = Writes()

@@ -22,7 +22,8 @@ def of_all_tables(values: Values) -> Iterator[Statement]:
         for text, ordered in _of(table, values):
             yield Statement(text, ordered, schema, UTC)
         if table.level == "repository" and not is_deep(table):
-            yield Statement(f"SELECT {_keys(table)} FROM {table.name}", False, "acme", UTC)
+            where = _where(required(table), table, values)
+            yield Statement(f"SELECT {_keys(table)} FROM {table.name}{where}", False, "acme", UTC)
 
 
 def _of(table: type[Table], values: Values) -> Iterator[tuple[str, bool]]:
@@ -56,6 +57,12 @@ def _of(table: type[Table], values: Values) -> Iterator[tuple[str, bool]]:
         if known:
             condition = _equals(table.column(item.key), known[0])
             yield f"SELECT {columns} FROM {name}{joined} {condition}", False
+
+
+def _where(columns: list[Column], table: type[Table], values: Values) -> str:
+    """A WHERE clause that gives columns a value each; nothing without columns."""
+    terms = [_equals(column, values[table.name, column.name][0]) for column in columns]
+    return f" WHERE {' AND '.join(terms)}" if terms else ""
 
 
 def _keys(table: type[Table]) -> str:

@@ -18,7 +18,7 @@ from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
 from bitbucket_fdw.tables.endpoints import Shape
 from tests.support.database import Database
-from tests.support.declared import listed_in
+from tests.support.declared import listed_in, looked_up_in
 from tests.support.documents import default_branch_commits, rows_of
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ def load(db: Database, emulator: Control, suffix: str = "_x") -> None:
     for table in TABLES:
         _load_documents(db, table, _rows(emulator, table))
         selected = ", ".join(_expression(column) for column in table.columns)
-        source = f"FROM documents.{identifier(table.name)} AS d"
+        source = f"FROM {_source(table)} AS d"
         whole = f"acme{suffix}.{identifier(table.name)}"
         db.execute(f"CREATE TABLE {whole} AS SELECT {selected} {source}")
         if table.level == "repository":
@@ -50,6 +50,8 @@ def load(db: Database, emulator: Control, suffix: str = "_x") -> None:
 def _rows(emulator: Control, table: type[Table]) -> list[Row]:
     if table.name == "default_branch_commits":
         rows = default_branch_commits(emulator)
+    elif any(column.begins for column in table.columns):
+        rows = emulator.state()[looked_up_in(table)]  # all that are stored, listed or not
     elif table.collection.explode:
         member = table.collection.explode
         rows = [
@@ -71,6 +73,22 @@ def _as_text(row: Row) -> Row:
     return {**row, "document": {"body": text, "content_length": len(content)}}
 
 
+def _source(table: type[Table]) -> str:
+    """The documents; each of them once for every beginning of a value that leads to it alone."""
+    documents = f"documents.{identifier(table.name)}"
+    for column in table.columns:
+        if column.begins is not None:
+            shortest, longest = re.findall(r"\d+", (column.pattern or "").partition("{")[2])
+            beginning = f"left(e.document ->> {literal(column.begins)}, n)"
+            return (
+                f"(SELECT * FROM (SELECT e.*, {beginning} AS beginning, "
+                f"count(*) OVER (PARTITION BY e.place, {beginning}) AS alike "
+                f"FROM {documents} AS e, generate_series({shortest}, {longest}) AS n) AS f "
+                "WHERE alike = 1)"
+            )
+    return documents
+
+
 def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:
     name = f"documents.{identifier(table.name)}"
     db.execute(f"CREATE TABLE {name} (place jsonb, document jsonb)")
@@ -82,6 +100,8 @@ def _load_documents(db: Database, table: type[Table], rows: list[Row]) -> None:
 
 def _expression(column: Column) -> str:
     name = identifier(column.name)
+    if column.begins is not None:
+        return f"d.beginning AS {name}"
     if column.path is None:
         return f"{_cast(f'd.place ->> {literal(column.name)}', column.type)} AS {name}"
     path = literal("{" + ",".join(column.keys) + "}")

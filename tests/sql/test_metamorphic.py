@@ -12,10 +12,11 @@ from devkit.cluster import identifier, literal
 
 from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
+from bitbucket_fdw.tables.endpoints import SLUGS
 from tests.sql.budgets import BUDGETS, Budget
 from tests.sql.querying import Both
 from tests.support.database import Result
-from tests.support.declared import identity
+from tests.support.declared import identity, is_deep, parents_columns, required
 
 MOST = 250
 """Requests of any plan of any of the statements: a listing for each row of another table."""
@@ -102,14 +103,12 @@ FEW_PARENTS = 3
 
 def some_rows(sql: Both, table: type[Table]) -> str:
     """A condition that keeps a table to a few listings; empty for one that is one listing."""
-    if table.parent is None or table.parent.table.name in ("repositories", "workspaces"):
+    few = required(table)
+    if not few and is_deep(table):
+        few = [column for _, column in parents_columns(table) if column.param not in SLUGS]
+    if not few:
         return "true"
-    column = next(
-        table.column_of(parameter)
-        for parameter, _ in table.parent.supplies
-        if parameter not in ("workspace", "repository")
-    )
-    name = identifier(column.name)
+    name = identifier(few[0].name)
     values = sql.db.column(
         f"SELECT {name}::text FROM website_x.{table.name} GROUP BY 1 "
         f"ORDER BY count(*) DESC, 1 LIMIT {FEW_PARENTS}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bitbucket_fdw.tables import TABLES, Table
 from bitbucket_fdw.tables.columns import Column
 from bitbucket_fdw.tables.endpoints import SLUGS
@@ -22,6 +24,20 @@ def identity(table: type[Table]) -> tuple[str, ...]:
     """Columns that tell rows apart as well as can be: the key, or all that can be ordered by."""
     ordered = tuple(column.name for column in table.columns if column.type != "jsonb")
     return table.primary_key or ordered
+
+
+def looked_up_in(table: type[Table]) -> str:
+    """The table that reads its items at the addresses by which another one is looked up."""
+
+    def shape(path: str) -> str:
+        return re.sub(r"\{\w+\}", "{}", path)
+
+    return next(
+        other.name
+        for other in TABLES
+        for item in other.items
+        if shape(item.path) == shape(table.collection.path)
+    )
 
 
 def is_deep(table: type[Table]) -> bool:

@@ -134,7 +134,7 @@ class History:
         document = self._store.documents.commit(
             self._reference, digest, offset_form(moment), self._author(), f"{message}\n", parents
         )
-        self._repository.commits[digest] = Commit(document, text.files(rng))
+        self._repository.commits[digest] = Commit(document, text.files(rng), self._repository)
         if on_main:
             self.main.append(digest)
         return digest

@@ -55,7 +55,11 @@ class PullRequests:
         updated = last + timedelta(minutes=rng.randrange(600), microseconds=rng.randrange(10**6))
         base = course.base
         document = self._document(course, author, reviewers, offset_form(updated))
-        record = PullRequest(document, course.commits[-1], base, list(course.commits))
+        record = PullRequest(
+            document, course.commits[-1], base, list(course.commits), self._repository
+        )
+        # Somebody has opened it from a branch that was begun anew.
+        record.unrelated = course.state == "DECLINED" and course.number % 25 == 7
         self._repository.pull_requests[course.number] = record
         self._discuss(record, course, comments)
         if rng.random() < 0.15:

@@ -1,14 +1,18 @@
-"""GET of what is computed from commits: the log of a revision, its pull requests, and diffs."""
+"""GET of what is computed from commits: the log of a revision, and diffs."""
 
 from __future__ import annotations
 
+import re
+
 from bitbucket_fdw.emulator.call import Call
+from bitbucket_fdw.emulator.diffstats import diffstat as changed
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, Reply
-from bitbucket_fdw.emulator.levels import COMMIT, REPOSITORY, commit_of
+from bitbucket_fdw.emulator.levels import REPOSITORY
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.resources.commits import LOG, LOG_PARAMETERS, READ, log
+from bitbucket_fdw.emulator.resources.commits import LOG, LOG_PARAMETERS, READ, log, reachable
 from bitbucket_fdw.emulator.routes import Routes
+from bitbucket_fdw.emulator.store import Repository
 
 routes = Routes()
 
@@ -23,20 +27,7 @@ def commits_of(call: Call) -> list[Json]:
     return log(call, call.path["revision"])
 
 
-@routes.add(
-    "GET",
-    f"{COMMIT.template}/pullrequests",
-    classic="pullrequest",
-    new="read:pullrequest",
-    listing=Listing(PageRules(default=30), hidden=frozenset({"reviewers", "participants"})),
-)
-def pull_requests_of_commit(call: Call) -> list[Json]:
-    """The pull requests that a commit is part of."""
-    digest = commit_of(call).hash
-    found = call.repository().pull_requests.values()
-    return [pull.document for pull in found if digest in pull.commits]
-
-
+_BETWEEN = ("\r", "..")  # the revisions of a spec
 _DIFF_PARAMETERS = (
     "context",
     "path",
@@ -50,10 +41,10 @@ _DIFF_PARAMETERS = (
 
 
 def _changed_files(call: Call) -> list[str]:
-    """The files of a spec: one revision, or two with ``..`` between them."""
+    """The files of a spec: one revision, or two with something between them."""
     repository = call.repository()
-    source, _, destination = call.path["spec"].partition("..")
-    names = [part.rpartition(":")[2].strip() for part in (source, destination) if part.strip()]
+    parts = re.split("|".join(map(re.escape, _BETWEEN)), call.path["spec"])
+    names = [part.rpartition(":")[2].strip() for part in parts if part.strip()]
     touched: set[str] = set()
     for name in names:
         touched.update(call.commit(repository, name).files)
@@ -79,15 +70,20 @@ def diff(call: Call) -> Reply:
     parameters=_DIFF_PARAMETERS,
 )
 def diffstat(call: Call) -> list[Json]:
-    """The files that a diff touches."""
-    return [
-        {
-            "type": "diffstat",
-            "status": "modified",
-            "lines_added": 1 + len(name) % 7,
-            "lines_removed": len(name) % 5,
-            "old": {"type": "commit_file", "path": name, "escaped_path": name},
-            "new": {"type": "commit_file", "path": name, "escaped_path": name},
-        }
-        for name in _changed_files(call)
-    ]
+    """The files that a diff touches.
+
+    Of two revisions, the first is the one that is looked at, the reverse of git (stated). Seen live
+    by users: a redirect from a pull request has a carriage return between them.
+    """
+    repository, spec = call.repository(), call.path["spec"]
+    for between in _BETWEEN:
+        if between in spec:
+            source, destination = spec.split(between, 1)
+            return changed(repository, sorted(_only_in(call, repository, source, destination)))
+    return changed(repository, [call.commit(repository, spec).hash])
+
+
+def _only_in(call: Call, repository: Repository, source: str, destination: str) -> set[str]:
+    """The hashes of the commits that one revision reaches and another one does not."""
+    heads = [call.commit(repository, name.rpartition(":")[2]) for name in (source, destination)]
+    return reachable(repository, heads[:1]) - reachable(repository, heads[1:])

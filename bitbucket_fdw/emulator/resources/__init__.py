@@ -11,6 +11,7 @@ from importlib import import_module
 
 from bitbucket_fdw.emulator.levels import PIPELINES_OFF
 from bitbucket_fdw.emulator.resource import NEEDS_SLASH, Resource
+from bitbucket_fdw.emulator.resources import reviews
 from bitbucket_fdw.emulator.routes import Routes
 
 RESOURCES: tuple[Resource, ...] = tuple(
@@ -27,5 +28,6 @@ for _resource in RESOURCES:
 WAYS: dict[str, str] = {
     NEEDS_SLASH: "Answer 404 for a collection of the pipelines service without a slash at the end.",
     PIPELINES_OFF: "Answer 404 for all that Pipelines made, as where a repository has it not.",
+    **reviews.WAYS,
     **{kind: way.meaning for resource in RESOURCES for kind, way in resource.ways.items()},
 }

@@ -22,7 +22,8 @@ LOG = Listing(PageRules(iterator=True))
 LOG_PARAMETERS: dict[str, Any] = {"parameters": ("path",), "repeatable": ("include", "exclude")}
 
 
-def _reachable(repository: Repository, heads: Iterable[Commit]) -> set[str]:
+def reachable(repository: Repository, heads: Iterable[Commit]) -> set[str]:
+    """The hashes of all commits that some of them lead to, and their own."""
     seen: set[str] = set()
     frontier = [head.hash for head in heads]
     while frontier:
@@ -73,8 +74,8 @@ def log(call: Call, revision: str | None) -> list[Json]:
         else:
             refs = [*repository.branches.values(), *repository.tags.values()]
             heads = [repository.commits[ref["target"]["hash"]] for ref in refs]
-        wanted = _reachable(repository, heads)
-        wanted -= _reachable(repository, [call.commit(repository, name) for name in excluded])
+        wanted = reachable(repository, heads)
+        wanted -= reachable(repository, [call.commit(repository, name) for name in excluded])
         ordered = _topological(repository, wanted)
         if path is None:
             return ordered

@@ -75,6 +75,6 @@ def merge(
         parents,
     )
     files = sorted({name for one in pull.commits for name in repository.commits[one].files})
-    repository.commits[digest] = Commit(document, tuple(files))
+    repository.commits[digest] = Commit(document, tuple(files), repository)
     point(store, repository, branch, digest)
     return digest

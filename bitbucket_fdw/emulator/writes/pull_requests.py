@@ -164,7 +164,7 @@ def _new(
         reviewers=[],
         participants=[],
     )
-    pull = PullRequest(document, source[1].hash, destination[1].hash, commits)
+    pull = PullRequest(document, source[1].hash, destination[1].hash, commits, repository)
     repository.pull_requests[number] = pull
     return pull
 
