@@ -96,6 +96,6 @@ def state(store: Store, collection: str | None, full_name: str | None) -> Json:
     for resource in RESOURCES:
         if collection in (None, resource.name):
             for row in resource.state(store):
-                if full_name in (None, f"{row['workspace']}/{row.get('repository')}"):
+                if full_name in (None, f"{row.get('workspace')}/{row.get('repository')}"):
                     wanted.setdefault(resource.name, []).append(row)
     return wanted

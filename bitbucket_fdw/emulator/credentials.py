@@ -48,6 +48,8 @@ NEW_WRITE = frozenset(
         "delete:issue",
         "write:pipeline",
         "write:webhook",
+        "write:permission",
+        "delete:permission",
         "delete:webhook",
     )
 )

@@ -328,13 +328,34 @@ class Documents:
             },
         }
 
-    def permission(self, repository: Json, user: Json, permission: str) -> Json:
-        """What a user may do with a repository."""
+    def group(self, workspace: Json, slug: str, name: str) -> Json:
+        """A group of a workspace's members."""
         return {
-            "type": "repository_permission",
+            "type": "group",
+            "slug": slug,
+            "full_slug": f"{workspace['slug']}:{slug}",
+            "name": name,
+            "workspace": self.workspace_reference(workspace),
+            "owner": self.team_reference(workspace),
+            "links": {"html": self._web(f"/{workspace['slug']}/workspace/settings/groups/{slug}")},
+        }
+
+    def explicit_permission(
+        self, path: str, place: Json, kind: str, holder: Json, permission: str
+    ) -> Json:
+        """What an account or a group may do in a project or a repository by itself.
+
+        :param path: the address of the project or repository, of which ``place`` is the document.
+        :param kind: ``user`` or ``group``, which is what ``holder`` is.
+        """
+        condensed = self.project_reference if "key" in place else self.repository_reference
+        key = holder["account_id"] if kind == "user" else holder["slug"]
+        return {
+            "type": f"{place['type']}_{kind}_permission",
             "permission": permission,
-            "user": user,
-            "repository": self.repository_reference(repository),
+            kind: holder,
+            place["type"]: condensed(place),
+            "links": {"self": self._href(f"{path}/permissions-config/{kind}s/{segment(key)}")},
         }
 
     # Pull requests, issues and what is said on them

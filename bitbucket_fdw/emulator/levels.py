@@ -75,6 +75,14 @@ class Level:
 
 STORE = Level("", lambda call: call.store)
 
+
+@dataclass
+class Answer:
+    """What stands for a record where an address has one document, which is of the caller."""
+
+    document: Json
+
+
 # Workspaces
 
 

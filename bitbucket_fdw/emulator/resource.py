@@ -88,10 +88,13 @@ class Way:
 
     :param meaning: what is otherwise then, as a sentence.
     :param change: makes the other form.
+    :param absent: makes the answer for a key of a parent that has no document, in place of an
+        error.
     """
 
     meaning: str
-    change: Callable[[Json], Json]
+    change: Callable[[Json], Json] = lambda document: document
+    absent: Callable[[Any, str], Json] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Resource:
     :param classic: the scopes it needs in the old vocabulary, separated by spaces.
     :param new: the scopes it needs in the new vocabulary.
     :param public: whether callers without a credential may ask.
+    :param access_tokens: whether access tokens may ask.
     :param issue_tracker: whether it went away with the issue tracker.
     :param listing: how it pages, filters and sorts; None where it cannot be listed.
     :param item: how one document is addressed, or the level whose records it describes, or that
@@ -133,6 +137,7 @@ class Resource:
     classic: str = ""
     new: str = ""
     public: bool = True
+    access_tokens: bool = True
     issue_tracker: bool = False
     listing: Listing | None = field(default_factory=Listing)
     item: Item | Level | Single | None = None
@@ -195,6 +200,7 @@ class Resource:
             (repeatable if choice.repeatable else parameters).append(name)
         shared: dict[str, Any] = {"classic": self.classic, "new": self.new}
         shared.update(public=self.public, issue_tracker=self.issue_tracker)
+        shared.update(access_tokens=self.access_tokens)
         lists: dict[str, Any] = {
             "listing": self.listing,
             "parameters": parameters,
@@ -283,6 +289,10 @@ class Resource:
         else:
             key, number = call.path[self.item.name], self.item.number
             found = self.stored(record).get(call.number(self.item.name, number) if number else key)
+        if found is None:
+            for kind, way in self.ways.items():
+                if kind in call.flags and way.absent is not None:
+                    return way.absent(record, key)
         if found is None or not self.visible(call, found):
             raise self.item.missing(key)
         return self.shown(call, self._changed(call, found))

@@ -7,7 +7,7 @@ repository, and the collections below it. Handlers read and change records.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -119,15 +119,11 @@ class Step(Record):
 
 @dataclass
 class Repository(Record):
-    """A repository with everything below it.
+    """A repository with everything below it."""
 
-    :param roles: who may do what: nicknames to ``read``, ``write`` or ``admin``.
-    """
-
-    workspace: str
+    home: Workspace = field(repr=False, compare=False)
     slug: str
     document: Json
-    roles: dict[str, str] = field(default_factory=dict)
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, Json] = field(default_factory=dict)
@@ -139,6 +135,11 @@ class Repository(Record):
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     downloads: dict[str, Json] = field(default_factory=dict)
     hooks: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def workspace(self) -> str:
+        """The slug of its workspace."""
+        return self.home.slug
 
     @property
     def full_name(self) -> str:
@@ -155,6 +156,22 @@ class Repository(Record):
         """The name of the main branch; None in an empty repository."""
         branch = self.document["mainbranch"]
         return branch["name"] if branch else None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Who may do what: nicknames to the highest of ``read``, ``write`` and ``admin``.
+
+        It is given to owners of the workspace, and by what accounts and their groups may do in the
+        repository itself and in its project.
+        """
+        found = dict.fromkeys(self.home.administrators, "admin")
+        project = self.home.projects.get(self.document["project"]["key"])
+        for record in (self, project):
+            for nickname, permission in self.home.granted(record) if record else ():
+                role = "write" if permission == "create-repo" else permission
+                if ROLES.index(role) > ROLES.index(found.setdefault(nickname, role)):
+                    found[nickname] = role
+        return found
 
     def role_of(self, nickname: str | None) -> str | None:
         """``admin``, ``write``, ``read`` or None."""
@@ -174,12 +191,32 @@ class Repository(Record):
 
 
 @dataclass
+class Group:
+    """A group of a workspace. No endpoint of this version of the API tells its members.
+
+    :param members: their nicknames.
+    """
+
+    document: Json
+    members: Sequence[str]
+
+
+@dataclass
 class Workspace(Record):
-    """A workspace: its members (nickname to membership document), projects and repositories."""
+    """A workspace: its members (nickname to membership document), projects and repositories.
+
+    :param administrators: the nicknames of its owners.
+    :param project_creators: the nicknames of others who may add projects.
+    :param groups: its groups by slug.
+    :param users: the accounts of everybody by nickname, also of those who are no members.
+    """
 
     document: Json
     members: dict[str, Json] = field(default_factory=dict)
     administrators: set[str] = field(default_factory=set)
+    project_creators: set[str] = field(default_factory=set)
+    groups: dict[str, Group] = field(default_factory=dict)
+    users: dict[str, Json] = field(default_factory=dict, repr=False)
     emails: dict[str, str] = field(default_factory=dict)
     projects: dict[str, Project] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -189,6 +226,14 @@ class Workspace(Record):
         """The name in addresses."""
         text: str = self.document["slug"]
         return text
+
+    def granted(self, record: Project | Repository) -> Iterator[tuple[str, str]]:
+        """Nicknames with the explicit permissions that they have, also those of their groups."""
+        for document in record.below["user_permissions"].values():
+            yield document["user"]["nickname"], document["permission"]
+        for slug, document in record.below["group_permissions"].items():
+            for nickname in self.groups[slug].members:
+                yield nickname, document["permission"]
 
 
 class Store:

@@ -90,7 +90,8 @@ def _with_keys(api: Client, template: str) -> str:
 def _rows(api: Client, resource: Resource) -> list[dict[str, Any]]:
     """The rows of the state in the workspace, those of its big repository first."""
     rows = api.control.call("GET", f"state?collection={resource.name}")[resource.name]
-    inside = [row for row in rows if row["workspace"] == "acme"]
+    inside = [row for row in rows if row.get("workspace", "acme") == "acme"]
+    inside = [row for row in inside if row.get("caller", "ada") == "ada"]
     return sorted(inside, key=lambda row: row.get("repository") != "website")
 
 

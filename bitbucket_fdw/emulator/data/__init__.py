@@ -19,6 +19,7 @@ from bitbucket_fdw.emulator.data.plan import repositories as acme_repositories
 from bitbucket_fdw.emulator.data.pull_requests import PullRequests
 from bitbucket_fdw.emulator.documents import Documents
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.permissions import add_groups
 from bitbucket_fdw.emulator.resources import RESOURCES
 from bitbucket_fdw.emulator.store import Commit, Repository, Store, Workspace
 
@@ -40,6 +41,7 @@ def build(api: str, seed: int, scale: Scale, committers: bool = False) -> Store:
         store = Store(Documents(api, committers))
         accounts.add_people(store, seed)
         accounts.add_workspaces(store, seed)
+        add_groups(store)
         block = 1
         for slug, plans in (("acme", acme_repositories(scale)), ("globex", globex_repositories())):
             workspace = store.workspaces[slug]

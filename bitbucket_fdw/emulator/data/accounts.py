@@ -77,7 +77,8 @@ def _add_workspace(
 ) -> Workspace:
     created = offset_form(FIRST_DAY + timedelta(microseconds=rng.randrange(10**9)))
     document = store.documents.workspace(slug, name, make_uuid(rng), created, False)
-    workspace = Workspace(document, administrators=admins)
+    workspace = Workspace(document, administrators=admins, users=store.users)
+    workspace.project_creators = {"ben"} - admins
     for nickname in members:
         membership = store.documents.membership(document, store.users[nickname])
         workspace.members[nickname] = membership

@@ -46,7 +46,6 @@ class RepositoryPlan:
     empty: bool = False
     parent: str | None = None
     fork: bool = False
-    readers: tuple[str, ...] = ()
     description: str = ""
     language: str = "python"
 
@@ -68,7 +67,6 @@ def repositories(scale: Scale) -> Iterator[RepositoryPlan]:
         "Website",
         "WEB",
         WEBSITE[scale],
-        readers=("ben", "chloe", "dilip"),
         description='The shop\'s "front door"',
         language="javascript",
     )
@@ -92,5 +90,5 @@ def repositories(scale: Scale) -> Iterator[RepositoryPlan]:
 
 def globex_repositories() -> Iterator[RepositoryPlan]:
     """The repositories of workspace ``globex``; one shares its slug with one of ``acme``."""
-    yield RepositoryPlan("reactor", "Reactor", "CORE", Sizes(issues=4), readers=("ben",))
+    yield RepositoryPlan("reactor", "Reactor", "CORE", Sizes(issues=4))
     yield RepositoryPlan("website", "Website", "CORE", Sizes(6, 2, 0.5, 1, 1, 0, 1), private=False)

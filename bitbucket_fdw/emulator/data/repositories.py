@@ -39,20 +39,9 @@ def add_repository(
         override_settings={"default_merge_strategy": True, "branching_model": True},
         website=None,
     )
-    repository = Repository(workspace.slug, plan.slug, document, _roles(workspace, plan))
+    repository = Repository(workspace, plan.slug, document)
     workspace.repositories[plan.slug] = repository
     return repository
-
-
-def _roles(workspace: Workspace, plan: RepositoryPlan) -> dict[str, str]:
-    """Administrators administer; ben, chloe and dilip read only what the plan says."""
-    roles = dict.fromkeys(workspace.members, "write")
-    for nickname in ("ben", "chloe", "dilip"):
-        if nickname in roles and nickname not in workspace.administrators:
-            del roles[nickname]
-    roles.update(dict.fromkeys(plan.readers, "read"))
-    roles.update(dict.fromkeys(workspace.administrators, "admin"))
-    return roles
 
 
 def add_extras(store: Store, repository: Repository, rng: Random) -> None:

@@ -9,6 +9,7 @@ from bitbucket_fdw.emulator.writes import (
     commits,
     default_reviewers,
     issues,
+    permissions,
     pull_requests,
     repositories,
 )
@@ -18,6 +19,6 @@ ROUTES.include(
     module.routes
     for module in (
         *(pull_requests, comments, issues, commits, repositories),
-        *(branch_restrictions, default_reviewers),
+        *(branch_restrictions, default_reviewers, permissions),
     )
 )

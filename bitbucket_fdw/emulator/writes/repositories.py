@@ -198,8 +198,7 @@ def create_repository(call: Call) -> Reply:
         override_settings={"default_merge_strategy": True, "branching_model": True},
         website=None,
     )
-    roles = dict.fromkeys(workspace.administrators, "admin")
-    repository = Repository(workspace.slug, slug.lower(), document, roles)
+    repository = Repository(workspace, slug.lower(), document)
     workspace.repositories[slug.lower()] = repository
     return Reply(200, document)
 
