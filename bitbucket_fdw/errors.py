@@ -219,10 +219,12 @@ class Forbidden(RequestError):
     """403: the credential is valid but lacks a scope or a permission.
 
     ``scope_missing`` is whether the answer says that it is a scope: then all repositories refuse.
+    ``by_access_token`` is whether the credential is an access token, which some endpoints refuse.
     """
 
     sqlstate = "42501"  # insufficient_privilege
     scope_missing: bool = False
+    by_access_token: bool = False
 
 
 class NotFound(RequestError):

@@ -67,6 +67,11 @@ class Credential:
     advice: str = ""
     tokens: Renewable | None = field(repr=False, compare=False, default=None)
 
+    @property
+    def is_access_token(self) -> bool:
+        """Whether it is the access token of a repository, project or workspace."""
+        return self.scheme == "access_token"
+
     @classmethod
     def none(cls) -> Credential:
         """Anonymous requests: public data only."""

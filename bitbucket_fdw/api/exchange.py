@@ -18,7 +18,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from ..between_sessions.answers import AnswerCache
-from ..errors import BadResponse, CacheError, ConnectionFailure, RequestError
+from ..errors import BadResponse, CacheError, ConnectionFailure, Forbidden, RequestError
 from .bounded import AnswerTooLarge, read
 from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
@@ -364,6 +364,8 @@ class Exchange:
             said = f"Bitbucket refused the user mapping's credential ({label})." if label else None
             error.detail = " ".join(filter(None, (said, error.detail))) or None
             error.hint = self._credential.advice or error.hint
+        if isinstance(error, Forbidden):
+            error.by_access_token = self._credential.is_access_token
         return tidied(error, self._credential.secrets())
 
     def _not_json(self, response: requests.Response, method: str, path: str) -> BadResponse:

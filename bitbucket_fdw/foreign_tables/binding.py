@@ -26,7 +26,7 @@ class TableBinding:
     :param bound: path parameters fixed by table options.
     :param shown: SQL column name to declared column.
     :param pushable: the same, only for columns whose conditions may be sent to Bitbucket.
-    :param hidden: a boolean column; rows in which it is true do not belong to the table.
+    :param hidden: a column with a value; rows that have it do not belong to the table.
     """
 
     table: type[Table]
@@ -34,7 +34,7 @@ class TableBinding:
     shown: dict[str, Column]
     pushable: dict[str, Column]
     _renamed: dict[str, list[str]] = field(default_factory=dict)
-    hidden: str | None = None
+    hidden: tuple[str, Any] | None = None
 
     @classmethod
     def of(
@@ -57,7 +57,7 @@ class TableBinding:
         renamed: dict[str, list[str]] = {}
         for name, column in shown.items():
             renamed.setdefault(column.name, []).append(name)
-        hidden = None if values.get("drafts") else table.drafts
+        hidden = (table.drafts, True) if table.drafts and not values.get("drafts") else None
         return cls(table, bound, shown, pushable, renamed, hidden)
 
     def request(

@@ -104,7 +104,7 @@ class Plan:
     :param checks: conditions to check on the rows here, before LIMIT and OFFSET count them.
     :param looks: conditions that Bitbucket applies and that are checked here on some rows, because
         Bitbucket may ignore a filter and PostgreSQL checks the rows only after they were counted.
-    :param hidden: a boolean column; rows in which it is true are left out.
+    :param hidden: columns with values; rows that have one of them are left out.
     :param sort_here: the rows come in any order, and are sorted by ``sort`` here.
     :param shipped: the conditions that are sent to Bitbucket; ``local`` are those left to
         PostgreSQL. Both are for EXPLAIN.
@@ -138,7 +138,7 @@ class Plan:
     sieve: tuple[Condition, ...] = ()
     checks: tuple[Condition, ...] = ()
     looks: tuple[Condition, ...] = ()
-    hidden: str | None = None
+    hidden: tuple[tuple[str, Any], ...] = ()
     sort_here: bool = False
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()

@@ -39,13 +39,14 @@ def plan(request: Request) -> Plan:
     sieve = sieve_of(request.conditions) if request.leads else ()
     checked = {c.column.name for c in request.conditions} if request.counted_off else set()
     checked |= {c.column.name for c in sieve}
-    tested = checked | {request.hidden} if request.hidden else checked
+    hidden = tuple(pair for pair in (request.hidden, table.nothing) if pair)
+    tested = checked | {name for name, _ in hidden}
     needed = tuple(c.name for c in table.columns if c.name in request.columns | tested)
     base = Plan(
         table,
         Kind.NOTHING,
         columns=needed,
-        hidden=request.hidden,
+        hidden=hidden,
         bound=frozenset(request.bound),
         loose=request.loose,
         sort=request.sort,
@@ -314,13 +315,14 @@ def _needed(request: Request, result: Plan) -> Iterator[Column]:
 
 
 def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
-    """The columns' JSON paths, and two more.
+    """The columns' JSON paths, and some more.
 
-    One is that of the items' key, without which an item would not be recognized. The other is a
-    path within the list that holds the rows, if there is such a list.
+    One is that of the items' key, without which an item would not be recognized, and one that of
+    what tells items apart, which may be another. One is a path within the list that holds the rows,
+    if there is such a list.
     """
     table = request.table
-    wanted = [*columns, table.key_column()]
+    wanted = [*columns, table.key_column(), table.mark_column()]
     paths = [path for column in wanted for path in column.asked_paths]
     rows_in = table.collection.explode
     if rows_in and not any(path.startswith(f"{rows_in}.") for path in paths):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..tables.columns import Column
 from ..tables.table import Table
@@ -44,7 +45,7 @@ class Request:
     :param leads: whether the table is read as a parent, to find its children. The conditions may
         then be checked on its rows before anything is asked for the children.
     :param refused: filters and orders that must not be sent, for this table and its parents.
-    :param hidden: a boolean column; rows in which it is true do not belong to the table.
+    :param hidden: a column with a value; rows that have it do not belong to the table.
     """
 
     table: type[Table]
@@ -58,7 +59,7 @@ class Request:
     refused: Refusals = NONE_REFUSED
     loose: frozenset[str] = frozenset()
     leads: bool = False
-    hidden: str | None = None
+    hidden: tuple[str, Any] | None = None
 
     @property
     def counted_off(self) -> bool:

@@ -43,7 +43,7 @@ class Shipment:
 def ship(condition: Condition) -> Shipment | None:
     """The widest safe BBQL test for a condition, or ``None`` to leave it to PostgreSQL."""
     test = condition.column.filter
-    if test is None:
+    if test is None or (test.equality and condition.op not in _EQUALITY):
         return None
     if test.of_list:
         return _of_list(test, condition)

@@ -98,7 +98,7 @@ class Execution:
         merged = plan.sort is not None and not plan.sort_here
         rows = self._merged(plan, streams) if merged else self._in_turn(streams)
         if plan.hidden:
-            rows = (pair for pair in rows if pair[1].get(plan.hidden) is not True)
+            rows = (pair for pair in rows if not _is_hidden(plan, pair[1]))
         if plan.checks:
             rows = (pair for pair in rows if _meets(plan, pair[1]))
         return _sorted(plan, rows) if plan.sort_here else rows
@@ -305,6 +305,10 @@ def _refusal(plan: Plan) -> ConditionMissing:
         detail="Without one, it would take a request for everything there might be.",
         hint=f"Say what is wanted: WHERE {some}, or IN (…), or a join on it.",
     )
+
+
+def _is_hidden(plan: Plan, row: Row) -> bool:
+    return any(row.get(name) == value for name, value in plan.hidden)
 
 
 def _meets(plan: Plan, row: Row) -> bool:

@@ -46,7 +46,9 @@ class Items:
         self._path = path
         self._key = table.key_column()
         columns = list(columns)
-        self._extract = extractor(columns, loose, frozenset(table.primary_key), place)
+        keys = () if table.always else table.primary_key
+        self._extract = extractor(columns, loose, frozenset(keys), place)
+        self._mark = table.mark_column()
         self._asked = [c for c in columns if c.asked]
         self._doubt = doubt
         self._doubted: set[str] = set()
@@ -83,15 +85,16 @@ class Items:
         member = self._table.collection.unwrap
         if member is not None:
             value = column_value(value, (member,))
-        key = self._key_of(value)
+        key = self._key_of(value, self._mark)
         return key if isinstance(key, (str, int)) else None
 
-    def _key_of(self, item: Any) -> Any:
-        key = column_value(item, self._key.keys)
-        for other in self._key.others:
+    def _key_of(self, item: Any, column: Column | None = None) -> Any:
+        column = column or self._key
+        key = column_value(item, column.keys)
+        for other in column.others:
             key = column_value(item, tuple(other.split("."))) if key is None else key
-        if key is None and self._key.within:
-            key = column_value(item, (self._key.within,))
+        if key is None and column.within:
+            key = column_value(item, tuple(column.within.split(".")))
         return None if isinstance(item, dict) and key in ("", [], {}) else key
 
     def incomplete(self, item: Row) -> bool:

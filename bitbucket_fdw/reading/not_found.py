@@ -5,7 +5,8 @@ One rule for every plan, so that ``= x``, ``IN (x)``, a join on x and a full sca
 - A workspace or repository that a table's *options* name has to be there and to answer. All else
   is the error that Bitbucket gave.
 - One that a spanning table comes upon, or that the query names, and that refuses, is left out with
-  a warning (or is an error, by option ``on_denied``). One that is not there has no rows.
+  a warning (or is an error, by option ``on_denied``). So is a project. One that is not there has no
+  rows. What refuses the credential wherever it asks is an error.
 - A feature that a repository has turned off has no rows, with a warning.
 - An item that is not there is no row, and what belongs to it has none.
 - Some listings refuse, though what they belong to is there, if there is nothing to list. Then there
@@ -26,9 +27,10 @@ from typing import Any
 
 from ..errors import Forbidden, Gone, NotFound, RequestError
 from ..pushdown.plan import Query
+from ..tables import PLACES
 from ..tables.addresses import fill
 from ..tables.columns import Column
-from ..tables.endpoints import SLUGS, Item, Shape, path_parameters
+from ..tables.endpoints import GUARDED, SLUGS, Item, Shape, path_parameters
 from ..tables.json_readers import BadValue
 from ..tables.json_values import extractor
 from ..tables.table import Table
@@ -97,7 +99,7 @@ class RefusalJudge:
         path = table.collection.path
         self.known.forget(fill(path, parameters))
         if isinstance(error, Forbidden):
-            return self._denied(error, path, parameters)
+            return self._denied(error, table, path, parameters)
         parent = table.parent
         if parent is None or (isinstance(error, Gone) and not _is_optional(table)):
             raise error
@@ -130,7 +132,7 @@ class RefusalJudge:
         if table.set_up is not None:
             error.hint = table.set_up
             self._not_set_up.add((table.name, _slug(path, parameters)))
-        return self._denied(error, path, parameters, table.set_up)
+        return self._denied(error, table, path, parameters, table.set_up)
 
     def item(
         self,
@@ -146,7 +148,7 @@ class RefusalJudge:
             rows. If it is a repository or a workspace, a warning says so.
         """
         if isinstance(error, Forbidden):
-            return self._denied(error, item.path, parameters)
+            return self._denied(error, table, item.path, parameters)
         if item.parameter in self.bound:
             raise error
         try:
@@ -221,20 +223,29 @@ class RefusalJudge:
     def _denied(
         self,
         error: RequestError,
+        table: type[Table],
         template: str,
         parameters: Parameters,
         advice: str | None = None,
     ) -> None:
-        slugs = [name for name in path_parameters(template) if name in SLUGS]
-        of_credential = isinstance(error, Forbidden) and error.scope_missing
-        if self._strict or of_credential or not slugs or slugs[-1] in self.bound:
+        places = [name for name in path_parameters(template) if name in GUARDED]
+        if self._strict or _is_of_credential(error, table):
+            raise error
+        if not places or places[-1] in self.bound:
             raise error
         why = f"{error.message}. {error.detail or ''}".strip()
         if advice is not None:
             why = f"{why}\n{advice}"
         self._omissions.add(
-            self.reader, Omission("denied", slugs[-1], _slug(template, parameters), why)
+            self.reader, Omission("denied", places[-1], _slug(template, parameters), why)
         )
+
+
+def _is_of_credential(error: RequestError, table: type[Table]) -> bool:
+    """Whether the credential is refused wherever it asks."""
+    if not isinstance(error, Forbidden):
+        return False
+    return error.scope_missing or (error.by_access_token and not table.scopes.access_tokens)
 
 
 def _value(column: Column, item: Any) -> Any:
@@ -246,8 +257,8 @@ def _value(column: Column, item: Any) -> Any:
 
 
 def _slug(template: str, parameters: Parameters) -> str:
-    """The workspace and repository of a path, as people write them."""
-    named = [name for name in path_parameters(template) if name in SLUGS]
+    """The workspace, and the project or repository, of a path as people write them."""
+    named = [name for name in path_parameters(template) if name in GUARDED]
     return "/".join(parameters[name] for name in named)
 
 
@@ -268,10 +279,13 @@ def _is_optional(table: type[Table]) -> bool:
 def _owner(table: type[Table], parameter: str) -> tuple[type[Table], Item]:
     """The table above whose key a path parameter is, and the endpoint for one of its items."""
     while table.parent is not None:
-        supplier = dict(table.parent.supplies)[parameter]
+        supplier = dict(table.parent.supplies).get(parameter)
+        if supplier is None:  # a narrower listing takes it, and its parent is of a higher level
+            break
         table = table.parent.table
         for item in table.items:
             if item.key == supplier:
                 return table, item
         parameter = table.column(supplier).param or parameter
-    raise KeyError(parameter)
+    place = PLACES[SLUGS.index(parameter)]
+    return place, next(item for item in place.items if item.parameter == parameter)

@@ -218,7 +218,7 @@ class Stream:
         if is_one and self.place.led and isinstance(error, NotFound):
             return
         if narrower is not None and not isinstance(error, Gone):
-            self._requests.judge.item(error, table, narrower, parameters)
+            self._requests.judge.item(error, table, narrower, parameters, leads=True)
         else:
             self._requests.judge.listing(error, table, parameters, self.place.led)
 

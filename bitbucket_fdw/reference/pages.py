@@ -32,7 +32,7 @@ NOTICE = (
     "<!-- Written by python -m bitbucket_fdw.reference from bitbucket_fdw/tables: edit there. -->"
 )
 
-_CLAUSE = re.compile(r" (?=(?:FROM|JOIN|WHERE|GROUP BY|ORDER BY|LIMIT)\b)")
+_CLAUSE = re.compile(r"(?<!LEFT) (?=(?:FROM|(?:LEFT )?JOIN|WHERE|GROUP BY|ORDER BY|LIMIT)\b)")
 
 LEVELS = (options.SERVER, options.MAPPING, options.TABLE, options.COLUMN, options.IMPORT)
 
@@ -130,6 +130,8 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
     for narrower in table.narrower:
         yield f"Where `{narrower.key}` is known", f"`GET {narrower.path}`"
     yield "Scopes", _scopes(table.scopes)
+    if table.for_whom:
+        yield "For whom", f"{table.for_whom.rstrip(',')}"
     if table.level == "repository":
         yield "Stands in", "the schema of each repository, and in the workspace's, for all of them"
     else:
@@ -141,7 +143,9 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
 def _scopes(scopes: Scopes) -> str:
     classic = _codes(scopes.classic, " and ")
     granular = _codes(scopes.granular, " and ")
-    return f"{classic} (OAuth, access tokens), or {granular} (API tokens)"
+    kinds = "OAuth, access tokens" if scopes.access_tokens else "OAuth"
+    refused = "" if scopes.access_tokens else "; access tokens are refused"
+    return f"{classic} ({kinds}), or {granular} (API tokens){refused}"
 
 
 def _where_examples_run(table: type[Table]) -> str:
@@ -215,7 +219,9 @@ def _travel(table: type[Table]) -> Iterator[str]:
             "By default the listing hides items. Without other conditions, all are asked for by "
             f"`{collection.without_q[0][0]}`."
         )
-    if collection.size and not collection.explode:
+    if table.nothing:
+        yield "`count(*)` reads the listing, since an item may stand for no row."
+    elif collection.size and not collection.explode:
         yield (
             "`count(*)` takes one small request per listing, with no condition or with equality "
             "conditions that Bitbucket applies exactly."
@@ -402,8 +408,11 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _broken(statement: str) -> str:
-    """A long statement with one line per clause; clauses in parentheses stay on their line."""
-    if len(statement) <= 80:
+    """A long statement with one line per clause; clauses in parentheses stay on their line.
+
+    A statement that has lines of its own keeps them.
+    """
+    if len(statement) <= 80 or "\n" in statement:
         return statement
     first, *clauses = _CLAUSE.split(statement)
     result = first

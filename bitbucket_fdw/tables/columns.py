@@ -23,12 +23,14 @@ class Filter:
     the whole item: it holds if it does for any of the elements. Then only equality is sent, and it
     is wider than the condition. (Used by the reviewers of pull requests alone: participants cannot
     be filtered by. What may be sent, and what may be believed, would be wrong without it.)
+    ``equality`` says that no other operator was seen to work.
     """
 
     field: str
     values: tuple[str, ...] = ()
     absent: str | None = None
     of_list: bool = False
+    equality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def column(
     q: bool | str = False,
     values: tuple[str, ...] = (),
     absent: str | None = None,
+    equality: bool = False,
     sort: bool | str = False,
     of_list: bool = False,
     **rest: Any,
@@ -146,14 +149,15 @@ def column(
 
     Its name is the path's words joined by underscores, unless ``name`` is given. ``q`` and ``sort``
     are true if the name of Bitbucket's field is the path; otherwise they are that name. ``values``,
-    ``absent`` and ``of_list`` are those of :class:`Filter`. ``rest`` goes to :class:`Column`.
+    ``absent``, ``of_list`` and ``equality`` are those of :class:`Filter`. ``rest`` goes to
+    :class:`Column`.
     """
     return Column(
         name or path.replace(".", "_"),
         type,
         path,
         description,
-        filter=Filter(path if q is True else q, values, absent, of_list) if q else None,
+        filter=Filter(path if q is True else q, values, absent, of_list, equality) if q else None,
         sort=path if sort is True else sort or None,
         **rest,
     )

@@ -12,6 +12,11 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 SLUGS = ("workspace", "repository")
 """Path parameters that a foreign table's options can fix, from left to right."""
 
+GUARDED = ("workspace", "project", "repository")
+"""Path parameters of what has administrators of its own.
+
+One of these may refuse what others beside it answer. A scan over several leaves it out then."""
+
 
 class Paging(enum.Enum):
     """How a listing leads from one page to the next.

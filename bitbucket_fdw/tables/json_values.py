@@ -115,7 +115,7 @@ def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
         members = tuple(path.partition(".")[0] for path in column.union)
         return lambda item, _: next((m for m in members if item.get(m) is not None), OTHER)
     others = tuple(tuple(path.split(".")) for path in column.others)
-    within = (column.within,) if column.within else ()
+    within = tuple(column.within.split(".")) if column.within else ()
 
     def found(item: Any, value: Any) -> Any:
         for keys in others:

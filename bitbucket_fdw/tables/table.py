@@ -20,6 +20,8 @@ FAMILIES = {
     "issues": "the issue tracker",
     "pipelines": "pipelines, their steps and deployments",
     "settings": "how repositories and projects are set up: rules and models for branches",
+    "permissions": "who may do what, and by which explicit permission",
+    "account": "the account that the credential acts for",
 }
 """Groups of tables for imports, named as in Bitbucket's menus."""
 
@@ -55,10 +57,14 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """What a credential needs to read the table: its classic scopes, and its granular scopes."""
+    """What a credential needs to read the table: its classic scopes, and its granular scopes.
+
+    ``access_tokens`` is whether access tokens can read it, if they have the classic scopes.
+    """
 
     classic: tuple[str, ...] = ()
     granular: tuple[str, ...] = field(default=())
+    access_tokens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +104,12 @@ class Table:
     where ``collection`` lists the entries of all pull requests, a narrower listing has those of
     one. It is read if a condition gives the value.
     ``primary_key`` is empty if nothing identifies a row. Rows of such a table cannot be changed.
-    ``always`` then names a column that every item has, so that something else in the place of an
-    item is noticed.
+    ``always`` names a column that every item has, so that something else in the place of an item is
+    noticed. It is stated where an item need not have the key: there is none, it only stands in the
+    address, or it is that of an account which may be gone. Rows without a key cannot be changed.
+    ``nothing`` is a column with the value that it has in an item which stands for no row. Some
+    endpoints answer such an item where others answer 404.
+    ``for_whom`` says who can read the table, if it takes more than to see the place.
     ``rows`` is a guess of the items per collection, for estimates until a real size was seen.
     ``flat`` is the name under ``names 'flat'``, as for a column.
     ``removed`` says what happened to an endpoint that Bitbucket has removed, and ``removed_hint``
@@ -133,6 +143,8 @@ class Table:
     columns: ClassVar[tuple[Column, ...]]
     primary_key: ClassVar[tuple[str, ...]]
     always: ClassVar[str | None] = None
+    nothing: ClassVar[tuple[str, Any] | None] = None
+    for_whom: ClassVar[str | None] = None
     rows: ClassVar[int] = 100
     flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
@@ -169,11 +181,18 @@ class Table:
     @classmethod
     def key_column(cls) -> Column:
         """The column that tells the items of one listing apart, or else one that all items have."""
-        if cls.always:
-            return cls.column(cls.always)
+        return cls.column(cls.always) if cls.always else cls._listed_key()[0]
+
+    @classmethod
+    def mark_column(cls) -> Column:
+        """The column that tells the items of one listing apart, as far as they have it."""
+        return next(iter(cls._listed_key()), cls.key_column())
+
+    @classmethod
+    def _listed_key(cls) -> list[Column]:
+        """The parts of the key that the items of a listing have, the last one first."""
         columns = [cls.column(name) for name in reversed(cls.primary_key)]
-        listed = [column for column in columns if column.path]
-        return next(c for c in listed if c.keys[0] != cls.collection.explode)
+        return [c for c in columns if c.path and c.keys[0] != cls.collection.explode]
 
     @classmethod
     def never_null(cls) -> tuple[Column, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from ..errors import BitbucketError, ConditionMissing, NotFound, RequestError
+from ..errors import BitbucketError, ConditionMissing, Forbidden, NotFound, RequestError
 from ..tables import Table
 from .host import HOST
 
@@ -27,10 +28,21 @@ def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
             # Bitbucket may have said that it is about access to the repository instead.
             first = error.hint if "access" in (error.detail or "") else None
             error.hint = " ".join(filter(None, (first, table.removed_hint)))
-    if error.status == 403 and error.method == "GET":
-        wanted = " or ".join(", ".join(s) for s in (table.scopes.classic, table.scopes.granular))
-        error.hint = f"{error.hint or ''} Reading {table.name} takes {wanted}.".strip()
+    if isinstance(error, Forbidden) and error.method == "GET":
+        error.hint = " ".join(_of_forbidden(error, table))
     return error
+
+
+def _of_forbidden(error: Forbidden, table: type[Table]) -> Iterator[str]:
+    scopes = table.scopes
+    if error.by_access_token and not scopes.access_tokens:
+        yield f"Access tokens cannot read {table.name}: sign in with an API token, or by OAuth."
+    elif error.hint:
+        yield error.hint
+    wanted = " or ".join(", ".join(named) for named in (scopes.classic, scopes.granular))
+    yield f"Reading {table.name} takes {wanted}."
+    if table.for_whom and _asks_for(error, table):
+        yield f"{table.for_whom} can read it."
 
 
 def _asks_for(error: RequestError, table: type[Table]) -> bool:

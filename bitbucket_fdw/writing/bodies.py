@@ -53,6 +53,12 @@ def is_shown(field: Field, sent: Any, answered: Any) -> bool:
     return bool(sent == answered)
 
 
+def _instead(table: type[Table], field: Field, value: Any) -> str:
+    """What to do instead of setting a value that the API does not take."""
+    gone = "DELETE the row instead. " if (field.column, value) == table.nothing else ""
+    return f"{gone}It can be: {', '.join(field.values)}."
+
+
 def _apart(entries: list[dict[str, str]]) -> list[dict[str, str]]:
     """The entries, each once."""
     return [entry for number, entry in enumerate(entries) if entry not in entries[:number]]
@@ -82,7 +88,7 @@ def _checked(table: type[Table], field: Field, value: Any) -> Any:
     if field.values and value not in field.values:
         raise InvalidValue(
             f"{value!r} is no {field.column}",
-            hint=f"It can be: {', '.join(field.values)}.",
+            hint=_instead(table, field, value),
         )
     data_type = table.column(field.column).data_type
     if not isinstance(value, data_type.body):

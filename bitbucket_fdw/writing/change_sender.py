@@ -92,7 +92,7 @@ class ChangeSender:
 
         If Bitbucket finishes the request later, this waits for the end and returns its JSON.
         """
-        if request.method == "PUT" and self._table.writes.upserts:
+        if request.method == "PUT" and request.verb != "INSERT" and self._table.writes.upserts:
             self._current_rows.read(request.identity, undoing)  # it must not be made again
         scan = self._current_rows.scan(undoing)
         try:

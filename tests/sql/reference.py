@@ -63,7 +63,7 @@ def _rows(emulator: Control, table: type[Table]) -> list[Row]:
         rows = [_as_text(row) for row in rows_of(emulator, table.name)]
     else:
         rows = rows_of(emulator, table.name)
-    return [row for row in rows if row["workspace"] == "acme"]
+    return [row for row in rows if row.get("workspace", "acme") == "acme"]
 
 
 def _as_text(row: Row) -> Row:
@@ -118,7 +118,11 @@ def _expression(column: Column) -> str:
     if column.template:
         return f"{_address(column, f'd.document #>> {path}')} AS {name}"
     paths = [path, *(literal("{" + other.replace(".", ",") + "}") for other in column.others)]
-    first = "coalesce(" + ", ".join(f"d.document #>> {path}" for path in paths) + ")"
+    found = [f"d.document #>> {path}" for path in paths]
+    if column.within:
+        last = literal("{" + column.within.replace(".", ",") + "}")
+        found.append(f"split_part(d.document #>> {last}, '/', 2)")
+    first = f"coalesce({', '.join(found)})"
     return f"{_cast(first, column.type)} AS {name}"
 
 

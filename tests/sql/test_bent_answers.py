@@ -39,8 +39,9 @@ def bent(emulator, bent_once: Bent) -> Iterator[Bent]:
 
 
 def bent_items(table: type[Table], change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:
-    """Every item of the table's listing changed."""
+    """Every item of the table's listing changed, or the one item that there is."""
     is_page, unwrap = listing_of(table), table.collection.unwrap
+    is_one = table.collection.shape.is_one
 
     def changed(item: Any) -> Any:
         return {**item, unwrap: change(item[unwrap])} if unwrap else change(item)
@@ -48,6 +49,8 @@ def bent_items(table: type[Table], change: Callable[[Any], Any]) -> Callable[[st
     def bend(target: str, body: Any) -> Any:
         if not is_page(target, body):
             return body
+        if is_one:
+            return changed(body)
         return {**body, "values": [changed(item) for item in body["values"]]}
 
     return bend

@@ -163,7 +163,7 @@ def test_a_condition_its_negation_and_its_absence_are_the_whole(
     few = some_rows(sql, table)
     keys = ", ".join(map(identifier, identity(table)))
     sql.db.execute("SET search_path = website")
-    whole = sorted(sql.db.rows(f"SELECT {keys} FROM {table.name} WHERE {few}"))
+    whole = sorted(sql.db.rows(f"SELECT {keys} FROM {table.name} WHERE {few}"), key=repr)
     assert whole
     for column in [column for of, column in TESTED if of is table]:
         for condition in predicates(sql, table, column):
@@ -171,4 +171,4 @@ def test_a_condition_its_negation_and_its_absence_are_the_whole(
                 sql.db.rows(f"SELECT {keys} FROM {table.name} WHERE {few} AND {part}")
                 for part in (condition, f"NOT ({condition})", f"({condition}) IS NULL")
             ]
-            assert sorted(row for part in parts for row in part) == whole, condition
+            assert sorted((row for part in parts for row in part), key=repr) == whole, condition

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator
@@ -170,12 +171,14 @@ def bent_workspace(db_factory: Any, emulator: Control) -> Iterator[Bent]:
 
 
 def listing_of(table: type[Table]) -> Callable[[str, Any], bool]:
-    """Whether an answer is a page of the table's own listing."""
-    last = table.collection.path.rstrip("/").rpartition("/")[2]
+    """Whether an answer is a page of a listing of the table, or its one item where it has one."""
+    templates = (table.collection.path, *(narrower.path for narrower in table.narrower))
+    forms = [re.sub(r"\{\w+\}", "[^/]+", template.rstrip("/")) for template in templates]
+    is_one = table.collection.shape.is_one
 
     def is_page(target: str, body: Any) -> bool:
         path = urlsplit(target).path.rstrip("/")
-        of_table = last.startswith("{") or path.endswith(f"/{last}")
-        return of_table and isinstance(body, dict) and "values" in body
+        of_table = any(re.fullmatch(f".*{form}", path) for form in forms)
+        return of_table and isinstance(body, dict) and (is_one or "values" in body)
 
     return is_page

@@ -8,15 +8,19 @@ from devkit.emulator import Control
 
 Document = dict[str, Any]
 
+CALLER = "ada"
+"""The nickname of the account that tests ask as."""
+
 
 def rows_of(emulator: Control, collection: str) -> list[dict[str, Any]]:
     """The rows of a collection as ``{"workspace", "repository", parent ids, "document"}``.
 
+    Of what the API tells each caller of himself, only what it tells the account that tests ask as.
     Of commits, and of what hangs on them, only what a listing leads to: the ones that some branch
     or tag reaches.
     """
     state = emulator.state()
-    found: list[dict[str, Any]] = state[collection]
+    found = [row for row in state[collection] if row.get("caller", CALLER) == CALLER]
     if not collection.startswith("commit"):
         return found
     heads = [*state["branches"], *state["tags"]]

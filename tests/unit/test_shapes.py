@@ -115,6 +115,15 @@ def test_the_newer_name_goes_before_the_older_one():
 # --- narrower listings ---
 
 
+def bound_for(table):
+    """The place that the table's own listing takes."""
+    return {name: BOUND[name] for name in path_parameters(table.collection.path)}
+
+
+def some_keys(column, count):
+    return tuple(map(str if column.type == "text" else int, range(count)))
+
+
 @pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
 def test_a_narrower_listing_takes_one_parameter_more(table, narrower):
     more = set(path_parameters(narrower.path)) - set(table.parameters())
@@ -126,8 +135,9 @@ def test_a_narrower_listing_takes_one_parameter_more(table, narrower):
 @pytest.mark.parametrize("op", ["=", "in"])
 def test_a_condition_leads_to_the_narrower_listing(table, narrower, op):
     key = table.column(narrower.key)
-    values = (7, 8) if op == "in" else (7,)
-    result = planned(table, BOUND, Condition(key, op, values if op == "in" else 7))
+    values = some_keys(key, 2 if op == "in" else 1)
+    asked = values if op == "in" else values[0]
+    result = planned(table, bound_for(table), Condition(key, op, asked))
     assert result.path == narrower.path
     assert result.combinations == len(values)
     assert result.exact
@@ -138,16 +148,21 @@ def test_a_condition_leads_to_the_narrower_listing(table, narrower, op):
 @pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
 def test_without_such_a_condition_the_whole_is_read(table, narrower):
     key = table.column(narrower.key)
-    for conditions in ((), (Condition(key, ">", 7),), (Condition(key, "in", (*range(99),)),)):
-        result = planned(table, BOUND, *conditions)
+    seven = some_keys(key, 8)[-1]
+    many = Condition(key, "in", some_keys(key, 99))
+    for conditions in ((), (Condition(key, ">", seven),), (many,)):
+        result = planned(table, bound_for(table), *conditions)
         assert result.path == table.collection.path
         assert not any(binding.parameter == narrower.parameter for binding in result.bindings)
     assert MAX_ITEMS < 99
 
 
 @pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
-def test_each_repository_is_asked_for_its_narrower_listing(table, narrower):
-    result = planned(table, {"workspace": "acme"}, Condition(table.column(narrower.key), "=", 7))
+def test_each_parent_is_asked_for_its_narrower_listing(table, narrower):
+    """Where nothing says which parent is meant."""
+    key = table.column(narrower.key)
+    above = dict(list(bound_for(table).items())[:-1])
+    result = planned(table, above, Condition(key, "=", *some_keys(key, 1)))
     assert result.path == narrower.path
     assert result.parent is not None
     assert [binding.parameter for binding in result.bindings] == [narrower.parameter]

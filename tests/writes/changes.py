@@ -9,7 +9,7 @@ from bitbucket_fdw.tables import TABLES
 from bitbucket_fdw.tables.endpoints import SLUGS
 from bitbucket_fdw.tables.table import Table
 from bitbucket_fdw.tables.writing import Field, Transition
-from bitbucket_fdw.writing.requests import verbs
+from bitbucket_fdw.writing.requests import verbs, writable
 from tests.writes.writing import Session
 
 # Values of the sample for what cannot be made up.
@@ -30,6 +30,12 @@ MORE = {
     "default_reviewers": {"user_uuid": HANA},
     "project_default_reviewers": {"project_key": "'WEB'", "user_uuid": HANA},
 }
+# Columns that stand in an INSERT's path, and what they hold.
+KEYS = {
+    "user_uuid": "(SELECT user_uuid FROM acme.workspace_members WHERE user_nickname = 'goro')",
+    "group_slug": "'release-managers'",
+    "project_key": "'WEB'",
+}
 # Rows that can be changed where not any row of the table can. Of other tables it is the first row.
 ROWS = {
     "pull_requests": "id = 6",
@@ -45,6 +51,7 @@ ROWS = {
     "projects": "key = 'MINE'",
     "issues": "id = 3",
     "issue_comments": "issue_id = 2 AND user_nickname = 'ada'",
+    **{table.name: "permission = 'admin'" for table in TABLES if table.nothing},
 }
 HEAD = "(SELECT target_commit_hash FROM branches WHERE name = 'main')"
 # Rows that the sample does not have, made before.
@@ -114,6 +121,8 @@ class Change:
                 given[column.name] = HEAD
             elif column.name in ("issue_id", "pull_request_id"):
                 given[column.name] = str(VALUES[column.name])
+            elif column.name in KEYS and column.name in writable(table, "INSERT"):
+                given.setdefault(column.name, KEYS[column.name])
         return f"INSERT INTO {table.name} ({', '.join(given)}) SELECT {', '.join(given.values())}"
 
     def prepare(self, session: Session) -> None:
