@@ -8,6 +8,7 @@ from .delivery import Delivery
 from .envelope import Envelope, complaint, whole
 from .exchange import Answer, Settings
 from .kept import KeptAnswers, WriteCount
+from .made import Made, Tally
 from .notes import Notes
 from .oauth_tokens import Renewals
 from .paging import Listing, Pages
@@ -28,6 +29,7 @@ __all__ = [
     "Envelope",
     "KeptAnswers",
     "Listing",
+    "Made",
     "NextLinks",
     "Notes",
     "Numbers",
@@ -38,6 +40,7 @@ __all__ = [
     "Settings",
     "Shared",
     "Strategy",
+    "Tally",
     "Wanted",
     "Whole",
     "WriteCount",

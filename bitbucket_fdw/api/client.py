@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -24,6 +25,7 @@ from .delivery import Delivery
 from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .kept import KeptAnswers
+from .made import Making, Tally
 from .retry import Attempts, Pause, worth_repeating
 from .scan import Budget, ScanContext, Workers
 from .shared import Shared
@@ -54,6 +56,7 @@ class Client:
         self.clock = shared.clock
         self._writes = shared.writes
         self._renewals = shared.renewals
+        self._watch, self._asker = shared.watch, shared.asker
         self._exchange = Exchange(settings, credential, shared.notes, transport)
         # Whose answers are whose: as in Clients.client_for().
         self._place = (settings, credential.identity)
@@ -64,6 +67,9 @@ class Client:
         budget: Budget | None = None,
         fresh: bool = False,
         kept: KeptAnswers | None = None,
+        about: str = "",
+        tally: Tally | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> ScanContext:
         """What the requests of one scan by this client share: see :class:`ScanContext`.
 
@@ -78,6 +84,10 @@ class Client:
             kept=kept,
             renewals=self._renewals,
             clock=self.clock,
+            about=about,
+            asker=self._asker(),
+            tally=tally,
+            meanwhile=meanwhile,
         )
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
@@ -98,6 +108,7 @@ class Client:
         found = scan.kept.find(((*self._place, wanted), url)) if scan.kept else None
         if found is None:
             return scan.submit(self.get, url, scan, wanted)
+        scan.tally.found()
         future: Future[Answer] = Future()
         if isinstance(found, Answer):
             future.set_result(found)
@@ -116,19 +127,44 @@ class Client:
         self._exchange.path(url)
         attempts = Attempts(self.settings)
         scan.spend()
-        while True:
-            if scan.stopped.is_set():
-                raise Cancelled("the scan has ended")
-            with scan.flight(self.settings.max_answer_time) as flight:
-                outcome = self._exchange.attempt(outgoing, flight)
-            found = outcome if isinstance(outcome, Answer) else outcome.error
-            if scan.kept and isinstance(found, (Answer, NotFound)):
-                scan.kept.keep(((*self._place, wanted), url), found, writes)
-            if isinstance(outcome, Answer):
-                return outcome
-            if not worth_repeating(outcome.error):
-                raise outcome.error
-            _pause(attempts.after(outgoing, outcome), scan)
+        with self._told(outgoing, scan) as making:
+            while True:
+                if scan.stopped.is_set():
+                    raise Cancelled("the scan has ended")
+                with scan.flight(self.settings.max_answer_time) as flight:
+                    outcome = self._exchange.attempt(outgoing, flight)
+                making.take(outcome)
+                found = outcome if isinstance(outcome, Answer) else outcome.error
+                if scan.kept and isinstance(found, (Answer, NotFound)):
+                    scan.kept.keep(((*self._place, wanted), url), found, writes)
+                if isinstance(outcome, Answer):
+                    return outcome
+                if not worth_repeating(outcome.error):
+                    raise outcome.error
+                _pause(attempts.after(outgoing, outcome), scan)
+
+    @contextmanager
+    def _told(self, outgoing: Outgoing, scan: ScanContext) -> Iterator[Making]:
+        """A request that is made inside, with its repetitions, and told of once it is over."""
+        parts = urlsplit(outgoing.url)
+        path = self._exchange.path(outgoing.url)
+        making = Making(outgoing.method, path, parts.query, self.clock.now)
+        if not scan.stopped.is_set():
+            scan.tally.begin()
+        try:
+            yield making
+        except BaseException as error:
+            making.fail(error)
+            raise
+        finally:
+            if scan.stopped.is_set() and outgoing.method == "GET":
+                making.leave()
+            made = making.made(
+                scan.about, scan.asker, self.settings.log_requests, self.credential.redact
+            )
+            if made is not None:
+                scan.tally.add(made, making.is_page)
+                self._watch(made)
 
     def send(
         self,
@@ -158,11 +194,18 @@ class Client:
         self._exchange.outdate_answers()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
+        scan.spend()
+        with self._told(outgoing, scan) as making:
+            return self._send_until_known(outgoing, repeatable, scan, making)
+
+    def _send_until_known(
+        self, outgoing: Outgoing, repeatable: bool, scan: ScanContext, making: Making
+    ) -> Answer:
         attempts = Attempts(self.settings)
         in_doubt = False
-        scan.spend()
         while True:
             outcome = self._attempt(outgoing, scan, in_doubt)
+            making.take(outcome)
             if isinstance(outcome, Answer):
                 return outcome
             error = outcome.error
@@ -204,8 +247,13 @@ class Client:
         Blocks. :class:`SignInError` if there is no token to sign the request with.
         """
         scan.spend()
-        with scan.flight(self.settings.max_answer_time) as flight:
-            outcome = self._exchange.attempt(Outgoing("GET", url, fresh=True), flight)
+        outgoing = Outgoing("GET", url, fresh=True)
+        with (
+            self._told(outgoing, scan) as making,
+            scan.flight(self.settings.max_answer_time) as flight,
+        ):
+            outcome = self._exchange.attempt(outgoing, flight)
+            making.take(outcome)
         if isinstance(outcome, Answer):
             return outcome, outcome.headers
         response = outcome.response

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -130,10 +130,22 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """``text`` with each secret, as it is or encoded, replaced by asterisks.
 
     And without what is not to be seen: a secret that has something invisible in it is one, too.
+    In a link of a server's making any of its characters may be encoded. A text that has a secret
+    once it is decoded is shown decoded.
     """
     text = visible(text)
     # Longest first: a secret may be a part of another, or of its own encoding.
-    for form in sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True):
+    forms = sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True)
+    text = _without(text, forms)
+    for decoded in (unquote(text), unquote_plus(text), unquote(unquote(text))):
+        plain = decoded if decoded == text else visible(decoded)
+        if any(form in plain for form in forms):
+            text = _without(plain, forms)
+    return text
+
+
+def _without(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
         text = text.replace(form, "***")
     return text
 

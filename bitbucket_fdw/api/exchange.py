@@ -55,6 +55,7 @@ class Settings:
     :param max_answer_time: seconds from a request to the end of its answer.
     :param on_rate_limit: ``error``, or ``wait`` until Bitbucket answers again.
     :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
+    :param log_requests: ``off``, ``errors`` or ``all``: which requests are to be logged.
     """
 
     base_url: str = "https://api.bitbucket.org/2.0"
@@ -69,6 +70,7 @@ class Settings:
     max_text_size: int = 2**20
     max_answer_time: float = 120.0
     on_rate_limit: str = "error"
+    log_requests: str = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Outgoing:
 class Answer:
     """A successful answer: its JSON (``None`` for an empty body) and its size in bytes.
 
-    ``location`` is where an answer of 202 says the outcome will be told, ``content`` what its
+    ``cached`` is whether it comes from what sessions share. ``location`` is where an answer of 202
+    says the outcome will be told, ``content`` what its
     JSON can be read from again: the body as it came, unless that was a text (see ``wanted``).
     """
 
@@ -104,6 +107,7 @@ class Answer:
     status: int = 200
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    cached: bool = False
     content: bytes = field(default=b"", repr=False)
 
 
@@ -268,6 +272,7 @@ class Exchange:
             size,
             response.status_code,
             headers=response.headers,
+            cached=bool(getattr(response, "from_cache", False)),
             content=response.content,
         )
 

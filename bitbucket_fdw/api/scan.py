@@ -14,6 +14,7 @@ from ..errors import Cancelled, TooManyRequests
 from .clock import Clock
 from .flights import Flight
 from .kept import KeptAnswers
+from .made import Tally
 from .oauth_tokens import Renewals
 
 T = TypeVar("T")
@@ -110,6 +111,10 @@ class ScanContext:
     :param kept: answers of the execution that the scan is part of; ``None``: none are kept.
     :param renewals: of tokens, which a cancelled statement waits for before it gives up threads.
     :param clock: what it waits by.
+    :param about: what the requests are made for, such as a table's name.
+    :param asker: who asks; whatever shall be found again in what is told of the requests.
+    :param tally: sums up the requests.
+    :param meanwhile: called on the main thread whenever it waits, and each time it has waited.
     """
 
     def __init__(
@@ -122,8 +127,16 @@ class ScanContext:
         kept: KeptAnswers | None = None,
         renewals: Renewals | None = None,
         clock: Clock | None = None,
+        about: str = "",
+        asker: object = None,
+        tally: Tally | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock or Clock()
+        self.about = about
+        self.asker = asker
+        self.tally = tally or Tally()
+        self._meanwhile = meanwhile
         self._renewals = renewals
         self._workers = workers
         self._interrupted = interrupted
@@ -145,9 +158,18 @@ class ScanContext:
 
     def wait(self, future: Future[T]) -> T:
         """The future's result, or :class:`Cancelled` soon after the statement was."""
+        since = self.clock.now()
         while not futures.wait([future], SLICE).done:
+            since = self._count_waiting(since)
             self.check()
+        self._count_waiting(since)
+        self._meanwhile()
         return future.result()
+
+    def _count_waiting(self, since: float) -> float:
+        now = self.clock.now()
+        self.tally.wait(now - since)
+        return now
 
     def check(self) -> None:
         """Raise :class:`Cancelled` if the statement should stop; end what takes too long."""
@@ -158,6 +180,7 @@ class ScanContext:
             flight.abort()
         for message in said:
             self._notice(message)
+        self._meanwhile()
         if self._interrupted():
             self.stop()
             if self._renewals is not None:
@@ -167,10 +190,12 @@ class ScanContext:
 
     def pause(self, seconds: float) -> None:
         """Wait on the main thread, or until the statement should stop: then :class:`Cancelled`."""
-        until = self.clock.now() + seconds
-        while self.clock.now() < until:
+        since = self.clock.now()
+        until = since + seconds
+        while since < until:
             self.check()
             self.clock.sleep(SLICE)
+            since = self._count_waiting(since)
 
     def say(self, message: str, seconds: float) -> None:
         """Have a message told, from any thread; one for all that is to be said for so long."""

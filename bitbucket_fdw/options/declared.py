@@ -122,6 +122,22 @@ OPTIONS: tuple[Option, ...] = (
         "0",
     ),
     Option(
+        "log_requests",
+        SERVER,
+        one_of("off", "errors", "all"),
+        "Which requests are written to PostgreSQL's log: none, those that failed or were repeated, "
+        "or all",
+        "off",
+    ),
+    Option(
+        "progress",
+        SERVER,
+        whole(0, 3600),
+        "Seconds after which a statement says by a NOTICE how far it is, and again each time twice "
+        "as many have passed; 0 for never",
+        "0",
+    ),
+    Option(
         "ca_bundle",
         SERVER,
         absolute_path,

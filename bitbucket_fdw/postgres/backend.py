@@ -30,10 +30,15 @@ def function(
     return found  # type: ignore[no-any-return]
 
 
+def storage(name: str, kind: Any) -> Any:
+    """A global variable itself, whose ``value`` can be set; ``None`` if there is none."""
+    try:
+        return kind.in_dll(_program, name)
+    except ValueError:
+        return None
+
+
 def variable(name: str, kind: Any) -> Callable[[], Any]:
     """A function that returns the present value of a global variable; ``None`` if there is none."""
-    try:
-        found = kind.in_dll(_program, name)
-    except ValueError:
-        return lambda: None
-    return lambda: found.value
+    found = storage(name, kind)
+    return lambda: None if found is None else found.value

@@ -27,6 +27,7 @@ class Host:
         self.tells_executions = "executions" in told
         self._tells_limits = "limits" in told
         self.tells_instants = "instants" in told
+        self._tells_plan_nodes = "plan_nodes" in told
         self._tells_plain_quals = "plain_quals" in told
         self._tells_rollbacks = "rollbacks" in told
         self._tells_whole_rows = "whole_rows" in told
@@ -51,6 +52,10 @@ class Host:
     def loses_ctids(self) -> bool:
         """Whether the present statement relies on the ctid although all rows have the same one."""
         return not self._tells_ctids and statement_text.present().goes_by_ctid
+
+    def shows_executed_plans(self) -> bool:
+        """Whether a plan that is explained was executed before, and the host does not say so."""
+        return not self._tells_plan_nodes and statement_text.present().explains_executed
 
     def tells_limits(self) -> bool:
         """Whether the present statement's LIMIT and OFFSET are handed over as they are."""

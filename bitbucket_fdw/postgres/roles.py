@@ -11,6 +11,11 @@ _name_of = function("GetUserNameFromId", ctypes.c_char_p, ctypes.c_uint, ctypes.
 _is_superuser = function("superuser", ctypes.c_bool, absent=False)
 
 
+def current_id() -> int:
+    """The current user's OID; 0 outside of a backend."""
+    return int(_current_user())
+
+
 def current_role() -> str | None:
     """The current user's name; ``None`` outside of a backend."""
     name = _name_of(_current_user(), True)

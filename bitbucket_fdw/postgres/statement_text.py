@@ -16,7 +16,8 @@ bundled host tells them, and is asked instead: see ``capabilities``.) They are:
   that it would take if it was read to its end;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that their values would be NULL;
-- whether it rolls back the whole transaction, and not just to a savepoint.
+- whether it rolls back the whole transaction, and not just to a savepoint;
+- whether it is EXPLAIN (ANALYZE): then a plan that is explained was executed before.
 
 The text is the backend's ``debug_query_string`` (``src/include/tcop/tcopprot.h``). While a function
 runs, it is the text of the statement that called the function.
@@ -64,6 +65,7 @@ _ROLLBACK = re.compile(
     r"\s*(?:rollback|abort)(?:\s+(?:work|transaction))?(?:\s+and(?:\s+no)?\s+chain)?\s*;?\s*",
     re.IGNORECASE,
 )
+_EXPLAIN_ANALYZE = re.compile(r"(?:^|;)\s*explain\b[^;]*?\banaly[sz]e\b", re.IGNORECASE)
 _FETCH = re.compile(r"\s*(?:fetch|move)\b", re.IGNORECASE)
 _LIMITED = re.compile(r"\b(?:limit\s+(?!all\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE)
 _EXISTS = re.compile(r"\bexists\s*\(", re.IGNORECASE)
@@ -171,6 +173,11 @@ def is_rollback(statement: str) -> bool:
     return bool(_ROLLBACK.fullmatch(statement))
 
 
+def explains_executed(statement: str) -> bool:
+    """Whether a statement is EXPLAIN (ANALYZE)."""
+    return bool(_EXPLAIN_ANALYZE.search(_SKIPPED.sub(" ", statement)))
+
+
 class Present:
     """The statement that is running, and what its text says.
 
@@ -209,6 +216,10 @@ class Present:
     @functools.cached_property
     def has_exists(self) -> bool:
         return has_exists(self.text)
+
+    @functools.cached_property
+    def explains_executed(self) -> bool:
+        return explains_executed(self.text)
 
     @functools.cached_property
     def is_rollback(self) -> bool:

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ..pushdown.describe import texts
 from ..pushdown.plan import Kind, Plan
 from . import costs
 from .costs import Guess
+
+
+class Taken(Protocol):
+    """What scans have taken; ``waited`` in seconds."""
+
+    requests: int
+    repeats: int
+    cached: int
+    bytes: int
+    kept: int
+    waited: float
+
+
+def taken(sums: Taken | None, timing: bool = True) -> list[str]:
+    """Lines for EXPLAIN (ANALYZE): what the scans of one node of the plan took.
+
+    :param sums: ``None`` if nothing was scanned.
+    :param timing: whether times are to be shown, as EXPLAIN's TIMING says.
+    """
+    if sums is None:
+        return ["Requests made: 0"]
+    notes = {
+        "from the cache": sums.cached,
+        "repetition" if sums.repeats == 1 else "repetitions": sums.repeats,
+    }
+    shown = ", ".join(f"{number} {what}" for what, number in notes.items() if number)
+    result = [f"Requests made: {sums.requests}" + (f" ({shown})" if shown else "")]
+    if sums.kept:
+        result.append(f"Answers kept from before: {sums.kept}")
+    result.append(f"Bytes read: {sums.bytes}")
+    if timing:
+        result.append(f"Waited: {sums.waited * 1000:.0f} ms")
+    return result
 
 
 def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:

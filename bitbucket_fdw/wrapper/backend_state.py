@@ -7,12 +7,14 @@ here, by name, for all of them.
 
 from __future__ import annotations
 
-from ..api import Clients, KeptAnswers
+from ..api import Clients, KeptAnswers, Shared
+from ..postgres import roles
 from ..postgres.statement_text import PerStatement
 from ..reading.observations import Observations
 from ..reading.omissions import Omission, Omissions
 from ..writing.journal import Journal
 from ..writing.open_scans import OpenScans
+from .session_requests import SessionRequests
 
 _STALE_AFTER = 5.0
 """Seconds that an answer is kept where executions cannot be told apart.
@@ -31,11 +33,12 @@ class BackendState:
     ``observations`` is what reads have shown. ``journal`` has the writes of the transaction,
     ``open_scans`` the scans that have not ended. ``omissions`` is what rows were left out for since
     it was last told, ``told`` what the present statement has told of it. ``kept_answers`` are those
-    of the present statement.
+    of the present statement. ``requests`` are the last ones of the session.
     """
 
     def __init__(self, clients: Clients | None = None) -> None:
-        self.clients = clients or Clients()
+        self.requests = SessionRequests()
+        self.clients = clients or Clients(Shared(watch=self.requests.add, asker=roles.current_id))
         self.observations = Observations()
         self.journal = Journal()
         self.open_scans = OpenScans()

@@ -39,6 +39,7 @@ from .mapping_user import mapping_user
 from .reports import (
     conceal,
     enter_transaction,
+    log_requests,
     notice,
     report,
     reporting,
@@ -49,6 +50,7 @@ from .reports import (
 )
 from .session_settings import chosen
 from .sql_functions import ServiceFdw
+from .watching import Watching
 
 _MOST_DOUBTS = 20  # warnings of one statement
 
@@ -77,6 +79,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
         self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
+        self._watching = Watching(self.table.name, values["progress"], notice)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
         self._rolling_back = False
         self._strict = values["on_denied"] == "error"
@@ -154,9 +157,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> list[str]:
         planned = plan(self._request(quals, columns, sortkeys, limit, offset))
-        return [
-            sayable(line) for line in explain.lines(planned, self.observed.sizes.guess, verbose)
-        ]
+        lines = explain.lines(planned, self.observed.sizes.guess, verbose)
+        if HOST.shows_executed_plans():
+            lines += explain.taken(self._watching.taken(None, _question(quals, columns)))
+        return [sayable(line) for line in lines]
+
+    def explain_analyze(self, node: dict[str, Any], timing: bool) -> list[str]:
+        """Lines for EXPLAIN (ANALYZE), on hosts that ask for them."""
+        return explain.taken(self._watching.taken(node, None), timing)
 
     # --- reading ---
 
@@ -171,11 +179,17 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
         fresh = self._modifier.changing or HOST.may_write(execution)
+        tally, meanwhile = self._watching.begin(
+            getattr(self, "plan_node", None), _question(quals, columns)
+        )
         scan = self.client.scan(
             interrupts.pending,
             self._budget(quals, columns),
             fresh=fresh,
             kept=None if fresh else kept_answers(execution),
+            about=self.table.name,
+            tally=tally,
+            meanwhile=meanwhile,
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
@@ -213,9 +227,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
         These are a join's or a subquery's for each row of another table: the host does not say so.
         """
-        asked = (frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals))
         fresh = Budget(self.client.settings.max_requests)
-        return self._budgets.current().setdefault(asked, fresh)
+        return self._budgets.current().setdefault(_question(quals, columns), fresh)
 
     def _warn_of_doubt(self, message: str) -> None:
         """Once in a statement: a join may read the same listing many times."""
@@ -228,6 +241,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # The executor ends all scans of a statement, one after another: what they have left out
         # is complete.
         tell_left_out()
+        log_requests()
 
     def _request(
         self,
@@ -403,3 +417,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             report(error, f'schema "{schema}"')
         finally:
             tell_notes()
+
+
+def _question(quals: list[Any], columns: Iterable[str]) -> tuple[Any, ...]:
+    """What a scan asks, but for the values."""
+    return frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals)

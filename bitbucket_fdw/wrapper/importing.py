@@ -82,7 +82,7 @@ def _is_wanted(
     """Whether to import tables, by what their option says; for ``auto``, Bitbucket is asked."""
     if chosen != "auto":
         return chosen == "always"
-    scan, observed = client.scan(interrupts.pending), STATE.observations.of(client)
+    scan, observed = client.scan(interrupts.pending, about="import"), STATE.observations.of(client)
     execution = Execution(client, scan, observed)
     return any(execution.any_is_true(table, column, place) for table, column in switches)
 

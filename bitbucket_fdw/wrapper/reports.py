@@ -13,11 +13,12 @@ from multicorn.utils import log_to_postgres
 from ..api.credentials import redact
 from ..errors import BitbucketError
 from ..plain_text import visible
-from ..postgres import statement_text
+from ..postgres import server_log, statement_text
 from ..postgres.encoding import sayable
 from ..writing.journal import RollbackOutcome
 from .backend_state import STATE
 from .hints import advised
+from .session_requests import log_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,8 +92,15 @@ def notice(message: str) -> None:
 
 def tell_notes() -> None:
     """Pass on what came up on threads that talk to Bitbucket."""
+    log_requests()
     for message, detail, hint in STATE.clients.shared.notes.take():
         warn(message, detail, hint)
+
+
+def log_requests() -> None:
+    """Write the requests that option ``log_requests`` asks for to PostgreSQL's log."""
+    for made in STATE.requests.take_unlogged():
+        server_log.write(sayable(redact(log_line(made), STATE.clients.secrets_in_use())))
 
 
 def enter_transaction() -> None:

@@ -13,7 +13,7 @@ from ..api import ScanContext
 from ..api.scan import Workers
 from ..connection import settings_of
 from ..errors import OptionError
-from ..postgres import interrupts
+from ..postgres import interrupts, roles
 from ..reading.execution import Row
 from ..sql_functions import dispatch
 from .backend_state import STATE
@@ -51,7 +51,14 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         settings = settings_of(self._values)
         workers = Workers(1)
         clients, renewals = STATE.clients, STATE.clients.shared.renewals
-        scan = ScanContext(workers, settings.max_requests, interrupts.pending, renewals=renewals)
+        scan = ScanContext(
+            workers,
+            settings.max_requests,
+            interrupts.pending,
+            renewals=renewals,
+            about=self._service,
+            asker=roles.current_id(),
+        )
         connect = functools.partial(clients.client_for, settings)
         call = dispatch.Call(self._values, self._user, connect, renewals, scan)
         try:

@@ -56,7 +56,7 @@ class CurrentRows:
     def scan(self, undoing: bool = False) -> ScanContext:
         """A context to wait for answers in, which ends when the statement is cancelled."""
         interrupted = self._interrupts.cancelled if undoing else self._interrupts.pending
-        return self.client.scan(interrupted, fresh=True)
+        return self.client.scan(interrupted, fresh=True, about=self.table.name)
 
     def send(self, request: WriteRequest, scan: ScanContext) -> Answer:
         """Send a change and wait for its answer.

@@ -13,6 +13,7 @@ typedef struct RunningScan
 {
 	PyHolder	instance;
 	PyHolder	execution;		/* of the query; not for EXPLAIN alone */
+	PyHolder	plan_node;		/* a dict of the wrapper's; not for EXPLAIN alone */
 	PyHolder	iterator;
 	RowConverter *converter;
 	bool		with_ctid;
@@ -31,6 +32,7 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 
 	py_holder_init(&scan->instance, CurrentMemoryContext);
 	py_holder_init(&scan->execution, CurrentMemoryContext);
+	py_holder_init(&scan->plan_node, CurrentMemoryContext);
 	py_holder_init(&scan->iterator, CurrentMemoryContext);
 	foreach(lc, list_nth(plan->fdw_private, PRIVATE_COLUMNS))
 	{
@@ -54,7 +56,10 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 		py_holder_set(&scan->instance, instance_get(RelationGetRelid(relation),
 													   SCAN_CHECK_AS_USER(plan, node->ss.ps.state)));
 		if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		{
 			py_holder_set(&scan->execution, execution_get(node->ss.ps.state));
+			py_holder_set(&scan->plan_node, py_own(PyDict_New()));
+		}
 		scan->converter = row_converter(relation, columns, scan->with_ctid);
 	}
 	PY_END();
@@ -140,9 +145,10 @@ iterate_foreign_scan(ForeignScanState *node)
 		PyObject   *row;
 
 		if (scan->iterator.object == NULL)
-			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OO)",
+			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOO)",
 												   scan_to_python(node, false),
-												   scan->execution.object));
+												   scan->execution.object,
+												   scan->plan_node.object));
 		row = PyIter_Next(scan->iterator.object);
 		if (row != NULL)
 			py_own(row);
@@ -191,6 +197,7 @@ end_foreign_scan(ForeignScanState *node)
 		py_call(scan->instance.object, "end_scan", "()");
 		py_holder_set(&scan->iterator, NULL);
 		py_holder_set(&scan->execution, NULL);
+		py_holder_set(&scan->plan_node, NULL);
 		py_holder_set(&scan->instance, NULL);
 	}
 	PY_END();
@@ -203,8 +210,10 @@ explain_foreign_scan(ForeignScanState *node, ExplainState *es)
 
 	PY_BEGIN();
 	{
-		PyObject   *lines = py_call(scan->instance.object, "explain", "(Oi)",
-									scan_to_python(node, true), es->verbose);
+		PyObject   *plan_node = es->analyze ? scan->plan_node.object : NULL;
+		PyObject   *lines = py_call(scan->instance.object, "explain", "(OiOi)",
+									scan_to_python(node, true), es->verbose,
+									plan_node != NULL ? plan_node : Py_None, es->timing);
 
 		List	   *properties = NIL;
 

@@ -37,6 +37,31 @@ def test_explain_analyze(session: Session) -> None:
     assert "rows=16" in plan
 
 
+@pytest.mark.beyond("does not ask for it")
+def test_analyze_shows_what_the_runs_of_each_scan_kept(session: Session) -> None:
+    counting = "self.plan_node.update(runs=self.plan_node.get('runs', 0) + 1) or " + SERIES
+    table = session.table(
+        "id int, v int", rows=counting, analyzed="['%s, %s' % (plan_node, timing)]"
+    )
+    # OFFSET 0 keeps the subquery from becoming a join; it runs once for each outer row.
+    inner = f"SELECT max(v) FROM {table} s WHERE s.id < t.id OFFSET 0"
+    query = f"SELECT ({inner}) FROM {table} t WHERE t.v > 0"
+    for timing in (True, False):
+        plan = session.plan(query, f"analyze, costs off, timing {'on' if timing else 'off'}")
+        assert f"Multicorn: {{'runs': 1}}, {timing}" in plan
+        assert f"Multicorn: {{'runs': 19}}, {timing}" in plan
+    assert "runs" not in session.plan(query)
+
+
+@pytest.mark.beyond("does not ask for it")
+@pytest.mark.parametrize("analyzed", ["None", "[]", "iter(['a line'])"])
+def test_analyze_of_a_scan_that_does_not_run(session: Session, analyzed: str) -> None:
+    table = session.table("id int, v int", rows=SERIES, lines="['first']", analyzed=analyzed)
+    plan = session.plan(f"SELECT * FROM {table} WHERE id = (SELECT NULL::int)", "analyze")
+    assert "Multicorn: first" in plan
+    assert ("Multicorn: a line" in plan) == ("line" in analyzed)
+
+
 def test_explain_of_a_lookup_shows_a_stand_in(session: Session, local: str, keyed: str) -> None:
     session.plan(f"SELECT l.id, t.v FROM {local} l JOIN {keyed} t USING (id)")
     (call,) = session.calls("explain")

@@ -97,10 +97,48 @@ COMMENT ON COLUMN bitbucket.columns.required IS
 COMMENT ON COLUMN bitbucket.columns.nullable IS 'Rows may have no value of it';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
 
+
+-- What the session has asked
+
+-- It is read from the memory of the backend. Nobody sees the requests of another session.
+CREATE FOREIGN TABLE bitbucket.requests (
+    made_at timestamptz,
+    table_name text,
+    method text,
+    path text,
+    query text,
+    status integer,
+    bytes bigint,
+    milliseconds bigint,
+    cached boolean,
+    retries integer,
+    error text
+) SERVER bitbucket_catalog OPTIONS (table 'requests');
+
+COMMENT ON FOREIGN TABLE bitbucket.requests IS
+    'The last requests that this session has made for the current user, the oldest first';
+COMMENT ON COLUMN bitbucket.requests.made_at IS 'When it began';
+COMMENT ON COLUMN bitbucket.requests.table_name IS
+    'What it was made for: see bitbucket.tables; or a function, or import';
+COMMENT ON COLUMN bitbucket.requests.method IS 'GET, POST, PUT or DELETE';
+COMMENT ON COLUMN bitbucket.requests.path IS 'Path below the server''s base_url';
+COMMENT ON COLUMN bitbucket.requests.query IS 'Query as it was sent, encoded';
+COMMENT ON COLUMN bitbucket.requests.status IS
+    'HTTP status of the last answer; NULL if there was none';
+COMMENT ON COLUMN bitbucket.requests.bytes IS 'Bytes of the answers, decoded';
+COMMENT ON COLUMN bitbucket.requests.milliseconds IS
+    'How long it took, with all repetitions and the pauses between them';
+COMMENT ON COLUMN bitbucket.requests.cached IS
+    'The answer is one that was kept by server option cache_ttl, and nothing was sent';
+COMMENT ON COLUMN bitbucket.requests.retries IS 'How often it was made again';
+COMMENT ON COLUMN bitbucket.requests.error IS 'Why there was no good answer in the end';
+
+
 -- One row about the transaction that reads it. PostgreSQL has no SQL function that tells this.
 CREATE FOREIGN TABLE bitbucket_private.transaction (in_block boolean)
     SERVER bitbucket_catalog OPTIONS (table 'transaction');
 COMMENT ON FOREIGN TABLE bitbucket_private.transaction IS
     'Whether the client has begun a transaction block';
 
-GRANT SELECT ON bitbucket.tables, bitbucket.columns, bitbucket_private.transaction TO PUBLIC;
+GRANT SELECT ON bitbucket.tables, bitbucket.columns, bitbucket.requests,
+    bitbucket_private.transaction TO PUBLIC;

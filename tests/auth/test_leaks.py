@@ -94,6 +94,7 @@ STATEMENTS = (
     "SELECT * FROM bitbucket.oauth_access_token('bitbucket', 'emulator-code-1', 'http://a/', 'x')",
     "IMPORT FOREIGN SCHEMA acme FROM SERVER bitbucket INTO public",
     "SELECT * FROM bitbucket.imported_tables",
+    "SELECT * FROM bitbucket.requests",
 )
 
 
@@ -298,6 +299,31 @@ def test_what_functions_return_is_cleaned(mirrored, mirror):
         rows = mirrored.database.rows(f"SELECT * FROM bitbucket.{call}")
         assert len(rows) > 1
         assert not leaks.found(str(rows), SECRET)
+
+
+@pytest.mark.parametrize("write", [quote, lambda text: "".join(f"%{b:02x}" for b in text.encode())])
+@pytest.mark.parametrize("hiding", HIDING)
+def test_a_link_that_repeats_a_secret_is_shown_without_it(mirrored, mirror, hiding, write):
+    """A server chooses the address of the next page, and what an error says."""
+    mirrored.set(token=SECRET)
+    mirrored.database.execute("ALTER SERVER bitbucket OPTIONS (ADD log_requests 'all')")
+    said = write(HIDING[hiding](SECRET))
+
+    def lead_on(target: str) -> Answer:
+        if "again" in target:
+            return Answer({"type": "error", "error": {"message": said}}, 400)
+        values = [{"slug": "website", "full_name": "acme/website"}]
+        link = f"{mirror.url}/2.0/again/{said}?access_token={said}&page=2"
+        return Answer({"values": values, "next": link})
+
+    mirror.answer = lead_on
+    read, shown = heard(mirrored, STATEMENTS[0], "SELECT * FROM bitbucket.requests")
+    assert "again" in shown[1]
+    for statement, text in (read, shown):
+        assert not leaks.found(text, SECRET), statement
+    log = mirrored.database.cluster.log.read_bytes()
+    assert b"bitbucket_fdw: repositories: GET /again/" in log
+    assert not leaks.in_log(log, SECRET)
 
 
 def test_no_file_of_the_server_but_the_store_holds_a_token(mapped, authorization):

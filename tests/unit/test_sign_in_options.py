@@ -20,7 +20,7 @@ NAMES = sorted({*LEVELS})
 # A well-formed value for each option, none of them its default.
 VALUES = (
     *("https://elsewhere.example/x", "/etc/hosts", "file:other", "7", "false", "commit", "undo"),
-    *("error", "wait", "shown", "none", "flat", "never", "a@example.com"),
+    *("error", "errors", "wait", "shown", "none", "flat", "never", "a@example.com"),
 )
 
 

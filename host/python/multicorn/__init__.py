@@ -44,6 +44,7 @@ CAPABILITIES = frozenset(
         "join_conditions",
         "limits",
         "plain_quals",
+        "plan_nodes",
         "rollbacks",
         "whole_rows",
     }
@@ -178,6 +179,11 @@ class ForeignDataWrapper:
     #: Beyond Multicorn2: whether rows of the scan that ``execute`` is called for may be left
     #: unread. Set and to be read as ``execution`` is.
     may_stop: bool = False
+
+    #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be
+    #: read as ``execution`` is. All runs of the scan in one execution have the same one, and
+    #: ``explain_analyze`` gets it.
+    plan_node: dict[str, Any] | None = None
 
     def __init__(
         self, fdw_options: dict[str, str], fdw_columns: dict[str, ColumnDefinition]

@@ -153,20 +153,32 @@ class Instance(Participant):
 
     # Scanning
 
-    def start_scan(self, arguments: tuple[Any, ...], execution: Execution) -> Iterator[Row]:
+    def start_scan(
+        self, arguments: tuple[Any, ...], execution: Execution, plan_node: dict[str, Any]
+    ) -> Iterator[Row]:
         """Return the iterator of a Scan's rows."""
         scan = Scan(*arguments)
         if scan.quals is None:
             return iter(())
         self.wrapper.execution = execution
         self.wrapper.may_stop = bool(scan.may_stop)
+        self.wrapper.plan_node = plan_node
         rows = self.wrapper.execute(
             self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
         )
         return iter(() if rows is None else rows)
 
-    def explain(self, arguments: tuple[Any, ...], verbose: int) -> list[str]:
-        """Return the wrapper's lines for EXPLAIN."""
+    def explain(
+        self,
+        arguments: tuple[Any, ...],
+        verbose: int,
+        plan_node: dict[str, Any] | None,
+        timing: int,
+    ) -> list[str]:
+        """Return the wrapper's lines for EXPLAIN.
+
+        ``plan_node`` is what runs of the scan were told; None if it was not to be run.
+        """
         scan = Scan(*arguments)
         lines = self.wrapper.explain(
             self._quals(scan.quals or []),
@@ -174,7 +186,11 @@ class Instance(Participant):
             verbose=bool(verbose),
             **self._keywords(scan),
         )
-        return [] if lines is None else [str(line) for line in lines]
+        result = [] if lines is None else [str(line) for line in lines]
+        explain_analyze = getattr(self.wrapper, "explain_analyze", None)
+        if plan_node is not None and explain_analyze is not None:
+            result += [str(line) for line in explain_analyze(plan_node, bool(timing)) or ()]
+        return result
 
     def end_scan(self) -> None:
         self.wrapper.end_scan()

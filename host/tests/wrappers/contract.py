@@ -166,6 +166,9 @@ class Wrapper(PlainWrapper):
         )
         return self.evaluate("lines", "[]", quals=quals, columns=columns, verbose=verbose)
 
+    def explain_analyze(self, plan_node, timing):
+        return self.evaluate("analyzed", "[]", plan_node=plan_node, timing=timing)
+
     def end_scan(self):
         self.note("end_scan")
 
