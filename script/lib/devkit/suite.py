@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from devkit import debian, packages, prebuilt, prepare, tree, venv
+from devkit import debian, packages, pgbouncer, prebuilt, prepare, tree, venv
 from devkit.packages import Need
 from devkit.places import CHECKOUT, Places, open_places
 from devkit.postgres import Installation
@@ -195,6 +195,7 @@ def main(arguments: list[str]) -> int:
     hosts, pg_config = _prepare(places, layers, tree.BUNDLED if majors else options.host)
     environment = venv.ensure(places, "test")
     dbt = venv.ensure_dbt(places) if "clients" in chosen else None
+    pool = pgbouncer.ensure(places) if "clients" in chosen else None
     if "lint" in chosen:
         _lint(places, environment, tally)
     if majors:
@@ -202,7 +203,7 @@ def main(arguments: list[str]) -> int:
         jobs = _jobs_everywhere(places, layers, servers)
     else:
         jobs = [Job(layer, host) for layer in layers for host in _hosts_of(layer, hosts)]
-    runner = Runner(places, environment, hosts, pg_config, dbt, extra)
+    runner = Runner(places, environment, hosts, pg_config, dbt, pool, extra)
     _run(runner, jobs, options.jobs, tally)
     tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
     return _summary(tally, time.monotonic() - started, versions=bool(majors))
@@ -377,6 +378,7 @@ class Runner:
     hosts: list[str]
     pg_config: Path | None
     dbt: Path | None
+    pgbouncer: Path | None
     extra: list[str]
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -438,6 +440,8 @@ class Runner:
             }
         if self.dbt:
             env["BITBUCKET_FDW_DBT"] = str(self.dbt)
+        if self.pgbouncer:
+            env["BITBUCKET_FDW_PGBOUNCER"] = str(self.pgbouncer)
         return env
 
 
