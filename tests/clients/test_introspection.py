@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session, declarative_base
 
 from bitbucket_fdw.tables import TABLES
+from tests.docs.pages import DOCS, blocks
 
 SCHEMAS = ("acme", "acme__website")
 COMMANDS = (
@@ -84,9 +87,8 @@ def engine(workspace):
     url = sqlalchemy.URL.create(
         "postgresql+psycopg",
         "postgres",
-        host=str(workspace.cluster.sockets),
-        port=workspace.cluster.port,
         database=workspace.name,
+        query={"host": str(workspace.cluster.sockets), "port": str(workspace.cluster.port)},
     )
     engine = sqlalchemy.create_engine(url)
     yield engine
@@ -133,6 +135,26 @@ def test_sqlalchemy_reflects_a_table_and_maps_it_by_the_key_that_it_is_told(engi
     assert workspace.column(titles, (made.id,)) == ["Changed by an object", "Made by an object"]
     sent = [(r.method, r.path) for r in workspace.emulator.requests() if r.method != "GET"]
     assert [method for method, _ in sent] == ["PUT", "POST"]
+
+
+def test_the_documented_program_runs(engine, workspace):
+    [shown] = blocks(DOCS / "clients.md", "python")
+    [placeholder] = re.findall(r'"(postgresql[^"]+)"', shown.text)
+    url = engine.url.render_as_string(hide_password=False)
+    names: dict[str, object] = {"__name__": "documented"}
+    exec(shown.text.replace(placeholder, url), names)
+    names["engine"].dispose()  # type: ignore[attr-defined]
+    title = "SELECT title FROM acme__website.issues WHERE id = 1"
+    assert workspace.value(title) == "A better title"
+
+
+def test_every_test_that_the_page_names_is_there():
+    page = (DOCS / "clients.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+\.py)`", page))
+    tests = {path.name for path in (DOCS.parent / "tests").rglob("test_*.py")}
+    assert named <= tests
+    own = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    assert own <= named
 
 
 def test_a_materialized_view_is_refreshed_while_others_read_it(workspace):
