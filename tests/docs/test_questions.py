@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from statistics import median
 from typing import Any
 
@@ -59,7 +59,7 @@ def is_bot(account: Document | None) -> bool:
 
 
 def hours(times: Iterable[timedelta]) -> float | None:
-    found = [time.total_seconds() / 3600 for time in times]
+    found = [passed.total_seconds() / 3600 for passed in times]
     return median(found) if found else None
 
 
@@ -73,8 +73,8 @@ def waiting(emulator: Control) -> Answer:
             continue
         opened, first = when(pull["created_on"]), {}
 
-        def note(name: str, time: str) -> None:
-            passed = when(time) - opened  # noqa: B023, used at once
+        def note(name: str, moment: str) -> None:
+            passed = when(moment) - opened  # noqa: B023, used at once
             first[name] = min(first.get(name, passed), passed)  # noqa: B023
 
         for entry in entries[repository, pull["id"]]:
@@ -86,10 +86,10 @@ def waiting(emulator: Control) -> Answer:
             elif not is_bot(detail["user"]) and (
                 who(detail["user"]) is None or who(detail["user"]) != who(pull["author"])
             ):
-                time = detail["created_on"] if kind == "comment" else detail["date"]
-                note("review", time)
+                moment = detail["created_on"] if kind == "comment" else detail["date"]
+                note("review", moment)
                 if kind == "approval":
-                    note("approval", time)
+                    note("approval", moment)
         groups[repository, opened.date().replace(day=1)].append(first)
     return [
         (
@@ -157,11 +157,35 @@ def deployed_commits(emulator: Control) -> Answer:
     return found
 
 
+def sizes(emulator: Control) -> Answer:
+    lines: dict[int, int] = defaultdict(int)
+    for row in rows_of(emulator, "pull_request_diffstat"):
+        if (row["workspace"], row["repository"]) == ("acme", "website"):
+            document = row["document"]
+            lines[row["pull_request_id"]] += document["lines_added"] + document["lines_removed"]
+    merges = {
+        entry["pull_request"]["id"]: when(entry["update"]["date"])
+        for repository, entry in of_acme(emulator, "pull_request_activity")
+        if repository == "website" and entry.get("update", {}).get("state") == "MERGED"
+    }
+    since = datetime.combine(date.today() - timedelta(days=60), time.min, timezone.utc)
+    groups: dict[str, list[timedelta]] = defaultdict(list)
+    for repository, pull in of_acme(emulator, "pull_requests"):
+        opened, number = when(pull["created_on"]), pull["id"]
+        chosen = repository == "website" and pull["state"] == "MERGED" and opened >= since
+        if chosen and pull["source"]["repository"] and number in lines:
+            size = lines[number]
+            name = "under 50" if size < 50 else "under 200" if size < 200 else "more"
+            groups[name].append(merges[number] - opened)
+    return [(name, len(found), hours(found)) for name, found in groups.items()]
+
+
 ANSWERS: dict[str, Callable[[Control], Answer]] = {
     "waiting": waiting,
     "unapproved": unapproved,
     "deployments": deployments,
     "deployed commits": deployed_commits,
+    "sizes": sizes,
 }
 
 
