@@ -234,6 +234,8 @@ class RefusalJudge:
         if not places or places[-1] in self.bound:
             raise error
         why = f"{error.message}. {error.detail or ''}".strip()
+        if table.for_whom and isinstance(error, Forbidden):
+            advice = f"{table.for_whom} can read {table.name}."
         if advice is not None:
             why = f"{why}\n{advice}"
         self._omissions.add(

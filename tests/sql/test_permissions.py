@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from devkit.tree import BUNDLED
 
 from bitbucket_fdw.tables import BY_NAME, TABLES
 from tests.sql.querying import asked, only, paths
@@ -181,11 +182,12 @@ def server(sql, emulator) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("table", REFUSING_TOKENS, ids=lambda table: table.name)
-def test_an_access_token_is_refused_once_and_told_so(server, table):
+def test_an_access_token_is_refused_once_and_told_so(server, host, table):
     db = server("workspace-write")
     with pytest.raises(psycopg.Error, match="403") as caught:
         db.rows(f"SELECT * FROM theirs.{table.name}")
-    assert caught.value.sqlstate == "42501"
+    if host == BUNDLED:  # Multicorn2 passes no SQLSTATE on
+        assert caught.value.sqlstate == "42501"
     assert f"Access tokens cannot read {table.name}" in caught.value.diag.message_hint
     refused = [request for request in db.emulator.requests() if request.status == 403]
     assert len(refused) <= 8  # those that were under way together, and no more
