@@ -47,6 +47,7 @@ NEW_WRITE = frozenset(
         "write:issue",
         "delete:issue",
         "write:pipeline",
+        "admin:pipeline",
         "write:webhook",
         "write:permission",
         "delete:permission",

@@ -23,6 +23,8 @@ strikes ``count`` times (for ever when null). Kinds:
     that are left out are emptied (disputed).
 ``put_keeps_lists``
     Keep the accounts and groups of a rule on branches that a PUT leaves out (disputed).
+``changes_ignored``
+    Answer 202 to a change of an environment, and never make it (not ruled out).
 ``second_refused``
     Refuse a verdict that the caller has given already with 409 (disputed).
 ``wrapped_reviewer``
@@ -57,6 +59,7 @@ __doc__ = f"{__doc__}\nKinds of single resources, all of them disputed:\n\n" + "
 
 # Other ways of Bitbucket's, where it is not established which one it has.
 WAYS = (
+    "changes_ignored",
     *("merge_later", "put_keeps_lists", "put_replaces", "second_refused", "wrapped_reviewer"),
     *DECLARED,
 )

@@ -4,6 +4,11 @@ Seen live by users, 2026: the listing of deployments ignores ``q`` and refuses e
 that no condition is sent. Where Pipelines are turned off, both endpoints answer 404. Older answers
 call the release ``deployable``, and have other names for the times of a state. A deployment may
 contain only the UUID of its environment.
+
+Environments have no PUT. A change is posted in an envelope, ``change``, and answered 202 without a
+body. Only the name and ``restrictions.admin_only`` can be changed. Making one needs the type,
+although the documentation does not say so (all seen live by users, 2026). Documented: a name that
+is taken is a 409.
 """
 
 from .columns import column
@@ -11,6 +16,7 @@ from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, repository_columns
 from .table import Scopes, Table
+from .writing import Field, Write, Writes
 
 _REPOSITORY = "/repositories/{workspace}/{repository}"
 
@@ -21,6 +27,10 @@ class _OfPipelines(Table):
     parent = OF_REPOSITORY
     feature = "Pipelines"
     primary_key = ("workspace", "repository", "uuid")
+
+
+_ENVIRONMENT = f"{_REPOSITORY}/environments/{{uuid}}"
+_TYPES = ("Test", "Staging", "Production")
 
 
 class Deployments(_OfPipelines):
@@ -60,9 +70,19 @@ class Deployments(_OfPipelines):
         column("step.uuid", "uuid", "UUID of the pipeline's step that deployed"),
         column("last_update_time", "timestamptz", "When it last changed"),
     )
+    writes = Writes(
+        refusals=tuple(
+            (verb, "Deployments are made by steps of pipelines.")
+            for verb in ("INSERT", "UPDATE", "DELETE")
+        )
+    )
     examples = (
         "SELECT environment_name, state_status_name, count(*) FROM deployments "
         "WHERE state_name = 'COMPLETED' GROUP BY 1, 2",
+        "SELECT e.name, d.state_completed_on, c.message FROM deployments d "
+        "JOIN environments e ON e.uuid = d.environment_uuid "
+        "JOIN commits c ON c.hash = d.release_commit_hash "
+        "WHERE d.state_status_name = 'SUCCESSFUL' ORDER BY d.state_completed_on DESC LIMIT 5",
     )
 
 
@@ -70,7 +90,7 @@ class Environments(_OfPipelines):
     name = "environments"
     description = "Environments that a repository is deployed to"
     collection = Collection(f"{_REPOSITORY}/environments/", paging=Paging.NUMBERS)
-    items = (Item(f"{_REPOSITORY}/environments/{{uuid}}", key="uuid", parameter="uuid"),)
+    items = (Item(_ENVIRONMENT, key="uuid", parameter="uuid"),)
     rows = 3
     columns = (
         *repository_columns(),
@@ -87,4 +107,30 @@ class Environments(_OfPipelines):
         column("deployment_gate_enabled", "boolean", "Deploys to it take an approval"),
         column("restrictions.admin_only", "boolean", "Only administrators deploy to it"),
     )
-    examples = ("SELECT name, environment_type_name, restrictions_admin_only FROM environments",)
+    writes = Writes(
+        insert=Write(
+            "POST",
+            f"{_REPOSITORY}/environments/",
+            (
+                Field("name", required=True),
+                Field("environment_type_name", required=True, values=_TYPES),
+            ),
+            advice=((409, "The repository has an environment of that name."),),
+        ),
+        update=Write(
+            "POST",
+            f"{_ENVIRONMENT}/changes/",
+            (
+                Field("name", path="change.name"),
+                Field("restrictions_admin_only", path="change.restrictions.admin_only"),
+            ),
+            checked=("name", "restrictions_admin_only"),
+            reads_back=True,
+        ),
+        delete=Write("DELETE", _ENVIRONMENT),
+    )
+    examples = (
+        "SELECT name, environment_type_name, restrictions_admin_only FROM environments",
+        "SELECT e.name, max(d.state_completed_on) AS deployed FROM environments e "
+        "LEFT JOIN deployments d ON d.environment_uuid = e.uuid GROUP BY 1",
+    )

@@ -79,6 +79,10 @@ class Write:
     :param query: the request's query parameters.
     :param checked: columns of which the answer has to show what was sent. It is an error if it
         shows something else. Lists of accounts and groups may come in any order.
+    :param reads_back: whether the answer does not show the row, as for a change that is only taken
+        on. The row is then read, several times if need be, until what ``checked`` names is as it
+        was sent. If it never is, it is not known whether the change was made. So far only
+        environments need this; stopping a pipeline is answered in the same way.
     :param advice: hints for answers of an HTTP status, as pairs: what may be the reason for it, and
         what to do.
     """
@@ -94,6 +98,7 @@ class Write:
     apart: tuple[tuple[str, ...], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     checked: tuple[str, ...] = ()
+    reads_back: bool = False
     advice: tuple[tuple[int, str], ...] = ()
 
     @property

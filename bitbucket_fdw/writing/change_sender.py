@@ -37,6 +37,7 @@ from .own_rows import OwnRows
 from .requests import WriteRequest, asked_before, completed, putting_back, read_before, undo
 
 _POLL = 1.0  # seconds between two looks at an answer that comes later
+_LOOKS = 5  # at a row that does not show yet what was sent
 
 Row = dict[str, Any]
 Warn = Callable[[str], None]
@@ -74,7 +75,7 @@ class ChangeSender:
         except RequestError as error:
             row = self._settled(request, error)
             return SendOutcome(row_shown(row), nothing=True)
-        row = self._row(request, answer)
+        row = self._row_after(request, answer)
         _require_row(request, row)
         try:
             return self._seen_to(request, present, row, back)
@@ -86,6 +87,8 @@ class ChangeSender:
         """Send a request that takes back another one."""
         request, _ = self._completed(request, undoing=True)
         self.transmit(request, undoing=True)
+        if request.write.reads_back:
+            self._read_back(request, undoing=True)
 
     def transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
         """Send a request, and return the answer's JSON.
@@ -145,6 +148,32 @@ class ChangeSender:
         return typed_row(self._table, extractor(there)(document))
 
     # --- after ---
+
+    def _row_after(self, request: WriteRequest, answer: Any) -> Row:
+        if not request.write.reads_back:
+            return self._row(request, answer)
+        try:
+            return self._read_back(request)
+        except BitbucketError as error:
+            error.unsettled = True
+            raise
+
+    def _read_back(self, request: WriteRequest, undoing: bool = False) -> Row:
+        """The row after a change whose answer does not show it.
+
+        Bitbucket may make the change a moment after it has answered. So the row is read again until
+        it shows what was sent, a few times at most. Raises :class:`OutcomeUnknown` if it does not.
+        """
+        columns = tuple(column.name for column in self._table.columns if column.path)
+        for look in range(_LOOKS):
+            if look:
+                self._current_rows.scan(undoing).pause(_POLL)
+            document = self._current_rows.document(request.identity, columns, (), undoing)
+            row = self._row(request, document)
+            other = self._shown_otherwise(request, typed_row(self._table, row))
+            if not other:
+                return row
+        raise _unseen(request, other)
 
     def _settled(self, request: WriteRequest, error: RequestError) -> Row:
         """The row, if the error only says that it has the wanted state already; else raises it."""
@@ -391,6 +420,18 @@ def _shown_otherwise(request: WriteRequest, shown_now: Row) -> NotStored:
         detail=f"Its answer to {request.method} {request.path} shows: {columns}.",
         hint="Other columns of the row may have changed. SELECT the row, and change it in another "
         "way, or delete it and insert it anew.",
+    )
+
+
+def _unseen(request: WriteRequest, shown_now: Row) -> OutcomeUnknown:
+    columns = ", ".join(f"{name} {shown(_named(value))}" for name, value in shown_now.items())
+    return OutcomeUnknown(
+        f"it is not known whether {request.method} {request.path} was applied",
+        method=request.method,
+        path=request.path,
+        detail="Bitbucket took the change on. "
+        f"The row, read {_LOOKS} times since, shows: {columns}.",
+        hint="SELECT the row before repeating it.",
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitbucket_fdw.errors import Cancelled, MissingValue, OutcomeUnknown, Rejected
+from bitbucket_fdw.errors import BitbucketError, Cancelled, MissingValue, OutcomeUnknown, Rejected
 from tests.support.fake_api import FakeApi, Reply
 from tests.support.writing import BRANCHES, PULLS, Backend, got, put, repository, writes
 
@@ -168,3 +168,41 @@ def test_a_cancel_while_a_merge_goes_on_leaves_it_in_doubt(api, backend):
     with pytest.raises(Cancelled):
         backend.table("pull_requests").update(("id", "=", 2), state="MERGED")
     assert "not known" in backend.rollback().detail
+
+
+# --- changes that are only taken on ---
+
+UUID = "{00000000-0000-0000-0000-000000000007}"
+ENVIRONMENT = f"/repositories/acme/website/environments/{UUID}"
+
+
+def environment(name: str) -> dict[str, object]:
+    return {"uuid": UUID, "name": name, "restrictions": {"admin_only": False}}
+
+
+@pytest.mark.parametrize("stale", [0, 1, 3])
+def test_a_change_that_is_seen_later_is_waited_for(api, backend, stale):
+    names = iter(["old", *["old"] * stale, "new"])
+    api.on(f"{ENVIRONMENT}/changes/", Reply(None, 202), "POST")
+    api.on(ENVIRONMENT, lambda _: environment(next(names)))
+    [row] = backend.table("environments").update(("uuid", "=", UUID), name="new")
+    assert row["name"] == "new"
+    assert stale <= api.clock.seconds - 1000 < stale + 0.5
+
+
+def test_a_change_that_is_never_seen_is_an_error_after_some_looks(api, backend):
+    api.on(f"{ENVIRONMENT}/changes/", Reply(None, 202), "POST")
+    api.on(ENVIRONMENT, environment("old"))
+    with pytest.raises(OutcomeUnknown, match="not known whether POST"):
+        backend.table("environments").update(("uuid", "=", UUID), name="new")
+    assert api.clock.seconds - 1000 < 10
+    assert sum(request.method == "POST" for request in api.received) == 1
+
+
+def test_a_row_that_cannot_be_read_afterwards_may_have_been_changed(api, backend):
+    answers = iter([environment("old"), *[Reply({}, 403)] * 9])
+    api.on(f"{ENVIRONMENT}/changes/", Reply(None, 202), "POST")
+    api.on(ENVIRONMENT, lambda _: next(answers))
+    with pytest.raises(BitbucketError) as caught:
+        backend.table("environments").update(("uuid", "=", UUID), name="new")
+    assert caught.value.unsettled

@@ -27,24 +27,35 @@ READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 _NUMBERED = PageRules(numbered=True)
 
 
+TYPES = ("Test", "Staging", "Production")
+
+
+def environment(uuid: str, name: str, type: str) -> Json:
+    """An environment of one of the :data:`TYPES`, without restrictions."""
+    kind, rank = "deployment_environment", TYPES.index(type)
+    return {
+        "type": kind,
+        "uuid": uuid,
+        "name": name,
+        "slug": name.lower().replace(" ", "-"),
+        "rank": rank,
+        "hidden": False,
+        "category": {"name": type},
+        "environment_type": {"type": f"{kind}_type", "name": type, "rank": rank},
+        "lock": named(f"{kind}_lock", "OPEN"),
+        "restrictions": {"type": "deployment_restrictions_configuration", "admin_only": False},
+        "environment_lock_enabled": True,
+        "deployment_gate_enabled": False,
+    }
+
+
 def _environments(sample: Sample, repository: Repository) -> Iterator[Json]:
-    kind = "deployment_environment"
-    for rank, name in enumerate(("Test", "Staging", "Production")):
-        admin_only = {"admin_only": rank == 2}
-        yield {
-            "type": kind,
-            "uuid": sample.uuid(),
-            "name": name if rank < 2 else f"{name} (für alle)",
-            "slug": name.lower(),
-            "rank": rank,
-            "hidden": False,
-            "category": {"name": name},
-            "environment_type": {"type": f"{kind}_type", "name": name, "rank": rank},
-            "lock": named(f"{kind}_lock", "OPEN"),
-            "restrictions": {"type": "deployment_restrictions_configuration"} | admin_only,
-            "environment_lock_enabled": True,
-            "deployment_gate_enabled": False,
-        }
+    for name in TYPES:
+        made = environment(sample.uuid(), name, name)
+        if name == "Production":
+            made["name"] = f"{name} (für alle)"
+            made["restrictions"]["admin_only"] = True
+        yield made
 
 
 ENVIRONMENTS = Resource(

@@ -8,6 +8,7 @@ from bitbucket_fdw.emulator.writes import (
     comments,
     commits,
     default_reviewers,
+    environments,
     issues,
     permissions,
     pull_requests,
@@ -19,6 +20,6 @@ ROUTES.include(
     module.routes
     for module in (
         *(pull_requests, comments, issues, commits, repositories),
-        *(branch_restrictions, default_reviewers, permissions),
+        *(branch_restrictions, default_reviewers, environments, permissions),
     )
 )
