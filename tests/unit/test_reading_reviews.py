@@ -9,7 +9,7 @@ from bitbucket_fdw.pushdown import plan
 from bitbucket_fdw.reading import costs
 from bitbucket_fdw.reading.sizes import Sizes
 from bitbucket_fdw.tables import TABLES
-from tests.support.fake_api import FakeApi, Reply, numbered
+from tests.support.fake_api import BASE, FakeApi, Reply, numbered
 from tests.support.reading import AT, WORKSPACE, Session
 
 PULLS = f"{AT}/pullrequests"
@@ -256,3 +256,31 @@ def test_a_redirect_is_part_of_the_price(api):
             with pytest.raises(TooManyRequests):
                 list(session.rows(table.name))
             assert api.taken() == [f"GET {PULLS}"]
+
+
+# --- redirects ---
+
+
+def test_the_next_page_is_where_the_redirect_led_and_counts_as_one_request(api):
+    session = Session.of(api, max_requests=3)
+    target = f"{AT}/diffstat/acme/website:0123456789ab%0D0123456789ab"
+    there = f"{BASE}{target}?from_pullrequest_id=2&topic=true"
+    api.on(f"{PULLS}/2/diffstat", lambda _: Reply(None, 302, {"Location": there}))
+    files = [{"new": None, "old": {"path": "a"}}, {"new": {"path": "b"}, "old": None}]
+    seen = []
+
+    def page(request):
+        seen.append(request)
+        more = {} if request["page"] else {"next": f"{there}&page=xyz"}
+        item = files[1 if request["page"] else 0]
+        return {"values": [item], "size": 2, "pagelen": 1, **more}
+
+    api.on(r".*/diffstat/acme/website.*", page)
+    asked = ("pull_request_id", "=", 2)
+    assert session.values("path", "pull_request_diffstat", asked) == ["a", "b"]
+    assert len(api.calls) == 3
+    assert seen[0]["pagelen"] == "100"
+    assert "values.new.path" in seen[0]["fields"]
+    assert seen[0]["from_pullrequest_id"] == "2"
+    with pytest.raises(TooManyRequests):
+        list(Session.of(api, max_requests=2).rows("pull_request_diffstat", asked))
