@@ -37,7 +37,7 @@ from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
 from ..tables.addresses import fill
-from ..tables.endpoints import Collection, Paging, Shape
+from ..tables.endpoints import Collection, Item, Paging, Shape
 from ..tables.table import Table
 from .items import Items
 from .not_found import REFUSALS, RefusalJudge
@@ -379,28 +379,28 @@ class CollectionStream(Stream):
         template, query = self.plan.hydrate, self.plan.hydrate_query
         if template is None or query is None:
             return items
-        return self._read_each(items, template, query)
+        return self._read_each(items, self.plan.table.items[0], query)
 
     def _completed(self, items: list[Row]) -> list[Row]:
         """The items, completed where the listing lacks members that ``fields`` asked for."""
-        endpoints = self.plan.table.items
+        table = self.plan.table
+        endpoint = table.completed_by or next(iter(table.items), None)
         lacking = [item for item in items if self._items.incomplete(item)]
-        if not lacking or not endpoints:
+        if not lacking or endpoint is None:
             return items
         fields = dict(self._query.parameters).get("fields", "").split(",")
         wanted = [name.removeprefix("values.") for name in fields if name.startswith("values.")]
         query = Query((("fields", ",".join(wanted)),))
-        whole_items = iter(self._read_each(lacking, endpoints[0].path, query))
+        whole_items = iter(self._read_each(lacking, endpoint, query))
         return [next(whole_items) if self._items.incomplete(item) else item for item in items]
 
-    def _read_each(self, items: list[Row], template: str, query: Query) -> list[Row]:
-        item = self.plan.table.items[0]
+    def _read_each(self, items: list[Row], item: Item, query: Query) -> list[Row]:
         column = self.plan.table.column(item.key)
         keys = Items(self.plan.table, self._path, [column])
         futures = []
         for listed in items:
             key = str(keys.row(listed)[column.name])
-            path = fill(template, {**self.place.parameters, item.parameter: key})
+            path = fill(item.path, {**self.place.parameters, item.parameter: key})
             futures.append(self._requests.submit(self._requests.url(path, query)))
         details = [self._items.single(self._requests.wait(future)) for future in futures]
         return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]

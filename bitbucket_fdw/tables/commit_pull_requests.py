@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .columns import Column, column
 from .commits import OF_COMMIT, commit_column
-from .endpoints import Collection, Paging
+from .endpoints import Collection, Item, Paging
 from .shared_columns import account, html_link, repository_columns
 from .table import Scopes, Table
 
@@ -26,6 +26,9 @@ class CommitPullRequests(Table):
     collection = Collection(
         "/repositories/{workspace}/{repository}/commit/{commit_hash}/pullrequests",
         paging=Paging.NUMBERS,
+    )
+    completed_by = Item(
+        "/repositories/{workspace}/{repository}/pullrequests/{id}", key="id", parameter="id"
     )
     parent = OF_COMMIT
     set_up = (

@@ -122,6 +122,10 @@ class Table:
     endpoint for a single item finds others as well.
     ``absent_without`` is a column of the parent. While it is NULL, a 404 of the listing means that
     there are no rows, and is not an error.
+    ``completed_by`` is an endpoint for the whole of a listed item, where the listing may lack
+    members that were asked for. Without it, that is the first of ``items``. (Stated where the whole
+    item stands at an address that does not tell which listing it was in, as for the pull requests
+    of a commit, so that no condition may be answered by it.)
     ``unlistable`` says which refusals of the listing mean that there is nothing to list. A warning
     names the parents of which that is so.
     ``set_up`` is what somebody has to do once in each repository. Until then the listing answers
@@ -152,6 +156,7 @@ class Table:
     imported_by: ClassVar[str | None] = None
     feature: ClassVar[str | None] = None
     absent_without: ClassVar[str | None] = None
+    completed_by: ClassVar[Item | None] = None
     unlistable: ClassVar[Unlistable | None] = None
     set_up: ClassVar[str | None] = None
     reached: ClassVar[Reach | None] = None
