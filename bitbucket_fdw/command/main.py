@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+    Check = Mapping[str, Any]
 
 
 @click.group()
@@ -142,6 +145,7 @@ def _address(connection: Connection, server: str, callback_url: str, state: str)
     return str(address)
 
 
+_WIDEST = 10_000  # columns; the table takes as many as its texts
 _COLOURS = {"ok": "green", "no_resources": "yellow", "removed": "yellow"}
 
 
@@ -150,35 +154,46 @@ _COLOURS = {"ok": "green", "no_resources": "yellow", "removed": "yellow"}
 @click.argument("workspace", required=False)
 @_dsn
 @click.option("--curl", is_flag=True, help="Show how to repeat each failed check with curl.")
-def verify(server: str, workspace: str | None, dsn: str, curl: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print all that was found as JSON.")
+def verify(server: str, workspace: str | None, dsn: str, curl: bool, as_json: bool) -> None:
     """Check the connection, the credential and each imported table of SERVER.
 
     The exit status is 1 unless every check is ok.
     """
+    with _connected(dsn) as connection:
+        cursor = connection.execute("SELECT * FROM bitbucket.verify(%s, %s)", (server, workspace))
+        names = [column.name for column in cursor.description or ()]
+        checks = [dict(zip(names, row, strict=True)) for row in cursor]
+    failed = [check for check in checks if check["status"] != "ok"]
+    if as_json:
+        click.echo(json.dumps(checks, indent=2, ensure_ascii=False))
+    else:
+        _print_checks(checks, failed if curl else ())
+    sys.exit(1 if failed else 0)
+
+
+def _print_checks(checks: Iterable[Check], with_curl: Iterable[Check]) -> None:
+    """Print a table, and how to repeat some of the checks with curl."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    with _connected(dsn) as connection:
-        checks = _rows(
-            connection,
-            "SELECT check_name, status, found, what_to_do, curl FROM bitbucket.verify(%s, %s)",
-            (server, workspace),
-        )
     table = Table("check", "status", "found and what to do")
-    for name, status, found, what_to_do, _ in checks:
-        said = Text(found)
-        if what_to_do:
-            said.append(f"\n{what_to_do}", "bold")
-        table.add_row(Text(name), Text(status, _COLOURS.get(status, "red")), said)
-    console = Console()
+    for check in checks:
+        said = Text(check["found"] or "")
+        if check["what_to_do"]:
+            said.append(f"\n{check['what_to_do']}", "bold")
+        status = check["status"] or ""
+        table.add_row(
+            Text(check["check_name"] or ""), Text(status, _COLOURS.get(status, "red")), said
+        )
+    # A file or a program that reads this has no width, and a line that is broken cannot be found.
+    is_narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if is_narrow else _WIDEST)
     console.print(table)
-    failed = [check for check in checks if check[1] != "ok"]
-    if curl:
-        for name, _, _, _, command in failed:
-            if command:
-                console.print(Text(f"# {name}\n{command}"), soft_wrap=True)
-    sys.exit(1 if failed else 0)
+    for check in with_curl:
+        if check["curl"]:
+            console.print(Text(f"# {check['check_name']}\n{check['curl']}"), soft_wrap=True)
 
 
 @contextmanager

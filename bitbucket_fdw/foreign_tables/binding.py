@@ -142,6 +142,11 @@ def operator_name(operator: Any) -> str:
     return str(operator)
 
 
+def check_table(name: str) -> None:
+    """Raise :class:`OptionError`, with the likely name, unless there is a table of this name."""
+    _table(name)
+
+
 def _table(name: str | None) -> type[Table]:
     if name is None:
         raise OptionError(
@@ -151,9 +156,16 @@ def _table(name: str | None) -> type[Table]:
         )
     if name not in BY_NAME:
         raise OptionError(
-            f'there is no Bitbucket table "{name}"', hint=_suggest(name, tuple(BY_NAME))
+            f'there is no Bitbucket table "{name}"', hint=_suggest(_snake(name), tuple(BY_NAME))
         )
     return BY_NAME[name]
+
+
+def _snake(name: str) -> str:
+    """The name of a table that is given without underscores, or in capitals; else as it is."""
+    flat = {table.flat_name(): table.name for table in BY_NAME.values()}
+    flat |= {known.replace("_", ""): known for known in BY_NAME}
+    return flat.get(name.replace("_", "").lower(), name)
 
 
 def _column(table: type[Table], name: str) -> Column:

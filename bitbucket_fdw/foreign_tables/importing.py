@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from .. import options
 from ..errors import BitbucketError, OptionError
 from ..tables import TABLES, Table
 from ..tables.columns import Column
@@ -54,6 +55,12 @@ def parse_schema(schema: str) -> tuple[str, str | None]:
             hint="Names in IMPORT FOREIGN SCHEMA hold 63 bytes at most: use "
             "bitbucket.import_repository(server, workspace, repository) instead.",
         )
+    of_page = options.slugs_of_page(schema)
+    if of_page:
+        raise SchemaNameError(
+            f'"{schema}" is the address of a page, and no remote schema',
+            hint=f'IMPORT FOREIGN SCHEMA "{"/".join(of_page)}" imports it.',
+        )
     workspace, slash, repository = schema.partition("/")
     valid = workspace and (repository or not slash) and "/" not in repository
     if not valid or {workspace, repository} & {".", ".."}:
@@ -61,6 +68,11 @@ def parse_schema(schema: str) -> tuple[str, str | None]:
             f'"{schema}" is no remote schema',
             hint='Name a workspace, such as "acme", or a repository, such as "acme/website".',
         )
+    for slug in filter(None, (workspace, repository)):
+        try:
+            options.read("workspace", slug)
+        except ValueError as error:
+            raise SchemaNameError(f'"{schema}" is no remote schema: "{slug}" {error}') from None
     return workspace, repository or None
 
 

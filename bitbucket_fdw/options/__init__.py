@@ -18,6 +18,7 @@ from .declared import (
     Option,
 )
 from .given import UNSEEN, is_secret, parse, parse_one, read, validate
+from .values import slugs_of_page
 
 __all__ = [
     "COLUMN",
@@ -33,5 +34,6 @@ __all__ = [
     "parse",
     "parse_one",
     "read",
+    "slugs_of_page",
     "validate",
 ]

@@ -7,6 +7,7 @@ message that it becomes part of puts "it" in front.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -20,10 +21,44 @@ def text(value: str) -> str:
 
 
 def slug(value: str) -> str:
-    """A part of an address. A dot segment or a slash would lead to another address."""
+    """A part of an address. A dot segment or a slash would lead to another address.
+
+    Nor has it a space: what has one is the name that a workspace or a repository is shown by.
+    """
     if not value.strip() or value in (".", "..") or "/" in value:
-        raise ValueError("must be a slug: not empty, no dot segment, and without a slash")
+        raise ValueError(
+            "must be a slug: not empty, no dot segment, and without a slash" + perhaps(value)
+        )
+    if re.search(r"\s", value):
+        raise ValueError("must be a slug, which has no spaces" + perhaps(value))
     return value
+
+
+_PAGE = re.compile(r"(?:https?://)?(?:[\w-]+\.)?bitbucket\.org/(.*)", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
+
+
+def slugs_of_page(value: str) -> list[str]:
+    """The slugs of workspace and repository in a page's address; empty for anything else."""
+    page = _PAGE.fullmatch(value.strip())
+    parts = [part for part in re.split(r"[?#]", page[1])[0].split("/") if part] if page else []
+    # Pages of a workspace itself are below /acme/workspace or /workspaces/acme.
+    return [part for part in parts if part not in ("workspace", "workspaces")][:2]
+
+
+def perhaps(value: str) -> str:
+    """What to write in place of an address or a name, as the end of a sentence.
+
+    Bitbucket proposes as a slug the name in lower case, with hyphens between its words.
+    """
+    of_page = slugs_of_page(value)
+    meant = " and ".join(f'"{slug}"' for slug in of_page)
+    if len(of_page) == 2:
+        return f"; the slugs in this address are {meant}"
+    if of_page:
+        return f"; the slug in this address is {meant}"
+    made = _BETWEEN_WORDS.sub("-", value.lower()).strip("-")
+    return f'; perhaps "{made}", as in the address of its page' if made and "/" not in value else ""
 
 
 def false(value: str) -> bool:

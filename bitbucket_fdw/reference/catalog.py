@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import OptionError
+from ..foreign_tables.binding import check_table
 from ..options import UNSEEN
 from ..pushdown.conditions import Condition
 from ..pushdown.shippable import ship
@@ -136,6 +137,8 @@ def option_faults(level: str | None, given: str | None) -> Iterator[Row]:
     try:
         values = json.loads(given)
         check_options({k: UNSEEN if v is None else v for k, v in values.items()}, level)
+        if level == "table" and values.get("table") is not None:
+            check_table(values["table"])
     except OptionError as error:
         yield {
             "level": level,

@@ -16,7 +16,7 @@ from .. import options
 from ..api import Budget
 from ..connection import client_of
 from ..errors import BitbucketError, ReadOnly, RowUnknown
-from ..foreign_tables.binding import TableBinding
+from ..foreign_tables.binding import TableBinding, check_table
 from ..foreign_tables.ctids import NAME as CTID
 from ..foreign_tables.ctids import Ctids
 from ..postgres import interrupts, statement_text
@@ -399,6 +399,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """Check options at CREATE and ALTER, on hosts that ask."""
         try:
             schemes.check_options(given, level)
+            if level == "table" and "table" in given:
+                check_table(given["table"])
         except BitbucketError as error:
             report(error, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -191,6 +192,25 @@ def test_verify_prints_a_table_and_ends_with_0(mapped):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "reachable" in done.stdout
     assert "repositories of acme" in done.stdout
+
+
+def test_verify_breaks_no_line_for_a_program(mapped):
+    mapped.set(token="emulator-token-revoked")
+    done = run(mapped, "verify", "bitbucket")
+    [(found,)] = mapped.database.rows(
+        "SELECT found FROM bitbucket.verify('bitbucket') WHERE check_name = 'credential'"
+    )
+    assert len(found) > 80
+    assert found in done.stdout
+
+
+def test_verify_as_json_has_what_the_function_returns(mapped):
+    columns = "SELECT to_jsonb(v) FROM bitbucket.verify('bitbucket') v"
+    for token, status in (("emulator-token-ada-read", 0), ("emulator-token-revoked", 1)):
+        mapped.set(email="ada@acme.example", token=token)
+        done = run(mapped, "verify", "bitbucket", "--json")
+        assert done.returncode == status, done.stderr
+        assert json.loads(done.stdout) == [row for (row,) in mapped.database.rows(columns)]
 
 
 def test_verify_ends_with_1_and_shows_curl(mapped):

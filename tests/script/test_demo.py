@@ -168,6 +168,25 @@ def test_status_tells_what_runs(demo: Demo, started: Run) -> None:
     assert "http://127.0.0.1:" in done.output
 
 
+def test_status_tells_how_to_connect(demo: Demo, started: Run) -> None:
+    said = demo.run("status").output
+    [uri] = re.findall(r"URI +(postgresql://\S+)", said)
+    assert uri in started.output
+    [dsn] = re.findall(r"DSN bitbucket in (\S+)", said)
+    assert "[bitbucket]" in Path(dsn).read_text()
+    [line] = re.findall(r"psql +(PGPASSFILE=.*)", said)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    command = ["bash", "-c", f"{line} -w -Atc 'select current_user'"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "demo", done.stderr
+
+
+def test_psql_shows_no_context_of_an_error(demo: Demo, started: Run) -> None:
+    done = demo.run("psql", "-c", "SELECT * FROM bitbucket.schemas('nowhere')")
+    assert 'server "nowhere" does not exist' in done.output
+    assert "CONTEXT" not in done.output
+
+
 def test_clients_get_in_with_the_password_file_and_not_without(demo: Demo, started: Run) -> None:
     uri = re.search(r"postgresql://\S+", started.output)
     assert uri is not None

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from bitbucket_fdw import options
+from tests.sql.extension import raises
 from tests.support.database import WRAPPER, Database
 
 SERVER_OPTIONS = ", ".join(o.name for o in options.OPTIONS if options.SERVER in o.levels)
@@ -260,3 +261,35 @@ def test_a_user_mapping_s_secret_is_not_in_what_is_checked(db):
         (mapping,),
     )
     assert (level, "s3cr3t" in options, '"token"' in options) == ("user_mapping", False, True)
+
+
+@pytest.mark.parametrize("table", ["pullrequests", "pull_request", "PULL_REQUESTS"])
+def test_a_table_that_there_is_not_is_refused_when_it_is_created(db, table):
+    for statement in (
+        f"CREATE FOREIGN TABLE x (id int) SERVER bitbucket OPTIONS (table '{table}')",
+        "CREATE FOREIGN TABLE y (id int) SERVER bitbucket OPTIONS (table 'pull_requests'); "
+        f"ALTER FOREIGN TABLE y OPTIONS (SET table '{table}')",
+    ):
+        with raises() as raised:
+            db.execute(statement)
+        assert f'there is no Bitbucket table "{table}"' in raised.message
+        assert '"pull_requests"' in raised.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("https://bitbucket.org/acme/website/", '"acme"'), ("Acme Inc", '"acme-inc"')],
+)
+def test_an_address_or_a_name_in_place_of_a_slug_is_told_with_the_slug(db, given, meant):
+    for statement in (
+        f"SELECT * FROM bitbucket.import_workspace('bitbucket', '{given}')",
+        f"SELECT * FROM bitbucket.schemas('bitbucket', '{given}')",
+        f'IMPORT FOREIGN SCHEMA "{given}" FROM SERVER bitbucket INTO public',
+        f"CREATE FOREIGN TABLE x (slug text) SERVER bitbucket "
+        f"OPTIONS (table 'repositories', workspace '{given}')",
+    ):
+        before = len(db.emulator.requests())
+        with raises() as raised:
+            db.execute(statement)
+        assert meant.strip('"') in f"{raised.message} {raised.hint}", statement
+        assert len(db.emulator.requests()) == before

@@ -57,6 +57,8 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("options/declared.py", "username"): OPTION,
     ("options/declared.py", "workspace"): PLACE,
     ("options/references.py", "role"): OWN,
+    ("options/values.py", "workspace"): "a part of a page's address",
+    ("options/values.py", "workspaces"): "a part of a page's address",
     ("postgres/prepared.py", "name"): OWN,
     ("postgres/statement_text.py", "key"): OWN,
     ("postgres/statement_text.py", "name"): OWN,

@@ -48,6 +48,24 @@ def write_files(places: Places, cluster: Cluster, target: Target, password: str)
     return Connection(cluster.port, target.database, password_file, odbc_file)
 
 
+def written(places: Places, cluster: Cluster) -> list[Connection]:
+    """The connections that files were written for, one for each database."""
+    password_file = places.demo / "pgpass"
+    return [
+        Connection(cluster.port, file.stem.removeprefix("odbc-"), password_file, file)
+        for file in sorted(places.demo.glob("odbc-*.ini"))
+    ]
+
+
+def show_status(connection: Connection) -> None:
+    """Print a line for each way to connect to a database."""
+    password = f"PGPASSFILE={connection.password_file}"
+    say(f"Database {connection.database}")
+    say(f"  psql   {password} psql {connection.uri}")
+    say(f"  URI    {connection.uri}")
+    say(f"  ODBC   DSN bitbucket in {connection.odbc_file}")
+
+
 def show(connection: Connection, target: Target) -> None:
     """Print how to connect. The password itself stays in its files."""
     option = "" if target.database == "demo" else f"--workspace {target.workspace} "

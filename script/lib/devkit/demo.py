@@ -300,6 +300,9 @@ def client(demo: Demo, target: Target, name: str, arguments: list[str]) -> int:
         "psql": cluster.tree.bindir / "psql",
         "bitbucket-fdw": demo.places.venv / "bin" / "bitbucket-fdw",
     }
+    if name == "psql":
+        # The functions that an error came through say nothing to a person who typed a statement.
+        arguments = ["--set=SHOW_CONTEXT=never", *arguments]
     # Python ignores SIGPIPE; psql would inherit that and complain when a pager ends first.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execve(programs[name], [name, *arguments], env)  # noqa: S606 - no shell is wanted
@@ -318,6 +321,9 @@ def status(demo: Demo) -> int:
     say(f"{version} ({cluster.tree.flavour} host): {where}")
     base_url = demo.base_url()
     say(f"Emulator: {base_url or 'stopped'}")
+    if running:
+        for connection in connect.written(demo.places, cluster):
+            connect.show_status(connection)
     return 0 if running else 3
 
 
