@@ -12,6 +12,7 @@ from copy import copy
 from html import escape
 from typing import Any
 from urllib.parse import quote
+from uuid import NAMESPACE_URL, uuid5
 
 from bitbucket_fdw.emulator.errors import Json
 
@@ -308,6 +309,11 @@ class Documents:
             },
         }
 
+    def merge_commit(self, full_name: str, commit: Json) -> Json:
+        """The commit of a merge as pull requests show it: 12 digits of its hash, and its date."""
+        shown = {"date": commit["date"], "author": commit["author"]}
+        return {**self.commit_reference(full_name, commit["hash"][:12]), **shown}
+
     def author(self, raw: str, user: Json | None) -> Json:
         """Who wrote a commit: ``raw`` as git has it, and the account if there is one."""
         known = {} if user is None else {"user": user}
@@ -318,6 +324,7 @@ class Documents:
         path = f"/repositories/{repository['full_name']}/commit/{digest}"
         return {
             "type": "build",
+            "uuid": f"{{{uuid5(NAMESPACE_URL, f'{path}/{key}')}}}",
             "key": key,
             **more,
             "commit": self.commit_reference(repository["full_name"], digest),

@@ -74,6 +74,8 @@ class Column:
     :param required: no scan is made without a condition that says which values are wanted
         (equality, IN, or a join). It is for what nobody wants all of: a request for each, or items
         that no listing has. Planning works without one.
+    :param anonymous: user names are cut out of the web addresses in it. Bitbucket puts the name of
+        the caller into some, who may be somebody else than the reader of a shared answer.
     :param template: for an address that no answer has: it is made of this text. ``{}`` stands for
         the value at ``path`` and ``{name}`` for the path parameter of that name, each
         percent-encoded. The address is NULL if one of them is not known.
@@ -102,6 +104,7 @@ class Column:
     begins: str | None = None
     required: bool = False
     template: str | None = None
+    anonymous: bool = False
 
     @property
     def data_type(self) -> DataType:

@@ -34,6 +34,7 @@ class CommitComments(Table):
         column("id", "bigint", "Comment id", q=True, sort=True),
         column("content.raw", "text", "Text in the author's markup"),
         column("content.html", "text", "Text as HTML"),
+        column("content.markup", "text", "The author's markup: markdown, creole or plaintext"),
         *account("user", "user", "the author"),
         column("parent.id", "bigint", "Comment it answers"),
         column("deleted", "boolean", "Was deleted; its text is gone"),

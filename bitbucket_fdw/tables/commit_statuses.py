@@ -22,15 +22,20 @@ _FIELDS = (
 )
 
 
-def status_columns() -> tuple[Column, ...]:
-    """What every listing of build statuses tells of a status."""
+def status_columns(refname: str | None = None) -> tuple[Column, ...]:
+    """What every listing of build statuses tells of a status.
+
+    :param refname: the query parameter of the listing that selects by the ref, if it has one.
+    """
     return (
         column("key", "text", "Key, unique for the commit, type and vendor", q=True),
+        column("uuid", "uuid", "UUID, where the answer has it"),
+        column("type", "text", "Kind of status: build"),
         column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
         column("url", "text", "Address of the build"),
         column("name", "text", "Display name", q=True),
         column("description", "text", "What it says"),
-        column("refname", "text", "Branch or tag it was built for"),
+        column("refname", "text", "Branch or tag it was built for", query=refname),
         column("created_on", "timestamptz", "When it was first reported", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True),
     )
@@ -54,7 +59,8 @@ class CommitStatuses(Table):
     columns = (
         *repository_columns(),
         commit_column(),
-        *status_columns(),
+        # Documented: the parameter limits the listing to statuses of that ref.
+        *status_columns(refname="refname"),
     )
     writes = Writes(
         insert=Write(

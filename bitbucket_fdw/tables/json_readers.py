@@ -19,6 +19,8 @@ from typing import Any
 
 from ..plain_text import whole_characters
 
+_WEB_USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
+
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
     r"\s*([Zz]|[+-]\d\d(?::?\d\d)?)?",
@@ -196,6 +198,20 @@ def document(value: Any) -> str:
     if "\\u0000" in written:
         written = json.dumps(_without_nul(value), ensure_ascii=False)
     return whole_characters(written)
+
+
+def without_users(value: Any) -> Any:
+    """JSON without the user names, and passwords, in the web addresses in it.
+
+    Addresses of other kinds keep theirs: ``git@`` is a part of how one clones by SSH.
+    """
+    if isinstance(value, str):
+        return _WEB_USER.sub(r"\1", value)
+    if isinstance(value, list):
+        return [without_users(member) for member in value]
+    if isinstance(value, dict):
+        return {name: without_users(member) for name, member in value.items()}
+    return value
 
 
 def _shown(value: Any) -> str:

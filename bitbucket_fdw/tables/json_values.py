@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .columns import Column
-from .json_readers import BadValue
+from .json_readers import BadValue, without_users
 
 
 def column_value(item: Any, keys: tuple[str, ...]) -> Any:
@@ -103,6 +103,8 @@ def _reader(
     if column.template:
         return _filled(column.template, place)
     data_type = column.data_type
+    if column.anonymous:
+        return lambda value: data_type.json(without_users(value))
     return data_type.loose_json if column.name in loose else data_type.json
 
 

@@ -99,7 +99,6 @@ class Pipelines(Table):
         column("trigger.type", "text", "The same in the API's words: pipeline_trigger_push …"),
         column("first_successful", "boolean", "The first one that succeeded"),
         column("expired", "boolean", "It waited for too long"),
-        column("has_variables", "boolean", "Was started with variables, where the answer tells"),
         column("labels", "jsonb", "Labels"),
         column("configuration_sources", "jsonb", "Files that its configuration came from"),
         column("build_seconds_used", "bigint", "Build time charged, seconds"),

@@ -1,4 +1,8 @@
-"""Projects of a workspace (the API's Projects group)."""
+"""Projects of a workspace (the API's Projects group).
+
+Seen live by users, 2026, though it is not documented: the listing applies ``q`` and ``sort`` to the
+name and to both times.
+"""
 
 from .columns import column
 from .endpoints import Collection, Item, Paging
@@ -16,7 +20,7 @@ class Projects(Table):
     description = "Projects of a workspace"
     level = "workspace"
     scopes = Scopes(("project",), ("read:project:bitbucket",))
-    collection = Collection("/workspaces/{workspace}/projects", paging=Paging.NUMBERS)
+    collection = Collection("/workspaces/{workspace}/projects", q=True, paging=Paging.NUMBERS)
     items = (Item(_PROJECT, key="key", parameter="key"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "key")
@@ -25,13 +29,14 @@ class Projects(Table):
         workspace_column(),
         column("key", "text", "Project key"),
         column("uuid", "uuid", "Project UUID"),
-        column("name", "text", "Display name"),
+        column("name", "text", "Display name", q=True),
         column("description", "text", "What the project is for"),
         column("is_private", "boolean", "Not visible to the public"),
-        column("created_on", "timestamptz", "When it was made"),
-        column("updated_on", "timestamptz", "When it last changed"),
+        column("created_on", "timestamptz", "When it was made", q=True, sort=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
         column("has_publicly_visible_repos", "boolean", "Holds at least one public repository"),
         *account("owner", "owner", "the owning account"),
+        column("links.avatar.href", "text", "Address of its picture"),
         html_link(),
     )
     writes = Writes(
@@ -49,7 +54,10 @@ class Projects(Table):
         delete=Write("DELETE", _PROJECT),
         upserts=True,
     )
-    examples = ("SELECT key, name, is_private FROM projects",)
+    examples = (
+        "SELECT key, name, is_private FROM projects",
+        "SELECT key, name FROM projects WHERE updated_on > '2023-01-01' ORDER BY updated_on DESC",
+    )
 
 
 OF_PROJECT = Parent(Projects, (("workspace", "workspace"), ("project", "key")))

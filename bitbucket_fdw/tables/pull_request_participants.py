@@ -7,7 +7,7 @@ user of the credential.
 
 from .columns import column
 from .endpoints import Collection, Item, Paging
-from .pull_requests import EVERY_STATE
+from .pull_requests import EVERY_STATE, STATES
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, repository_columns
 from .table import Scopes, Table
@@ -54,6 +54,21 @@ class PullRequestParticipants(Table):
             "When they last took part",
             name="participated_on",
         ),
+        column(
+            "state",
+            "text",
+            "State of the pull request",
+            name="pull_request_state",
+            q=True,
+            values=STATES,
+        ),
+        column(
+            "updated_on",
+            "timestamptz",
+            "When the pull request last changed",
+            name="pull_request_updated_on",
+            q=True,
+        ),
     )
     writes = Writes(
         # It is not known whether Bitbucket answers 200 or 409 if the verdict is there already.
@@ -75,4 +90,6 @@ class PullRequestParticipants(Table):
     )
     examples = (
         "SELECT user_nickname, state FROM pull_request_participants WHERE pull_request_id = 42",
+        "SELECT user_nickname, count(*) FROM pull_request_participants "
+        "WHERE role = 'REVIEWER' AND state IS NULL AND pull_request_state = 'OPEN' GROUP BY 1",
     )

@@ -75,7 +75,11 @@ _DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message")
 
 
 def _endpoint(side: str) -> tuple[Column, ...]:
-    """Source or destination of a pull request. After a fork was deleted, any part may be NULL."""
+    """Source or destination of a pull request. After a fork was deleted, any part may be NULL.
+
+    Seen live by users, 2026: the hashes of pull requests have 12 digits, except in the answer to a
+    merge.
+    """
     return (
         column(f"{side}.repository.uuid", "uuid", f"UUID of the {side} repository"),
         column(f"{side}.repository.name", "text", f"Name of the {side} repository"),
@@ -83,7 +87,7 @@ def _endpoint(side: str) -> tuple[Column, ...]:
             f"{side}.repository.full_name", "text", f"Workspace and slug of the {side} repository"
         ),
         column(f"{side}.branch.name", "text", f"Name of the {side} branch", q=True),
-        column(f"{side}.commit.hash", "text", f"Abbreviated hash of the {side} commit"),
+        column(f"{side}.commit.hash", "text", f"First 12 digits of the {side} commit's hash"),
     )
 
 
@@ -110,6 +114,7 @@ class PullRequests(Table):
         column("title", "text", "Title", q=True),
         column("description", "text", "Description in the author's markup"),
         column("summary.raw", "text", "Description as the API's rich text has it"),
+        column("summary.html", "text", "That text as HTML"),
         column("state", "text", "OPEN, MERGED, DECLINED or SUPERSEDED", q=True, values=STATES),
         column("draft", "boolean", "Not ready for review", q=True),
         column("queued", "boolean", "Waiting in a merge queue"),
@@ -119,8 +124,10 @@ class PullRequests(Table):
         column(
             "merge_commit.hash",
             "text",
-            "Hash of the merge; NULL where the merge made no commit of its own",
+            "First 12 digits of the merge's hash; NULL where it made no commit of its own",
         ),
+        column("merge_commit.date", "timestamptz", "When the merge was made, where that is told"),
+        column("merge_commit.author.raw", "text", "Author of the merge as git has it"),
         column("close_source_branch", "boolean", "The source branch goes when it is merged"),
         column("comment_count", "bigint", "Number of comments"),
         column("task_count", "bigint", "Number of open tasks"),
@@ -128,10 +135,15 @@ class PullRequests(Table):
         Column("merge_strategy", "text", None, "Only written: how to merge"),
         Column("merge_message", "text", None, "Only written: message of the merge"),
         column("reason", "text", "Why it was declined"),
+        column(
+            "closed_on", "timestamptz", "When it was merged or declined, where the answer tells it"
+        ),
         column("created_on", "timestamptz", "When it was opened", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
         column("reviewers", "jsonb", "Accounts asked to review", asked=True),
         column("participants", "jsonb", "Who took part, and what they said", asked=True),
+        column("rendered.description.html", "text", "Description as HTML", asked=True),
+        column("rendered.reason.html", "text", "Why it was declined, as HTML", asked=True),
         html_link(),
     )
     writes = Writes(
@@ -184,6 +196,8 @@ class PullRequests(Table):
         "SELECT state, count(*) FROM pull_requests "
         "WHERE created_on >= date_trunc('year', now()) GROUP BY state",
         "SELECT * FROM pull_requests WHERE id = 42",
+        "SELECT author_nickname, avg(coalesce(closed_on, merge_commit_date) - created_on) "
+        "FROM pull_requests WHERE author_type = 'user' AND state = 'MERGED' GROUP BY 1",
     )
 
 
@@ -218,16 +232,21 @@ class PullRequestComments(Table):
         column("id", "bigint", "Comment id", q=True, sort=True),
         column("content.raw", "text", "Text in the author's markup"),
         column("content.html", "text", "Text as HTML"),
+        column("content.markup", "text", "The author's markup: markdown, creole or plaintext"),
         *account("user", "user", "the author"),
         column("parent.id", "bigint", "Comment it answers"),
-        column("deleted", "boolean", "Was deleted; its text is gone"),
+        column("deleted", "boolean", "Was deleted; its text is gone", q=True),
         column("pending", "boolean", "Not published yet"),
         *inline_columns(),
+        column("inline.outdated", "boolean", "The code has moved on since"),
+        column("inline.src_rev", "text", "Source commit that it was written on"),
+        column("inline.dest_rev", "text", "Destination commit that it was written on"),
+        column("inline.base_rev", "text", "Commit that these two were compared from"),
         column("resolution", "boolean", "The thread was resolved", name="resolved", present=True),
         column("resolution.created_on", "timestamptz", "When it was resolved"),
         *account("resolution_user", "resolution.user", "whoever resolved it"),
         column("created_on", "timestamptz", "When it was written", q=True, sort=True),
-        column("updated_on", "timestamptz", "When it last changed", q=True),
+        column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
         html_link(),
     )
     writes = Writes(
@@ -252,4 +271,7 @@ class PullRequestComments(Table):
     )
     examples = (
         "SELECT user_nickname, content_raw FROM pull_request_comments WHERE pull_request_id = 42",
+        "SELECT inline_path, inline_to, content_raw FROM pull_request_comments "
+        "WHERE pull_request_id IN (SELECT id FROM pull_requests WHERE state = 'OPEN') "
+        "AND NOT deleted AND NOT resolved",
     )

@@ -82,9 +82,11 @@ class Branches(Table):
     columns = (
         *repository_columns(),
         column("name", "text", "Branch name", q=True),
+        column("type", "text", "branch or named_branch"),
         *_target(),
         column("default_merge_strategy", "text", "Merge strategy offered first"),
         column("merge_strategies", "jsonb", "Merge strategies allowed"),
+        column("sync_strategies", "jsonb", "How it can be brought up to date"),
         html_link(),
     )
     writes = _writes("/repositories/{workspace}/{repository}/refs/branches")
@@ -113,6 +115,7 @@ class Tags(Table):
     columns = (
         *repository_columns(),
         column("name", "text", "Tag name", q=True),
+        column("type", "text", "Kind of ref: tag"),
         column("message", "text", "Message of an annotated tag"),
         column("date", "timestamptz", "When an annotated tag was made"),
         column("tagger.raw", "text", "Who made it, as git has it"),

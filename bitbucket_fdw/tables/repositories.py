@@ -35,6 +35,7 @@ class Repositories(Table):
         column("full_name", "text", "Workspace and repository slug", q=True),
         column("description", "text", "What it is for"),
         column("is_private", "boolean", "Not visible to the public", q=True),
+        column("website", "text", "Address of its website"),
         column("language", "text", "Main language", q=True),
         column("scm", "text", "Version control system: git"),
         column("size", "bigint", "Bytes on disk", q=True),
@@ -48,16 +49,27 @@ class Repositories(Table):
         column("project.key", "text", "Key of its project", q=True),
         column("project.uuid", "uuid", "UUID of its project"),
         column("project.name", "text", "Name of its project"),
+        column(
+            "override_settings.default_merge_strategy", "boolean", "Has merge strategies of its own"
+        ),
+        column("override_settings.branching_model", "boolean", "Has a branching model of its own"),
+        column("workspace.uuid", "uuid", "UUID of its workspace"),
+        column("workspace.name", "text", "Name of its workspace"),
         column("mainbranch.name", "text", "Its default branch; NULL if empty", longest=300),
+        column("mainbranch.type", "text", "branch or named_branch"),
         column("parent.uuid", "uuid", "UUID of the repository it was forked from"),
         column(
             "parent.full_name", "text", "Workspace and slug of the repository it was forked from"
         ),
+        column("parent.name", "text", "Name of the repository it was forked from"),
         *account("owner", "owner", "the owning account"),
         column("created_on", "timestamptz", "When it was made", q=True, sort=True),
         column("updated_on", "timestamptz", "When it last changed", q=True, sort=True),
         html_link(),
-        column("links.clone", "jsonb", "Addresses to clone from"),
+        column("links.avatar.href", "text", "Address of its picture"),
+        column(
+            "links.clone", "jsonb", "Addresses to clone from, without a user name", anonymous=True
+        ),
     )
     examples = (
         "SELECT slug, language, size FROM repositories WHERE language = 'python'",

@@ -81,12 +81,14 @@ def repository_columns() -> tuple[Column, Column]:
     )
 
 
-def inline_columns() -> tuple[Column, Column, Column]:
-    """Where a comment on code stands."""
+def inline_columns() -> tuple[Column, ...]:
+    """Where a comment on code stands: a line, or several up to that line."""
     return (
         column("inline.path", "text", "File it stands at"),
         column("inline.from", "bigint", "Line in the old version"),
         column("inline.to", "bigint", "Line in the new version"),
+        column("inline.start_from", "bigint", "First line in the old version, if there are more"),
+        column("inline.start_to", "bigint", "First line in the new version, if there are more"),
     )
 
 

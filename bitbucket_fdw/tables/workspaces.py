@@ -72,6 +72,16 @@ class WorkspaceMembers(Table):
         workspace_column(),
         *_member(),
         column("user.created_on", "timestamptz", "When the account was made"),
+        column("user.kind", "text", "Of an app_user: what kind of token it is"),
+        column("user.account_status", "text", "Whether the account is active"),
+        column(
+            "user.has_2fa_enabled",
+            "boolean",
+            "Signs in with a second factor; NULL unless the caller administers the workspace",
+        ),
         column("user.links.html.href", "text", "Address of the profile"),
     )
-    examples = ("SELECT user_nickname, user_display_name FROM workspace_members ORDER BY 1",)
+    examples = (
+        "SELECT user_nickname, user_display_name FROM workspace_members ORDER BY 1",
+        "SELECT user_nickname FROM workspace_members WHERE user_has_2fa_enabled IS FALSE",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +62,12 @@ def as_text(resource: Resource, documents: list[Any]) -> list[str]:
         {k: v for k, v in d.items() if k not in hidden and (not only or k in only)}
         for d in documents
     )
-    return sorted(json.dumps(document, sort_keys=True) for document in shown)
+    return sorted(spelled(document) for document in shown)
+
+
+def spelled(document: Any) -> str:
+    """A document as text, without the caller's user name, which stands in some addresses."""
+    return re.sub(r"://\w+@", "://", json.dumps(document, sort_keys=True))
 
 
 def listing_of(api: Client, resource: Resource, row: Row) -> str:
@@ -104,7 +110,10 @@ def test_an_item_is_the_document_of_the_state(api: Client, resource: Resource) -
         response = api.get(address)
         assert response.status_code in (200, 302, 307)
         if response.status_code == 200:
-            assert response.json() == resource.shown(None, row["document"])
+            answer, document = response.json(), row["document"]
+            if spelled(answer) != spelled(document):  # in a form that depends on no caller
+                document = resource.shown(None, document)
+            assert spelled(answer) == spelled(document)
         absent = f"{address.rpartition('/')[0]}/no-such"
         assert api.get(absent).status_code == 404
 

@@ -143,3 +143,19 @@ def test_commits_tell_their_committer_or_not(emulator_factory: Any, committers: 
     api = Client(emulator_factory(committers=committers))
     for commit in api.values(f"{WEBSITE}/commits", pagelen=100):
         assert commit["committer"] == (commit["author"] if committers == "present" else {})
+
+
+@pytest.mark.parametrize("nickname", ["ada", "ben"])
+def test_an_address_to_clone_from_has_the_name_of_the_caller(api: Client, nickname: str) -> None:
+    web, ssh = api.json(WEBSITE, f"{nickname}-write")["links"]["clone"]
+    assert web["href"] == f"https://{nickname}@bitbucket.org/acme/website.git"
+    assert ssh["href"] == "git@bitbucket.org:acme/website.git"
+    [repository] = api.values("/repositories/acme", f"{nickname}-write", q='name = "Website"')
+    assert repository["links"]["clone"] == [web, ssh]
+
+
+def test_who_is_no_administrator_does_not_see_the_second_factors_of_others(api: Client) -> None:
+    path = "/workspaces/acme/members"
+    shown = [m["user"]["has_2fa_enabled"] for m in api.values(path, "ada-read")]
+    assert {*shown} == {True, False}
+    assert {m["user"]["has_2fa_enabled"] for m in api.values(path, "ben-write")} == {None}

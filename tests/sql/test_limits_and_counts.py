@@ -7,7 +7,9 @@ import re
 import psycopg
 import pytest
 
+from bitbucket_fdw.tables import TABLES
 from tests.sql.querying import asked, only
+from tests.support.declared import is_deep
 
 MANY = "SELECT id, title FROM pull_requests"
 
@@ -162,6 +164,19 @@ def test_an_order_that_bitbucket_may_not_keep_is_made_by_postgresql(sql, order):
     statement = f"SELECT id FROM pull_requests ORDER BY {order}, id"
     assert {one.sort for one in asked(sql.query(statement))} == {None}
     assert "Sort" in sql.explain(statement)
+
+
+SORTED = [(t, c) for t in TABLES if not is_deep(t) for c in t.columns if c.sort]
+
+
+@pytest.mark.parametrize(("table", "column"), SORTED, ids=[f"{t.name}.{c.name}" for t, c in SORTED])
+def test_every_order_that_is_declared_is_sent(sql, table, column):
+    schema = "website" if table.level == "repository" else "acme"
+    result = sql.query(
+        f"SELECT {column.name} FROM {table.name} ORDER BY {column.name} DESC LIMIT 3", on=schema
+    )
+    assert len(result.rows) > 1
+    assert {one.sort for one in asked(result)} == {f"-{column.sort}"}
 
 
 def test_refs_are_not_sorted_by_bitbucket(sql):

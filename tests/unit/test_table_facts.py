@@ -1,6 +1,7 @@
 """What is known of one table stands in its declaration: no other room names a table or a column."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ OPTION = "an option of a user mapping"
 ALLOWED: dict[tuple[str, str], str] = {
     ("api/envelope.py", "size"): ENVELOPE,
     ("api/envelope.py", "type"): ENVELOPE,
+    ("api/envelope.py", "type"): ERROR,
     ("api/exchange.py", "reason"): "the reason phrase of an HTTP answer",
     ("api/failures.py", "message"): ERROR,
     ("api/oauth1.py", "state"): OAUTH,
@@ -69,6 +71,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("reference/catalog.py", "description"): "a column of the catalog",
     ("reference/catalog.py", "message"): "a column of the catalog",
     ("reference/catalog.py", "name"): "a column of the catalog",
+    ("reference/catalog.py", "type"): "a column of the catalog",
     ("reference/pages.py", "path"): "a part of a request",
     ("reference/catalog.py", "type"): "a column of the catalog",
     ("reference/pages.py", "repository"): "a level of schemas",
@@ -257,6 +260,28 @@ def test_an_address_that_no_answer_has_is_made_of_a_template(item, place, addres
 def test_what_cannot_be_part_of_an_address_is_an_error(value):
     with pytest.raises(BadValue, match="page is"):
         extractor([PAGE], place={"workspace": "a"})({"n": value})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ada@bitbucket.org/acme/x.git", "https://bitbucket.org/acme/x.git"),
+        ("HTTPS://ada:s3cret@bitbucket.org/x", "HTTPS://bitbucket.org/x"),
+        ("http://a@b:c@bitbucket.org:8080/x", "http://bitbucket.org:8080/x"),
+        ("https://bitbucket.org/x@y", "https://bitbucket.org/x@y"),
+        ("https://bitbucket.org?to=x@y", "https://bitbucket.org?to=x@y"),
+        ("git@bitbucket.org:acme/x.git", "git@bitbucket.org:acme/x.git"),
+        ("ssh://git@bitbucket.org/acme/x.git", "ssh://git@bitbucket.org/acme/x.git"),
+    ],
+)
+def test_addresses_are_shown_without_the_name_of_a_user(address, shown):
+    read = extractor([Column("c", "jsonb", "c", "Addresses", anonymous=True)])
+    for around in (
+        lambda a: a,
+        lambda a: [{"name": "https", "href": a}],
+        lambda a: {"a": {"b": a}},
+    ):
+        assert json.loads(read({"c": around(address)})["c"]) == around(shown)
 
 
 def test_a_template_names_path_parameters_of_its_table():

@@ -80,7 +80,15 @@ def _add_workspace(
     workspace = Workspace(document, administrators=admins, users=store.users)
     workspace.project_creators = {"ben"} - admins
     for nickname in members:
-        membership = store.documents.membership(document, store.users[nickname])
+        membership = store.documents.membership(
+            document,
+            {
+                **store.users[nickname],
+                "created_on": created,
+                "account_status": "active",
+                "has_2fa_enabled": nickname in admins,
+            },
+        )
         workspace.members[nickname] = membership
         workspace.emails[nickname] = f"{nickname}@{slug}.example"
     store.workspaces[slug] = workspace

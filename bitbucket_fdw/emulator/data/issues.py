@@ -53,6 +53,7 @@ def add_issues(
             version=_maybe(rng, tracker["version"]),
             component=_maybe(rng, tracker["component"]),
             votes=rng.choice((0, 0, 0, 1, 2, 17)),
+            watches=number % 4,
             content=rendered(raw),
         )
         issue = Issue(document)
@@ -82,7 +83,7 @@ def _maybe(rng: Random, items: list[Json]) -> Json | None:
     if rng.random() < 0.4:
         return None
     item = rng.choice(items)
-    return {key: item[key] for key in ("type", "name", "links")}
+    return {key: item[key] for key in ("type", "id", "name", "links")}
 
 
 def _reporter(store: Store, rng: Random) -> Json | None:

@@ -78,7 +78,7 @@ class PullRequests:
             source = self._fork
         description = text.paragraph(rng)
         declined = course.state == "DECLINED"
-        merged = course.merge_commit
+        merged, known = course.merge_commit, course.number % 5 > 0
         return self._documents.pull_request(
             full_name,
             course.number,
@@ -96,7 +96,9 @@ class PullRequests:
             author=author,
             source=self._documents.endpoint(source, course.branch, full_name, course.commits[-1]),
             destination=self._documents.endpoint(self._reference, MAIN, full_name, course.base),
-            merge_commit=self._documents.commit_reference(full_name, merged[:12])
+            merge_commit=self._documents.merge_commit(
+                full_name, self._repository.commits[merged].document
+            )
             if merged
             else None,
             comment_count=0,
@@ -105,6 +107,8 @@ class PullRequests:
             closed_by=None if course.closed is None else self._account(),
             reason="Not needed any more" if declined and rng.random() < 0.5 else "",
             created_on=offset_form(course.opened),
+            # Not all answers have it, and it is not known which ones.
+            **({"closed_on": offset_form(course.closed)} if known and course.closed else {}),
             updated_on=updated_on,
             reviewers=reviewers,
             participants=self._participants(course, reviewers),
@@ -157,7 +161,7 @@ class PullRequests:
         elif rng.random() < 0.35:
             line = rng.randrange(1, 200)
             side = {"from": None, "to": line} if rng.random() < 0.7 else {"from": line, "to": None}
-            more["inline"] = {**side, "path": rng.choice(text.FILES)}
+            more["inline"] = {**side, "path": rng.choice(text.FILES), **self._seen_at(record, side)}
             if rng.random() < 0.3:
                 more["resolution"] = {
                     "type": "comment_resolution",
@@ -166,6 +170,20 @@ class PullRequests:
                 }
         raw = "" if deleted else text.remark(rng)
         return self._documents.comment("pullrequest_comment", path, self._next, raw, **more)
+
+    def _seen_at(self, record: PullRequest, side: Json) -> Json:
+        """The commits that a comment was written on; some comments are on several lines."""
+        line = side["from"] or side["to"]
+        several = line % 4 == 0
+        return {
+            "start_from": line - 1 if several and side["from"] else None,
+            "start_to": line - 1 if several and side["to"] else None,
+            "outdated": line % 5 == 0,
+            "src_rev": record.source_hash,
+            "dest_rev": record.destination_hash,
+            "base_rev": record.destination_hash if line % 2 else None,
+            "context_lines": "",
+        }
 
     def _task(self, record: PullRequest, path: str, moment: datetime) -> Json:
         rng, done = self._rng, self._rng.random() < 0.5

@@ -36,8 +36,11 @@ def add_repository(
         fork_policy="allow_forks" if not plan.private else "no_public_forks",
         project=documents.project_reference(workspace.projects[plan.project].document),
         mainbranch=None if plan.empty else {"type": "branch", "name": "main"},
-        override_settings={"default_merge_strategy": True, "branching_model": True},
-        website=None,
+        override_settings={
+            "default_merge_strategy": plan.project == "WEB",
+            "branching_model": plan.slug == "website",
+        },
+        website="https://www.acme.example/" if plan.slug == "website" else None,
     )
     repository = Repository(workspace, plan.slug, document)
     workspace.repositories[plan.slug] = repository

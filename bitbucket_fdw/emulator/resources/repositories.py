@@ -33,18 +33,29 @@ _REPOSITORY: Schema = {
 LISTING = Listing(filters=_REPOSITORY, sorts=only(_REPOSITORY, "name created_on updated_on"))
 
 
+def _as_called(call: Call, document: Json) -> Json:
+    """A repository whose address to clone from has the caller's user name (seen live)."""
+    if call.credential.user is None:
+        return document
+    web = f"://{call.credential.user}@"
+    clone = [
+        {**link, "href": link["href"].replace("://", web, 1)} for link in document["links"]["clone"]
+    ]
+    return {**document, "links": {**document["links"], "clone": clone}}
+
+
 def _repositories(call: Call, workspace: Workspace) -> list[Json]:
     """Those that the caller may see, or has at least a role in."""
     found = call.visible(list(workspace.repositories.values()))
     role = call.one("role")
     if role is None:
-        return [repository.document for repository in found]
+        return [_as_called(call, repository.document) for repository in found]
     held = {"admin": "admin", "owner": "admin", "contributor": "write", "member": "read"}.get(role)
     if held is None:
         raise bad_request(f"Invalid role '{role}'")
     least, nickname = ROLES.index(held), call.credential.user or ""
     return [
-        repository.document
+        _as_called(call, repository.document)
         for repository in found
         if nickname in repository.roles and ROLES.index(repository.roles[nickname]) >= least
     ]
@@ -60,6 +71,7 @@ REPOSITORIES = Resource(
     kept=lambda workspace: workspace.repositories,
     rows=_repositories,
     parameters=("role",),
+    shown=_as_called,
     noted=lambda repository: {"repository": repository.slug},
 )
 

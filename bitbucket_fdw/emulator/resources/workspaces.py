@@ -30,7 +30,7 @@ def _members(call: Call, workspace: Workspace) -> list[Json]:
     """The members. E-mail addresses show only when asked for by ``user.email IN (...)``, at most
     90 of them, and to administrators and workspace tokens only (stated)."""
     if "user.email" not in (call.one("q") or ""):
-        return list(workspace.members.values())
+        return [_shown(call, membership) for membership in workspace.members.values()]
     query = bbql.parse(call.one("q") or "")
     if not isinstance(query, bbql.Condition) or query.operator != "in":
         raise bad_request("user.email can only be used on its own and with IN")
@@ -43,6 +43,13 @@ def _members(call: Call, workspace: Workspace) -> list[Json]:
         {**membership, "user": {**membership["user"], "email": workspace.emails[nickname]}}
         for nickname, membership in workspace.members.items()
     ]
+
+
+def _shown(call: Call, membership: Json) -> Json:
+    """A membership; only administrators see who signs in with a second factor (stated)."""
+    if call.credential.user in call.workspace().administrators:
+        return membership
+    return {**membership, "user": {**membership["user"], "has_2fa_enabled": None}}
 
 
 def _member(workspace: Workspace, key: str) -> Json:
@@ -66,6 +73,7 @@ MEMBERS = Resource(
     item=Item("user.account_id", not_found, variable="member", find=_member),
     kept=lambda workspace: workspace.members,
     rows=_members,
+    shown=_shown,
 )
 
 

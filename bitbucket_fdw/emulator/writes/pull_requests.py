@@ -286,8 +286,8 @@ def _finish_merge(call: Call, repository: Repository, pull: PullRequest, given: 
     digest = graph.merge(
         call.store, repository, branch, pull, strategy=strategy, message=message, author=actor
     )
-    document["merge_commit"] = call.store.documents.commit_reference(
-        repository.full_name, digest[:12]
+    document["merge_commit"] = call.store.documents.merge_commit(
+        repository.full_name, repository.commits[digest].document
     )
     if given.get("close_source_branch", pull.closes_branch):
         uuid = document["source"]["repository"]["uuid"]
@@ -302,6 +302,7 @@ def _close(call: Call, pull: PullRequest, state: str, actor: Json) -> None:
     pull.document["state"] = state
     pull.document["closed_by"] = actor
     pull.document["draft"] = False
+    pull.document["closed_on"] = call.store.now()
     _apply(call, call.repository(), pull, {})
     _record(call, pull, actor, before)
 
