@@ -39,11 +39,6 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def former_user() -> Json:
-    """What is left of an account that was deleted."""
-    return {"type": "user", "display_name": "Former user"}
-
-
 # How the log of a pull request's changes calls its states (seen live by users, 2026).
 _STATUSES = {
     "OPEN": "open",

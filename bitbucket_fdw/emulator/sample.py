@@ -15,6 +15,11 @@ def make_uuid(rng: Random) -> str:
     return f"{{{UUID(int=rng.getrandbits(128), version=4)}}}"
 
 
+def former_user() -> Json:
+    """What is left of an account that was deleted."""
+    return {"type": "user", "display_name": "Former user"}
+
+
 class Sample:
     """What a declaration makes its documents with.
 

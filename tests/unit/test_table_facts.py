@@ -44,7 +44,6 @@ OPTION = "an option of a user mapping"
 ALLOWED: dict[tuple[str, str], str] = {
     ("api/envelope.py", "size"): ENVELOPE,
     ("api/envelope.py", "type"): ENVELOPE,
-    ("api/envelope.py", "type"): ERROR,
     ("api/exchange.py", "reason"): "the reason phrase of an HTTP answer",
     ("api/failures.py", "message"): ERROR,
     ("api/oauth1.py", "state"): OAUTH,
@@ -73,7 +72,6 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("reference/catalog.py", "name"): "a column of the catalog",
     ("reference/catalog.py", "type"): "a column of the catalog",
     ("reference/pages.py", "path"): "a part of a request",
-    ("reference/catalog.py", "type"): "a column of the catalog",
     ("reference/pages.py", "repository"): "a level of schemas",
     ("sign_in/login_steps.py", "role"): OWN,
     ("sign_in/schemes.py", "username"): OPTION,

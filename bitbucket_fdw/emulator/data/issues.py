@@ -8,9 +8,10 @@ from random import Random
 from bitbucket_fdw.emulator.data import text
 from bitbucket_fdw.emulator.data.accounts import PEOPLE, anybody
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
-from bitbucket_fdw.emulator.documents import former_user, rendered
+from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.issue_words import KINDS, PRIORITIES, STATES
+from bitbucket_fdw.emulator.sample import former_user
 from bitbucket_fdw.emulator.store import Issue, Repository, Store
 from bitbucket_fdw.emulator.times import bare_form, offset_form
 

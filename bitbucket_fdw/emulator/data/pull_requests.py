@@ -8,8 +8,9 @@ from random import Random
 from bitbucket_fdw.emulator.data import text
 from bitbucket_fdw.emulator.data.accounts import PEOPLE, anybody
 from bitbucket_fdw.emulator.data.history import MAIN, Course, History
-from bitbucket_fdw.emulator.documents import former_user, rendered
+from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.sample import former_user
 from bitbucket_fdw.emulator.store import PullRequest, Repository, Store
 from bitbucket_fdw.emulator.times import offset_form
 

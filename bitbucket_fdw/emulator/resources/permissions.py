@@ -16,7 +16,6 @@ from typing import Any
 
 from bitbucket_fdw.emulator.bbql import Field, Schema
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.documents import former_user
 from bitbucket_fdw.emulator.endpoints import Listing
 from bitbucket_fdw.emulator.errors import Json, error, not_found
 from bitbucket_fdw.emulator.filters import account, fields, only
@@ -32,7 +31,7 @@ from bitbucket_fdw.emulator.levels import (
 )
 from bitbucket_fdw.emulator.permissions import given_to_groups, given_to_users
 from bitbucket_fdw.emulator.resource import Item, Resource, Way
-from bitbucket_fdw.emulator.sample import Sample
+from bitbucket_fdw.emulator.sample import Sample, former_user
 from bitbucket_fdw.emulator.store import ROLES, Project, Repository, Workspace
 
 _ASKED: dict[str, Any] = {"public": False, "access_tokens": False}
