@@ -26,10 +26,10 @@ def contradiction(request: Request) -> str | None:
         values = values_of(request, column)
         if values is not None and not values:
             return f"no value of {column.name} meets its conditions"
+    filled = request.table.never_null()
     for condition in request.conditions:
         # "= NULL" looks the same, from a join or a parameter. It must not read a listing in vain.
-        keyed = not request.table.always and condition.column.name in request.table.primary_key
-        if condition.op == "is null" and keyed:
+        if condition.op == "is null" and condition.column in filled:
             return f"{condition.column.name} is never NULL"
     return None
 

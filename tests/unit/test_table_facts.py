@@ -14,6 +14,9 @@ import bitbucket_fdw
 from bitbucket_fdw.errors import BadResponse
 from bitbucket_fdw.foreign_tables import importing
 from bitbucket_fdw.options import IMPORT, OPTIONS
+from bitbucket_fdw.pushdown.conditions import Condition
+from bitbucket_fdw.pushdown.path_values import contradiction
+from bitbucket_fdw.pushdown.request import Request
 from bitbucket_fdw.reading.items import Items
 from bitbucket_fdw.tables import BY_NAME, PLACES, TABLES
 from bitbucket_fdw.tables.columns import Column
@@ -120,6 +123,15 @@ def test_a_column_that_is_never_null_is_in_the_address_or_every_item_is_checked_
         if paths:
             with pytest.raises(BadResponse, match="which is its key"):
                 Items(table, "/path", [column]).single({"something": "else"})
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_only_of_a_column_that_is_never_null_a_condition_says_so(table):
+    """Other parts of a key may be absent, such as the UUID of an account that was deleted."""
+    for column in table.columns:
+        request = Request(table, {}, (Condition(column, "is null", None),))
+        said = contradiction(request) == f"{column.name} is never NULL"
+        assert said == (column in table.never_null()), column.name
 
 
 def test_no_generic_room_names_a_table_or_a_column():
