@@ -79,6 +79,8 @@ class Column:
     :param template: for an address that no answer has: it is made of this text. ``{}`` stands for
         the value at ``path`` and ``{name}`` for the path parameter of that name, each
         percent-encoded. The address is NULL if one of them is not known.
+    :param member: for a value in one element of the list at ``path``: the name of a member, the
+        value that it has in that element, and the name of the member that has the column's value.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Column:
     required: bool = False
     template: str | None = None
     anonymous: bool = False
+    member: tuple[str, str, str] | None = None
 
     @property
     def data_type(self) -> DataType:

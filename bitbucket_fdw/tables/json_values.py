@@ -67,7 +67,7 @@ def extractor(
     plan = [(name, path, convert) for name, path, convert in plan if path]
     # A bad value in one of these columns is left out. A key cannot be left out.
     masked = {c.name for c in columns if c.data_type.masked and not c.present} - loose - keys
-    elsewhere = {c.name: _elsewhere(c) for c in columns if c.within or c.others or c.union}
+    elsewhere = {c.name: _elsewhere(c) for c in columns if _is_elsewhere(c)}
     # These columns have no place in the JSON, such as columns that can only be written.
     blank: dict[str, Any] = {column.name: None for column in columns if not column.path}
 
@@ -108,6 +108,10 @@ def _reader(
     return data_type.loose_json if column.name in loose else data_type.json
 
 
+def _is_elsewhere(column: Column) -> bool:
+    return bool(column.within or column.others or column.union or column.member)
+
+
 def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
     """A function that finds a value that may be elsewhere than at the column's path.
 
@@ -116,6 +120,8 @@ def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
     if column.union:
         members = tuple(path.partition(".")[0] for path in column.union)
         return lambda item, _: next((m for m in members if item.get(m) is not None), OTHER)
+    if column.member:
+        return _of_element(column.name, *column.member)
     others = tuple(tuple(path.split(".")) for path in column.others)
     within = tuple(column.within.split(".")) if column.within else ()
 
@@ -142,6 +148,20 @@ def _filled(template: str, place: Mapping[str, str]) -> Callable[[Any], str | No
             return None  # the place is not known
 
     return address
+
+
+def _of_element(column: str, name: str, value: str, wanted: str) -> Callable[[Any, Any], Any]:
+    """A function that finds a member of that element of a list whose ``name`` has this value."""
+
+    def found(_: Any, elements: Any) -> Any:
+        if elements is None:
+            return None
+        if not isinstance(elements, list):
+            raise BadValue(f"{column} is in something that is no list")
+        objects = (element for element in elements if isinstance(element, dict))
+        return next((e.get(wanted) for e in objects if e.get(name) == value), None)
+
+    return found
 
 
 def _presence(value: Any) -> bool:

@@ -83,6 +83,8 @@ class Write:
         on. The row is then read, several times if need be, until what ``checked`` names is as it
         was sent. If it never is, it is not known whether the change was made. So far only
         environments need this; stopping a pipeline is answered in the same way.
+    :param together: groups of columns. If one of a group changes, Bitbucket may forget the others
+        of it, so that all of them are sent to take the change back.
     :param advice: hints for answers of an HTTP status, as pairs: what may be the reason for it, and
         what to do.
     """
@@ -99,6 +101,7 @@ class Write:
     query: tuple[tuple[str, str], ...] = ()
     checked: tuple[str, ...] = ()
     reads_back: bool = False
+    together: tuple[tuple[str, ...], ...] = ()
     advice: tuple[tuple[int, str], ...] = ()
 
     @property

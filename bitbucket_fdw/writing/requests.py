@@ -272,7 +272,9 @@ def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> Wri
     if write is None:
         raise _refused(table, "UPDATE")
     _check_columns(table, "UPDATE", changed, write, {})
-    before = {name: old.get(name) for name in changed}
+    groups = [group for group in write.together if not set(group).isdisjoint(changed)]
+    beside = [name for group in groups for name in group if name in old]
+    before = {name: old.get(name) for name in (*changed, *beside)}
     back = _request(table, "UPDATE", write, bound, old, before)
     return replace(_request(table, "UPDATE", write, bound, old, changed), undo=back)
 

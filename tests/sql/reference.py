@@ -113,6 +113,12 @@ def _expression(column: Column) -> str:
             for member in (path.partition(".")[0] for path in column.union)
         )
         return f"CASE {kinds} ELSE 'other' END AS {name}"
+    if column.member:
+        name_of, value, wanted = map(literal, column.member)
+        return (
+            f"(SELECT element ->> {wanted} FROM jsonb_array_elements(d.document #> {path}) element "
+            f"WHERE element ->> {name_of} = {value}) AS {name}"
+        )
     if column.type == "jsonb":
         return f"NULLIF(d.document #> {path}, 'null') AS {name}"
     if column.template:

@@ -78,7 +78,8 @@ def changes(table: type[Table], schema: str) -> Iterator[str]:
     """The same for UPDATE and DELETE."""
     if not verbs(table):
         return
-    where = f"{table.primary_key[-1]} = {samples(table, table.primary_key[-1])[0]}"
+    key = table.column(table.primary_key[-1])
+    where = "true" if key.param in SLUGS else f"{key.name} = {samples(table, key.name)[0]}"
     if "DELETE" in verbs(table):
         yield f"DELETE FROM {schema}.{table.name} WHERE {where}"
     if table.writes.update is not None and table.writes.update.fields:
@@ -174,6 +175,8 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table
         said = "is not there"
     else:
         said = "skipped repository"
+    # Its 404 means that it was never made, as the repository itself is there.
+    silent = table.collection.shape.is_one and status == 404 and table.feature is None
     for statement in forms(table, "acme"):
         joined = statement.replace(" WHERE ", f" WHERE repository = '{HERE}' AND ", 1)
         if "VALUES" in statement or "EXISTS" in statement:
@@ -182,6 +185,9 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table
             joined = f"{statement} WHERE repository = '{HERE}'"
         result = db.query(joined)
         assert result.rows in ([], [(0,)]), joined
+        if silent:
+            assert result.notices == []
+            continue
         [notice] = result.notices
         assert said in notice, joined
         assert f'"acme/{HERE}"' in notice, joined
@@ -192,7 +198,7 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table
         f"SELECT * FROM acme_x.{table.name} WHERE repository = 'mobile.app' AND {needed}"
     )
     assert sorted(map(repr, result.rows)) == sorted(map(repr, plain))
-    if not _passed_over(table):
+    if not _passed_over(table) and not silent:
         assert len(result.notices) == 1
 
 

@@ -163,7 +163,8 @@ def _rows(table: type[Table]) -> str:
     if table.name in ROWS:
         return ROWS[table.name]
     key = ", ".join(column for column in table.primary_key if column not in SLUGS)
-    return f"({key}) = (SELECT {key} FROM {table.name} ORDER BY {key} LIMIT 1)"
+    first = f"({key}) = (SELECT {key} FROM {table.name} ORDER BY {key} LIMIT 1)"
+    return first if key else "true"  # in a repository's schema there is the one row
 
 
 def _value(field: Field, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.writes import (
     branch_restrictions,
+    branching_models,
     comments,
     commits,
     default_reviewers,
@@ -20,6 +21,6 @@ ROUTES.include(
     module.routes
     for module in (
         *(pull_requests, comments, issues, commits, repositories),
-        *(branch_restrictions, default_reviewers, environments, permissions),
+        *(branch_restrictions, branching_models, default_reviewers, environments, permissions),
     )
 )
