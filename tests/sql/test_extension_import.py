@@ -98,6 +98,21 @@ def test_again_it_adds_missing_tables_and_columns_with_comments(db: Database) ->
     assert db.rows("SELECT title, state FROM acme__website.pull_requests WHERE id = 1") != []
 
 
+def test_columns_are_added_below_a_view_which_stays_as_it_is(db: Database) -> None:
+    call = "SELECT status FROM bitbucket.import_repository('bitbucket', 'acme', 'website')"
+    db.value(call)
+    db.execute("ALTER FOREIGN TABLE acme__website.pipelines DROP target_pullrequest_id")
+    db.execute("CREATE VIEW acme__website.runs AS SELECT * FROM acme__website.pipelines")
+    statement = "SELECT * FROM acme__website.runs WHERE build_number = 7"
+    before = db.rows(statement)
+
+    assert db.value(call) == "extended"
+    assert before
+    assert db.rows(statement) == before
+    found = db.column("SELECT target_pullrequest_id FROM acme__website.pipelines")
+    assert any(found)
+
+
 def test_a_column_that_is_added_under_a_flat_name_shows_the_same(db: Database) -> None:
     call = "SELECT status FROM bitbucket.import_repository('bitbucket', 'acme', 'website', "
     db.value(call + "names => 'flat')")
