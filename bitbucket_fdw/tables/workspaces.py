@@ -39,7 +39,10 @@ class Workspaces(Table):
         column("updated_on", "timestamptz", "When it last changed", listed=False),
         replace(html_link(), listed=False),
     )
-    examples = ("SELECT slug, name, created_on FROM workspaces",)
+    examples = (
+        "SELECT slug, name, created_on FROM workspaces",
+        "SELECT name FROM workspaces WHERE slug = 'acme'",
+    )
 
 
 def _member() -> tuple[Column, ...]:
