@@ -70,6 +70,7 @@ class WorkspaceMembers(Table):
     items = (Item("/workspaces/{workspace}/members/{member}", key="user_uuid", parameter="member"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "user_uuid")
+    always = "user_display_name"  # UUIDs of some accounts are masked
     rows = 50
     columns = (
         workspace_column(),

@@ -266,7 +266,10 @@ def test_the_next_page_is_where_the_redirect_led_and_counts_as_one_request(api):
     target = f"{AT}/diffstat/acme/website:0123456789ab%0D0123456789ab"
     there = f"{BASE}{target}?from_pullrequest_id=2&topic=true"
     api.on(f"{PULLS}/2/diffstat", lambda _: Reply(None, 302, {"Location": there}))
-    files = [{"new": None, "old": {"path": "a"}}, {"new": {"path": "b"}, "old": None}]
+    files = [
+        {"status": "removed", "new": None, "old": {"path": "a"}},
+        {"status": "added", "new": {"path": "b"}, "old": None},
+    ]
     seen = []
 
     def page(request):
