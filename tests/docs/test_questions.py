@@ -119,6 +119,44 @@ def unapproved(emulator: Control) -> Answer:
     ]
 
 
+def approvals(emulator: Control) -> Answer:
+    titles = {
+        pull["id"]: pull["title"]
+        for repository, pull in of_acme(emulator, "pull_requests")
+        if repository == "website" and pull["state"] == "OPEN"
+    }
+    newest = sorted(titles)[-20:]
+    return [
+        (
+            entry["pull_request"]["id"],
+            titles[entry["pull_request"]["id"]],
+            entry["approval"]["user"]["display_name"],
+            when(entry["approval"]["date"]),
+        )
+        for repository, entry in of_acme(emulator, "pull_request_activity")
+        if repository == "website" and "approval" in entry and entry["pull_request"]["id"] in newest
+    ]
+
+
+def lines_of(emulator: Control, wanted: str) -> dict[int, int]:
+    """How many lines each pull request of a repository adds and removes."""
+    lines: dict[int, int] = defaultdict(int)
+    for row in rows_of(emulator, "pull_request_diffstat"):
+        if (row["workspace"], row["repository"]) == ("acme", wanted):
+            document = row["document"]
+            lines[row["pull_request_id"]] += document["lines_added"] + document["lines_removed"]
+    return lines
+
+
+def large_unapproved(emulator: Control) -> Answer:
+    lines = lines_of(emulator, "mobile.app")
+    return [
+        (number, title, lines[number])
+        for repository, number, title in unapproved(emulator)
+        if repository == "mobile.app" and lines.get(number, 0) > 100
+    ]
+
+
 def successful(emulator: Control) -> Iterable[tuple[str, Document, Document]]:
     """Repository, deployment and environment of what was deployed without a failure."""
     environments = {row["uuid"]: row for _, row in of_acme(emulator, "environments")}
@@ -158,11 +196,7 @@ def deployed_commits(emulator: Control) -> Answer:
 
 
 def sizes(emulator: Control) -> Answer:
-    lines: dict[int, int] = defaultdict(int)
-    for row in rows_of(emulator, "pull_request_diffstat"):
-        if (row["workspace"], row["repository"]) == ("acme", "website"):
-            document = row["document"]
-            lines[row["pull_request_id"]] += document["lines_added"] + document["lines_removed"]
+    lines = lines_of(emulator, "website")
     merges = {
         entry["pull_request"]["id"]: when(entry["update"]["date"])
         for repository, entry in of_acme(emulator, "pull_request_activity")
@@ -182,7 +216,9 @@ def sizes(emulator: Control) -> Answer:
 
 ANSWERS: dict[str, Callable[[Control], Answer]] = {
     "waiting": waiting,
+    "approvals": approvals,
     "unapproved": unapproved,
+    "large unapproved": large_unapproved,
     "deployments": deployments,
     "deployed commits": deployed_commits,
     "sizes": sizes,
