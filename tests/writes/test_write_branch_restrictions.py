@@ -47,7 +47,7 @@ def test_a_rule_is_made(sql, emulator):
     assert done.sent == [("POST", RULES, body)]
     made = document(emulator, STATE, done.row[0])
     # Bitbucket has the accounts in another order, and that is no difference.
-    assert made["users"] == [goro, ada]
+    assert [user["uuid"] for user in made["users"]] == [goro["uuid"], ada["uuid"]]
 
 
 def test_a_rule_by_the_branching_model(sql, emulator):
@@ -201,6 +201,23 @@ def test_a_deletion_is_taken_back_with_another_id(session_in, emulator, schema, 
     assert (again["id"] == rule["id"]) is (schema == "queued")
     assert uuids(again["users"]) == uuids(rule["users"])
     assert again["groups"] == rule["groups"]
+
+
+@pytest.mark.parametrize("schema", MODES)
+def test_the_deletion_of_an_old_rule_is_taken_back(session_in, emulator, schema):
+    """It has no kind of match, which an INSERT needs. It means the same as a rule by pattern."""
+    [old] = [found for found in documents(emulator, STATE) if "branch_match_kind" not in found]
+    session = session_in(schema)
+    session.run("BEGIN")
+    done = session.run("DELETE FROM branch_restrictions WHERE branch_match_kind IS NULL")
+    assert done.count == 1
+    session.run("ROLLBACK")
+    again = [
+        (found.get("branch_match_kind", "glob"), found["pattern"])
+        for found in documents(emulator, STATE)
+        if found["kind"] == old["kind"]
+    ]
+    assert again == ([] if schema == "website" else [("glob", old["pattern"])])
 
 
 def test_a_commit_sends_what_waits(queued, emulator, rule):

@@ -1,7 +1,7 @@
 """The declared resources, one module per family.
 
 Every module here is found by itself. It lists its declarations in ``RESOURCES``. A declaration
-stands after those that its sample data need.
+stands after those that its sample data need. Who may do what comes first of all.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from bitbucket_fdw.emulator.resource import NEEDS_SLASH, Resource
 from bitbucket_fdw.emulator.resources import reviews
 from bitbucket_fdw.emulator.routes import Routes
 
+_MODULES = sorted(
+    (found.name for found in pkgutil.iter_modules(__path__)),
+    key=lambda name: (name != "permissions", name),
+)
+
 RESOURCES: tuple[Resource, ...] = tuple(
     resource
-    for module in sorted(found.name for found in pkgutil.iter_modules(__path__))
+    for module in _MODULES
     for resource in import_module(f"{__name__}.{module}").RESOURCES
 )
 
