@@ -45,10 +45,11 @@ def is_shown(field: Field, sent: Any, answered: Any) -> bool:
     if sent is None:
         return answered in (None, field.absent)
     if field.accounts or field.groups:
-        names = _ACCOUNT if field.accounts else _GROUP
-        wanted, there = _named(sent, names), _named(answered, names)
-        return len(there) == len(_apart(wanted)) and all(
-            any(one.items() <= other.items() for other in there) for one in wanted
+        wanted = _accounts(field, sent) if field.accounts else _groups(field, sent)
+        there = _named(answered, _ACCOUNT if field.accounts else _GROUP)
+        # An entry may be there several times, also under another of its names.
+        return all(any(_names(one, other) for other in there) for one in wanted) and all(
+            any(_names(one, other) for one in wanted) for other in there
         )
     return bool(sent == answered)
 
@@ -59,9 +60,9 @@ def _instead(table: type[Table], field: Field, value: Any) -> str:
     return f"{gone}It can be: {', '.join(field.values)}."
 
 
-def _apart(entries: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The entries, each once."""
-    return [entry for number, entry in enumerate(entries) if entry not in entries[:number]]
+def _names(sent: dict[str, str], answered: dict[str, str]) -> bool:
+    """Whether an entry that was sent is of the account or group that an answer has."""
+    return sent.items() <= answered.items()
 
 
 def _body(table: type[Table], fields: Iterable[Field], values: Row) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _named(value: Any, names: tuple[str, ...]) -> list[dict[str, str]]:
         members = entry if isinstance(entry, dict) else {names[0]: entry}
         known = {name: str(members[name]) for name in names if isinstance(members.get(name), str)}
         if "uuid" in known:
-            known["uuid"] = f"{{{known['uuid'].strip('{}')}}}"
+            known["uuid"] = f"{{{known['uuid'].strip('{}').lower()}}}"
         found.append(known)
     return found
 

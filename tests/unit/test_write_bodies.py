@@ -136,6 +136,10 @@ A, B = {"uuid": ONE, "account_id": "a", "nickname": "a"}, {"uuid": TWO, "account
         ([A, B], [B, A], True),
         ([{"account_id": "b"}, ONE], [A, B], True),
         ([ONE, ONE], [A], True),
+        ([ONE, ONE], [A, A], True),
+        ([A["uuid"], {"account_id": A["account_id"]}], [A], True),
+        ([A["uuid"].upper()], [A], True),
+        ([A], [{"uuid": A["uuid"]}], True),
         ([A], [A, B], False),
         ([A, B], [A], False),
         ([A], [B], False),
@@ -153,6 +157,7 @@ def test_lists_of_accounts_are_compared_as_sets(sent, answered, same):
     ("sent", "answered", "same"),
     [
         (["x", {"slug": "y"}], [{"slug": "y", "name": "Y"}, {"slug": "x"}], True),
+        (["x", "x"], [{"slug": "x"}, {"slug": "x"}], True),
         (["x"], [{"slug": "y"}], False),
     ],
 )
