@@ -56,14 +56,9 @@ def _ship(request: Request, condition: Condition) -> Shipment | None:
 
 
 def _divisible(condition: Condition) -> bool:
-    """Whether a list can be spread over requests, so that no item is an answer to two of them.
-
-    An item with a list meets several parts of a condition on the list's elements.
-    """
+    """Whether a list can be spread over requests."""
     is_list = condition.op == "in" and len(condition.value) > _FEWEST
-    test = condition.column.filter
-    of_list = test is not None and test.of_list
-    return is_list and condition.column.data_type.spread and not of_list
+    return is_list and condition.column.data_type.spread
 
 
 def spread_over_requests(

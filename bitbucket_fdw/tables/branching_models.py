@@ -95,8 +95,11 @@ def _writes(path: str, what: str) -> Writes:
             path,
             _FIELDS,
             checked=_CHECKED,
-            # Production that is turned off has no name any more.
-            together=(("production_enabled", "production_name", "production_use_mainbranch"),),
+            # What is turned off, or follows the main branch, has no name any more.
+            together=(
+                ("development_name", "development_use_mainbranch"),
+                ("production_enabled", "production_name", "production_use_mainbranch"),
+            ),
             advice=(
                 (
                     400,

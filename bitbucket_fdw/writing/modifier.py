@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api import Client
-from ..errors import BitbucketError, RowUnknown
+from ..errors import BitbucketError, RowUnknown, WriteError
 from ..foreign_tables.binding import TableBinding
 from ..pushdown.request import Request
 from ..pushdown.typed_values import row_shown, typed, typed_row
@@ -293,7 +293,7 @@ class Modifier:
             if old is not None:
                 requests = delete(self._table, self._binding.bound, old)
                 if self._takes_back and self._table.writes.recreate:
-                    [again] = insert(self._table, self._binding.bound, self._settable(old))
+                    again = self._made_again(self._settable(old))
                     requests = [replace(request, undo=again) for request in requests]
                 self._write(requests, {})
                 if self._earlier_rows is not None:
@@ -413,4 +413,22 @@ class Modifier:
         names = {*writable(self._table, "INSERT"), *SLUGS}
         if not names <= {*row, *self._table.primary_key}:
             row = self._current_rows.read(row)
-        return {name: value for name, value in row.items() if name in names}
+        write = self._table.writes.insert
+        absent = {field.column: field.absent for field in write.fields} if write else {}
+        return {
+            name: absent.get(name) if value is None else value
+            for name, value in row.items()
+            if name in names
+        }
+
+    def _made_again(self, row: Row) -> WriteRequest | None:
+        """The request that makes a deleted row again.
+
+        ``None`` if an INSERT would refuse what the row has, such as a value that is new at
+        Bitbucket. That is no reason not to delete it.
+        """
+        try:
+            [again] = insert(self._table, self._binding.bound, row)
+        except WriteError:
+            return None
+        return again

@@ -238,6 +238,26 @@ def test_a_delete_is_taken_back_by_making_the_row_anew(api, backend):
     assert said.message is None or "stays" in said.message
 
 
+@pytest.mark.parametrize(
+    ("match", "again"),
+    [("glob", "glob"), (None, "glob"), ("a way that is new at Bitbucket", None)],
+)
+def test_a_row_that_an_insert_would_not_take_is_deleted(api, backend, match, again):
+    """What cannot be made anew is said after a rollback, and is no reason to keep the row."""
+    path = f"{AT}/branch-restrictions"
+    rule = {"kind": "delete", "branch_match_kind": match, "pattern": "main"}
+    api.collection(path, [{"id": 7, **{n: v for n, v in rule.items() if v is not None}}])
+    backend.table("branch_restrictions").delete(("id", "=", 7))
+    assert writes(api) == [f"DELETE {path}/7"]
+    said = backend.rollback()
+    if again is None:
+        assert len(writes(api)) == 1
+        assert "cannot take it back" in said.stays[0]
+    else:
+        assert "made anew" in said.stays[0]
+        assert api.received[-1].body == {**rule, "branch_match_kind": again}
+
+
 def test_a_delete_that_says_404_is_an_error(api, backend):
     branches = backend.table("branches")
     for backend.undo, said in ((True, "not there any more"), (False, "404")):

@@ -112,6 +112,20 @@ def test_a_rollback(session_in, emulator, schema, was_on):
         assert settings(emulator) == before
 
 
+@pytest.mark.parametrize("schema", MODES)
+def test_a_name_that_following_the_main_branch_drops_comes_back(session_in, emulator, schema):
+    session = session_in(schema)
+    named = "development_use_mainbranch = false, development_name = 'main'"
+    session.run(f"UPDATE {TABLE} SET {named}")
+    before = settings(emulator)
+    session.run("BEGIN")
+    session.run(f"UPDATE {TABLE} SET development_use_mainbranch = true")
+    done = session.run("ROLLBACK")
+    stays = schema == "website"
+    assert bool(done.warnings) is stays
+    assert (settings(emulator) != before) is stays
+
+
 def test_a_project(sql, emulator):
     sql.use("acme")
     done = sql.run(

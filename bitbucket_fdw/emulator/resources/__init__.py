@@ -20,9 +20,7 @@ _MODULES = sorted(
 )
 
 RESOURCES: tuple[Resource, ...] = tuple(
-    resource
-    for module in _MODULES
-    for resource in import_module(f"{__name__}.{module}").RESOURCES
+    resource for module in _MODULES for resource in import_module(f"{__name__}.{module}").RESOURCES
 )
 
 ROUTES = Routes()
