@@ -123,7 +123,7 @@ class Client:
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
         writes = self._writes.value
-        outgoing = Outgoing("GET", url, fresh=scan.fresh, wanted=wanted, redirected=scan.spend)
+        outgoing = Outgoing("GET", url, fresh=scan.fresh, wanted=wanted, redirected=scan.redirected)
         self._exchange.path(url)
         attempts = Attempts(self.settings)
         scan.spend()

@@ -56,7 +56,8 @@ class Tally:
 
     :param within: a sum that this one is part of.
 
-    ``requests`` counts those that have begun, and the others what came of those that are over:
+    ``requests`` counts those that have begun, and those that redirects within the API led to, as
+    ``max_requests`` does. The others count what came of those that are over:
     ``pages`` those answered with a page of a listing, ``cached`` those that nothing was sent for.
     ``kept`` is what needed no request because the execution keeps the answer. ``waited`` is how
     many seconds the statement itself has waited.

@@ -237,6 +237,11 @@ class ScanContext:
         """As :meth:`Budget.spend`."""
         self._budget.spend(count)
 
+    def redirected(self) -> None:
+        """Count a request that a redirect within the API leads to."""
+        self.spend()
+        self.tally.begin()
+
     def afford(self, count: int) -> None:
         """As :meth:`Budget.afford`."""
         self._budget.afford(count)

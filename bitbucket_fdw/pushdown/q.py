@@ -56,9 +56,14 @@ def _ship(request: Request, condition: Condition) -> Shipment | None:
 
 
 def _divisible(condition: Condition) -> bool:
-    """Whether a list can be spread over requests."""
+    """Whether a list can be spread over requests, so that no item is an answer to two of them.
+
+    An item with a list meets several parts of a condition on the list's elements.
+    """
     is_list = condition.op == "in" and len(condition.value) > _FEWEST
-    return is_list and condition.column.data_type.spread
+    test = condition.column.filter
+    of_list = test is not None and test.of_list
+    return is_list and condition.column.data_type.spread and not of_list
 
 
 def spread_over_requests(

@@ -19,11 +19,13 @@ class CountStream(SingleStream):
     """
 
     def start(self) -> None:
-        if self._future is None:
+        if self._future is None and not self._is_skipped():
             path = self._requests.answered_path(self.plan.path, self._path)
             self._future = self._requests.submit(self._requests.url(path, self._query))
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
+        if self._is_skipped():
+            return
         try:
             envelope = self._answer()
         except REFUSALS as error:

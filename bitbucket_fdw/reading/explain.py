@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
+from ..pushdown.conditions import Qual
 from ..pushdown.describe import texts
 from ..pushdown.plan import Kind, Plan
+from ..tables.columns import Column
+from ..tables.types import Comparison
 from . import costs
 from .costs import Guess
+
+UNKNOWN = "?"
+"""What hosts show for a text, or for what is handed over as text, that only the execution knows."""
+
+
+def with_samples(quals: Iterable[Qual], columns: Mapping[str, Column]) -> Iterator[Qual]:
+    """The conditions, with some value that the column can have in place of one that is not known.
+
+    Without it, EXPLAIN would say that nothing can match, or that there is no condition at all.
+    """
+    for qual in quals:
+        sample = _sample(columns.get(qual.field_name))
+        if sample is not None and qual.value == UNKNOWN:
+            yield qual._replace(value=sample)
+        elif sample is not None and qual.value == [UNKNOWN]:
+            yield qual._replace(value=[sample])
+        else:
+            yield qual
+
+
+def _sample(column: Column | None) -> Any:
+    """A value for a column that cannot have every text; ``None`` for any other column."""
+    if column is None:
+        return None
+    is_uuid = column.data_type.comparison is Comparison.IDENTITY
+    return str(column.data_type.sample) if is_uuid else column.pattern and column.sample
 
 
 class Taken(Protocol):

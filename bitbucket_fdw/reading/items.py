@@ -86,6 +86,8 @@ class Items:
         if member is not None:
             value = column_value(value, (member,))
         key = self._key_of(value, self._mark)
+        if self._mark.data_type.masked and self._mark.data_type.condition(key) is None:
+            return None  # several items may have the same mask
         return key if isinstance(key, (str, int)) else None
 
     def _key_of(self, item: Any, column: Column | None = None) -> Any:

@@ -222,6 +222,10 @@ class Stream:
         else:
             self._requests.judge.listing(error, table, parameters, self.place.led)
 
+    def _is_skipped(self) -> bool:
+        """Whether it would refuse as another listing of its repository did."""
+        return self._requests.judge.is_skipped(self.plan.table, self.place.parameters)
+
     def _may_be_empty(self, error: RequestError) -> bool:
         """Whether a refusal beyond those that are always judged may mean that there are no rows."""
         unlistable = self.plan.table.unlistable
@@ -313,9 +317,6 @@ class CollectionStream(Stream):
     def start(self) -> None:
         if not self._is_skipped():
             self._pages.start()
-
-    def _is_skipped(self) -> bool:
-        return self._requests.judge.is_skipped(self.plan.table, self.place.parameters)
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         if self._is_skipped():

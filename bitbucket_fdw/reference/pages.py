@@ -19,7 +19,7 @@ from ..options import OPTIONS, Option
 from ..pushdown.planner import MAX_ITEMS
 from ..tables import TABLES
 from ..tables.columns import Column
-from ..tables.endpoints import Paging
+from ..tables.endpoints import SLUGS, Paging
 from ..tables.table import Scopes, Table
 from ..tables.writing import Transition, Write
 from ..writing.requests import verbs
@@ -129,6 +129,11 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
         yield "One item", f"`GET {path}`"
     for narrower in table.narrower:
         yield f"Where `{narrower.key}` is known", f"`GET {narrower.path}`"
+    if table.parent and any(parameter not in SLUGS for parameter, _ in table.parent.supplies):
+        yield (
+            "Price",
+            f"**one request per {_one(table.parent.table)}** that a query does not rule out",
+        )
     yield "Scopes", _scopes(table.scopes)
     if table.for_whom:
         yield "For whom", f"{table.for_whom.rstrip(',')}"
@@ -315,6 +320,14 @@ def _fan_out(table: type[Table]) -> str:
         f"[{parent.name}]({parent.name}.md){where} are read first, and one listing for each, "
         "several at a time."
     )
+
+
+def _one(table: type[Table]) -> str:
+    """What a row of a table is, in words: the table's name in the singular."""
+    *before, last = table.name.split("_")
+    if last.endswith("ies"):
+        return " ".join((*before, f"{last.removesuffix('ies')}y"))
+    return " ".join((*before, last.removesuffix("s")))
 
 
 def options_part() -> str:

@@ -87,4 +87,6 @@ class CommitStatuses(Table):
     examples = (
         "SELECT c.date, s.name, s.state FROM (SELECT hash, date FROM default_branch_commits "
         "LIMIT 20) c JOIN commit_statuses s ON s.commit_hash = c.hash",
+        "SELECT s.state, count(*) FROM (SELECT hash FROM default_branch_commits LIMIT 20) c "
+        "JOIN commit_statuses s ON s.commit_hash = c.hash GROUP BY 1",
     )

@@ -54,7 +54,11 @@ class Commits(Table):
     primary_key = ("workspace", "repository", "hash")
     rows = 2000
     columns = (*repository_columns(), *commit_columns())
-    examples = ("SELECT hash, date, author_raw, message FROM commits LIMIT 20",)
+    examples = (
+        "SELECT hash, date, author_raw, message FROM commits LIMIT 20",
+        "SELECT b.name, c.date, c.message FROM branches b "
+        "JOIN commits c ON c.hash = b.target_commit_hash WHERE b.name = 'main'",
+    )
 
 
 class DefaultBranchCommits(Table):
@@ -78,6 +82,7 @@ class DefaultBranchCommits(Table):
     columns = (*repository_columns(), *commit_columns())
     examples = (
         "SELECT date_trunc('week', date) AS week, count(*) FROM default_branch_commits GROUP BY 1",
+        "SELECT hash, date, message FROM default_branch_commits LIMIT 10",
     )
 
 

@@ -5,8 +5,9 @@ PUT takes no body and no Content-Type; an account is addressed by UUID or accoun
 user name; the effective ones may be accounts that are no longer active. The listings of projects
 and of effective ones wrap each account, with the place that it comes from, and the item of a
 project is the bare account. It is not known what the answer to a PUT of a project is, so that
-either form is read. It is assumed that an account is listed once where both the repository and its
-project have it.
+either form is read. Nor is it known whether an account is listed once or twice where both the
+repository and its project have it: all that is listed is shown. An account may be gone, and has no
+UUID then, or its UUID is masked.
 """
 
 from .columns import Column, column
@@ -57,6 +58,7 @@ class DefaultReviewers(Table):
     items = (Item(f"{_OF_REPOSITORY}{_ONE}", key="user_uuid", parameter="user_uuid"),)
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "user_uuid")
+    always = "user_display_name"
     rows = 3
     columns = (*repository_columns(), *account("user", "", _WHO))
     writes = _writes(f"{_OF_REPOSITORY}{_ONE}")
@@ -73,9 +75,12 @@ class EffectiveDefaultReviewers(Table):
     family = "pull_requests"
     description = "Default reviewers of a repository, with those of its project"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
-    collection = Collection(f"{_REPOSITORY}/effective-default-reviewers", paging=Paging.NUMBERS)
+    collection = Collection(
+        f"{_REPOSITORY}/effective-default-reviewers", paging=Paging.NUMBERS, unique=False
+    )
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "user_uuid")
+    always = "reviewer_type"
     rows = 5
     columns = (*repository_columns(), *account("user", "user", _WHO), _reviewer_type())
     writes = Writes(
@@ -111,6 +116,7 @@ class ProjectDefaultReviewers(Table):
     )
     parent = OF_PROJECT
     primary_key = ("workspace", "project_key", "user_uuid")
+    always = "user_display_name"
     rows = 3
     columns = (*project_columns(), *account("user", "user", _WHO, others=("",)), _reviewer_type())
     writes = _writes(f"{_OF_PROJECT}{_ONE}")

@@ -91,7 +91,7 @@ class RepositoryUserPermissions(_OfRepository):
     collection = Collection(f"{_REPOSITORY}/users", paging=Paging.NUMBERS)
     items = (Item(f"{_REPOSITORY}/users/{{user_uuid}}", key="user_uuid", parameter="user_uuid"),)
     primary_key = ("workspace", "repository", "user_uuid")
-    always = "user_display_name"
+    always = "permission"
     columns = (
         *repository_columns(),
         *account("user", "user", "the account"),
@@ -128,7 +128,7 @@ class ProjectUserPermissions(_OfProject):
     collection = Collection(f"{_PROJECT}/users", paging=Paging.NUMBERS)
     items = (Item(f"{_PROJECT}/users/{{user_uuid}}", key="user_uuid", parameter="user_uuid"),)
     primary_key = ("workspace", "project_key", "user_uuid")
-    always = "user_display_name"
+    always = "permission"
     columns = (
         *project_columns(),
         *account("user", "user", "the account"),

@@ -142,4 +142,8 @@ class IssueComments(Table):
         delete=Write("DELETE", _COMMENT),
         disturbs=("issues",),
     )
-    examples = ("SELECT user_nickname, content_raw FROM issue_comments WHERE issue_id = 1",)
+    examples = (
+        "SELECT user_nickname, content_raw FROM issue_comments WHERE issue_id = 1",
+        "SELECT issue_id, count(*), max(created_on) FROM issue_comments "
+        "WHERE issue_id IN (1, 2, 3) GROUP BY 1",
+    )

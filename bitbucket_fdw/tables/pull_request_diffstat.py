@@ -48,6 +48,7 @@ class PullRequestDiffstat(Table):
         (400, 404), "pull requests whose branches share no history, or whose source is gone"
     )
     primary_key = ("workspace", "repository", "pull_request_id", "path")
+    always = "status"  # either side may be null
     rows = 8
     columns = (*repository_columns(), pull_request_column(), *_file_columns())
     examples = (

@@ -35,6 +35,7 @@ class PullRequestParticipants(Table):
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
+    always = "pull_request_id"  # the account may be gone, or its UUID masked
     rows = 2000
     columns = (
         *repository_columns(),

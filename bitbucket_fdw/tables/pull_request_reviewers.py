@@ -34,6 +34,7 @@ class PullRequestReviewers(Table):
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
+    always = "pull_request_id"  # the account of a reviewer may be gone, or its UUID masked
     rows = 1500
     columns = (
         *repository_columns(),

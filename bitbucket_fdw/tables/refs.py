@@ -93,6 +93,7 @@ class Branches(Table):
     examples = (
         "SELECT name, target_commit_date FROM branches "
         "WHERE target_commit_date < now() - interval '90 days'",
+        "SELECT name, target_commit_hash FROM branches WHERE name = 'main'",
     )
 
 
@@ -129,4 +130,7 @@ class Tags(Table):
         # Documented: the endpoint makes annotated tags, and writes a message where none is given.
         anew="an annotated tag of this account's, with today's date",
     )
-    examples = ("SELECT name, target_commit_hash FROM tags WHERE name LIKE 'v%'",)
+    examples = (
+        "SELECT name, target_commit_hash FROM tags WHERE name LIKE 'v%'",
+        "SELECT count(*), min(target_commit_date), max(target_commit_date) FROM tags",
+    )

@@ -39,7 +39,10 @@ class Workspaces(Table):
         column("updated_on", "timestamptz", "When it last changed", listed=False),
         replace(html_link(), listed=False),
     )
-    examples = ("SELECT slug, name, created_on FROM workspaces",)
+    examples = (
+        "SELECT slug, name, created_on FROM workspaces",
+        "SELECT name FROM workspaces WHERE slug = 'acme'",
+    )
 
 
 def _member() -> tuple[Column, ...]:
@@ -67,6 +70,7 @@ class WorkspaceMembers(Table):
     items = (Item("/workspaces/{workspace}/members/{member}", key="user_uuid", parameter="member"),)
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "user_uuid")
+    always = "user_display_name"  # UUIDs of some accounts are masked
     rows = 50
     columns = (
         workspace_column(),

@@ -22,7 +22,7 @@ from ..foreign_tables.ctids import Ctids
 from ..postgres import interrupts, statement_text
 from ..postgres.encoding import sayable
 from ..postgres.statement_text import PerStatement
-from ..pushdown import plan
+from ..pushdown import Qual, plan
 from ..pushdown.request import Request
 from ..reading import costs, explain
 from ..reading.execution import Row
@@ -156,7 +156,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[str]:
-        planned = plan(self._request(quals, columns, sortkeys, limit, offset))
+        known = list(explain.with_samples(quals_of(quals), self.binding.pushable))
+        planned = plan(self._asked(known, columns, sortkeys, limit, offset))
         lines = explain.lines(planned, self.observed.sizes.guess, verbose)
         if HOST.shows_executed_plans():
             lines += explain.taken(self._watching.taken(None, _question(quals, columns)))
@@ -251,11 +252,20 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> Request:
+        return self._asked(quals_of(quals), columns, sortkeys, limit, offset)
+
+    def _asked(
+        self,
+        asked: list[Qual],
+        columns: Iterable[str],
+        sortkeys: list[Any] | None,
+        limit: int | None,
+        offset: int | None,
+    ) -> Request:
         if HOST.loses_ctids():
             raise self._ctids.refusal()
         with_ctid = CTID in columns
         columns = HOST.columns(columns, self.binding.shown)
-        asked = quals_of(quals)
         request = self.binding.request(
             [qual for qual in asked if qual.field_name != CTID],
             columns,

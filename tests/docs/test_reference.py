@@ -45,10 +45,23 @@ def test_every_table_has_a_page_with_every_column(table):
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_table_has_a_description_and_examples(table):
-    assert table.examples
+    assert len(table.examples) >= 2
     assert len(table.description) > 10
     for column in table.columns:
         assert column.description, column.name
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_page_says_what_a_table_below_each_row_of_another_costs(table):
+    text = (DOCS / "tables" / f"{table.name}.md").read_text(encoding="utf-8")
+    price = re.findall(r"^\| Price \| \*\*one request per ([a-z ]+)\*\* ", text, re.MULTILINE)
+    told = {column.param for column in table.columns if column.required}
+    if set(table.parameters()) - told <= {"workspace", "repository"}:
+        assert price == []
+    else:
+        [row] = price
+        plural = f"{row.replace(' ', '_')}s".replace("ys", "ies")
+        assert plural == table.parent.table.name
 
 
 def test_every_table_is_in_the_overview():

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from bitbucket_fdw.pushdown import plan
+from bitbucket_fdw.pushdown import Qual, plan
 from bitbucket_fdw.pushdown.request import Refusals
 from bitbucket_fdw.reading import costs, explain
 from bitbucket_fdw.reading.sizes import Sizes
@@ -105,3 +105,36 @@ def test_every_table_can_be_explained_without_a_request(api, table, bound):
         assert costs.rows(planned, Sizes().guess) > 0
         assert costs.width(planned, Sizes().guess) >= 1
     assert api.calls == []
+
+
+# --- values that only the execution knows ---
+
+
+ASKED_BY = [
+    (t, c) for t in TABLES for c in t.columns if c.param and (c.pattern or c.type == "uuid")
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), ASKED_BY, ids=lambda value: getattr(value, "name", value)
+)
+@pytest.mark.parametrize("operator", ["=", ("=", True)], ids=["=", "ANY"])
+def test_a_value_that_is_not_known_yet_is_shown_as_some_value(api, table, column, operator):
+    """As of a join. It must not look as if nothing matched, or as if there were no condition."""
+    value = explain.UNKNOWN if operator == "=" else [explain.UNKNOWN]
+    required = [c for c in table.columns if c.required and c is not column]
+    shown = {c.name: c for c in (column, *required)}
+    unknown = [Qual(c.name, "=", explain.UNKNOWN) for c in required]
+    quals = explain.with_samples([Qual(column.name, operator, value), *unknown], shown)
+    found = lines(api, table.name, *(qual[:3] for qual in quals), bound=WORKSPACE)
+    assert not any(line.startswith("Bitbucket: refused") for line in found)
+    assert not any(line.startswith("Bitbucket: no request") for line in found)
+    assert not any(line.startswith("Filtered locally") for line in found)
+
+
+def test_a_value_that_is_known_is_shown_as_it_is():
+    for table, column in ASKED_BY:
+        quals = [Qual(column.name, "=", "x"), Qual(column.name, ("=", True), ["x", "?"])]
+        quals.append(Qual("title", "=", explain.UNKNOWN))
+        shown = {c.name: c for c in table.columns}
+        assert list(explain.with_samples(quals, shown)) == quals

@@ -112,15 +112,16 @@ def test_what_nobody_has_set_up_is_an_error_where_the_repository_is_bound(api, s
 
 
 @pytest.mark.parametrize("table", SET_UP, ids=lambda table: table.name)
-def test_a_fan_out_skips_the_repository_and_asks_no_more_of_it(api, table):
+@pytest.mark.parametrize("key", [True, False], ids=["rows", "a count"])
+def test_a_fan_out_skips_the_repository_and_asks_no_more_of_it(api, table, key):
     session = Session.of(api, concurrency=2)
     hashes = [f"{n:040x}" for n in range(1, 40)]
     api.collection(f"{AT}/commits", [{"hash": h} for h in hashes], key="hash", longest=100)
     api.collection("/repositories/acme/other/commits", [{"hash": DIGEST}], key="hash")
     api.fail(f"{AT}/commit/[^/]+/pullrequests", 404, "Not set up")
     api.on("/repositories/acme/other/commit/.*/pullrequests", {"values": [{"id": 7}], "size": 1})
-    rows = list(session.rows(table.name, bound=WORKSPACE))
-    assert [row["id"] for row in rows] == [7]
+    rows = list(session.rows(table.name, bound=WORKSPACE, key=key))
+    assert [row.get("id") for row in rows] == [7 if key else None]
     assert len([call for call in api.calls if call.startswith(f"GET {AT}/commit/")]) <= 2
     told = said(session)
     assert '"acme/website"' in told
@@ -266,7 +267,10 @@ def test_the_next_page_is_where_the_redirect_led_and_counts_as_one_request(api):
     target = f"{AT}/diffstat/acme/website:0123456789ab%0D0123456789ab"
     there = f"{BASE}{target}?from_pullrequest_id=2&topic=true"
     api.on(f"{PULLS}/2/diffstat", lambda _: Reply(None, 302, {"Location": there}))
-    files = [{"new": None, "old": {"path": "a"}}, {"new": {"path": "b"}, "old": None}]
+    files = [
+        {"status": "removed", "new": None, "old": {"path": "a"}},
+        {"status": "added", "new": {"path": "b"}, "old": None},
+    ]
     seen = []
 
     def page(request):
