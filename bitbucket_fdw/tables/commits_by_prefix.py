@@ -44,8 +44,9 @@ class CommitsByPrefix(Table):
         *commit_columns(),
     )
     examples = (
-        "SELECT p.id, p.title, c.hash, c.date FROM pull_requests p "
-        "JOIN commits_by_prefix c ON c.hash_prefix = p.merge_commit_hash "
+        "SELECT p.id, p.title, c.hash, c.date FROM pull_requests p, "
+        "LATERAL (SELECT hash, date FROM commits_by_prefix "
+        "WHERE hash_prefix = p.merge_commit_hash OFFSET 0) c "
         "WHERE p.state = 'MERGED' AND p.id < 20",
         "SELECT hash, message FROM commits_by_prefix WHERE hash_prefix = "
         "(SELECT left(hash, 12) FROM default_branch_commits LIMIT 1)",

@@ -55,6 +55,7 @@ class PullRequestDiffstat(Table):
         "SELECT path, status, lines_added, lines_removed FROM pull_request_diffstat "
         "WHERE pull_request_id = 4",
         "SELECT p.id, p.title, sum(d.lines_added + d.lines_removed) AS lines "
-        "FROM pull_requests p JOIN pull_request_diffstat d ON d.pull_request_id = p.id "
+        "FROM pull_requests p, LATERAL (SELECT lines_added, lines_removed "
+        "FROM pull_request_diffstat WHERE pull_request_id = p.id OFFSET 0) d "
         "WHERE p.state = 'OPEN' GROUP BY 1, 2 ORDER BY 3 DESC",
     )
