@@ -76,7 +76,7 @@ class Items:
         # Of a text that was cut short, not even the length may be known.
         if self._key_of(item) is None and self._table.collection.shape is not Shape.TEXT:
             raise self._bad(f"An item has no {self._key.path}, which is its key.")
-        if asked_by and asked_by is not self._key and column_value(item, asked_by.keys) is None:
+        if asked_by and asked_by is not self._key and self._key_of(item, asked_by) is None:
             raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")
         return item
 

@@ -31,11 +31,14 @@ def item(table: type[Table], number: int, **account: Any) -> dict[str, Any]:
     return made if "display_name" in always else {**made, always: number}
 
 
+def filled(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: PLACE[match[1]], path)
+
+
 def read(table: type[Table], *items: dict[str, Any]) -> tuple[list[dict[str, Any]], Session]:
     api = FakeApi.of_repositories("website")
     api.collection("/workspaces/acme/projects", [{"key": "WEB"}], key="key")
-    path = re.sub(r"\{(\w+)\}", lambda match: PLACE[match[1]], table.collection.path)
-    api.on(path, {"values": list(items), "size": len(items)})
+    api.on(filled(table.collection.path), {"values": list(items), "size": len(items)})
     session = Session.of(api)
     columns = ("user_uuid", "user_display_name")
     return list(session.rows(table.name, columns=columns, bound=WORKSPACE)), session
@@ -54,6 +57,19 @@ def test_one_that_is_gone_or_masked_spoils_no_other_row(table):
     assert [row["user_display_name"] for row in rows] == names
     assert [row["user_uuid"] is None for row in rows] == [False, True, True, True]
     assert "user_uuid" in "".join(session.doubts)
+
+
+@pytest.mark.parametrize("wrapped", [True, False], ids=["as listed", "bare"])
+@pytest.mark.parametrize(
+    "table", [t for t in BY_ACCOUNT if t.column("user_uuid").others], ids=lambda table: table.name
+)
+def test_one_is_found_by_its_uuid_wherever_the_answer_has_it(table, wrapped):
+    account = {"uuid": UUID, "display_name": "Ada"}
+    api = FakeApi.of_repositories("website")
+    api.on(rf"{filled(table.collection.path)}/[^/]+", {"user": account} if wrapped else account)
+    asked = (("project_key", "=", "WEB"), ("user_uuid", "=", UUID))
+    session = Session.of(api)
+    assert session.values("user_display_name", table.name, *asked, bound=WORKSPACE) == ["Ada"]
 
 
 @by_account
