@@ -155,10 +155,12 @@ def encodings(secret: str) -> Iterator[str]:
     if len(secret) < _SHORTEST:
         return
     yield secret
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
+    # A half of a surrogate pair cannot be sent, and must not keep the rest from being redacted.
+    quoted = quote(secret, safe="", errors="surrogatepass")
+    yield quoted
+    yield quote_plus(secret, errors="surrogatepass")
     yield json.dumps(secret)[1:-1]
-    for text in (secret.encode(), quote(secret, safe="").encode()):
+    for text in (secret.encode(errors="surrogatepass"), quoted.encode()):
         yield base64.b64encode(text).decode().rstrip("=")
         yield base64.urlsafe_b64encode(text).decode().rstrip("=")
 

@@ -95,6 +95,9 @@ class Plan:
         if the listing does not tell its size.
     :param hydrate: path template of a request per row, for columns that the listing lacks. Its only
         parameter is the row's key. ``None`` if no such column is needed.
+    :param beside: for ``Kind.ITEM``: the query parameters by which the item is looked up in the
+        listing, for columns that the item lacks. A ``q`` that names its key is added. ``None`` if
+        no such column is needed.
     :param pagelen: items per page, for estimates.
     :param at_most: the most rows that one collection can have, because conditions name their keys.
     :param filtered: columns whose conditions went into ``q``.
@@ -130,6 +133,7 @@ class Plan:
     offset: int = 0
     hydrate: str | None = None
     hydrate_query: Query | None = None
+    beside: Parameters | None = None
     pagelen: int | None = None
     selectivity: float = 1.0
     at_most: int | None = None

@@ -22,7 +22,7 @@ from .describe import selectivity, texts
 from .local_filter import checks_of, looks_of
 from .parent_filter import sieve_of
 from .path_values import EQUALITY, bindings_of, contradiction, values_of
-from .plan import Binding, Kind, Plan, Query, Sort, Supply
+from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
 from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 from .request import Request
 from .shippable import Shipment
@@ -86,7 +86,8 @@ def sort_column(table: type[Table], name: str) -> Column | None:
 def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> Plan | None:
     for item in request.table.items:
         key = request.table.column(item.key)
-        if not set(item.lacks).isdisjoint(base.columns):
+        lacked = set(item.lacks) & set(base.columns) - request.untold
+        if lacked and not request.may_filter(key):
             continue
         values = values_of(request, key)
         if values is None or len(values) > MAX_ITEMS or not all(map(request_line.fits, values)):
@@ -106,6 +107,7 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             path=item.path,
             bindings=own,
             queries=(Query((("fields", ",".join(paths)),)),),
+            beside=_beside(request, key, lacked) if lacked else None,
             selectivity=1.0,
             shipped=(f"{key.name} in path",),
             local=base.local + texts(rest),
@@ -113,6 +115,15 @@ def _item_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]) -> P
             exact=exact,
         )
     return None
+
+
+def _beside(request: Request, key: Column, lacked: set[str]) -> Parameters:
+    """The parameters by which an item is looked up in the listing, for columns that it lacks."""
+    collection = request.table.collection
+    columns = (key, *(c for c in request.table.columns if c.name in lacked))
+    paths = [path for column in columns for path in column.asked_paths]
+    members = (*_envelope(collection), *(_in_values(collection, path) for path in paths))
+    return (("fields", ",".join(members)),)
 
 
 def _reach_above(table: type[Table]) -> Reach | None:
@@ -294,7 +305,7 @@ def _envelope(collection: Collection) -> tuple[str, ...]:
 def _in_values(collection: Collection, path: str) -> str:
     """The path of a member of the items, as the parameter ``fields`` names it."""
     values = "values" if collection.shape is Shape.PAGES else None
-    return ".".join(filter(None, (values, collection.unwrap, path)))
+    return ".".join(filter(None, (values, path)))
 
 
 def _pagelen(collection: Collection, enough: int | None) -> int | None:
@@ -375,7 +386,7 @@ def _hydrated(request: Request, result: Plan) -> Plan:
         result,
         columns=columns,
         hydrate=item.path,
-        hydrate_query=Query((("fields", ",".join((key.path or "", *lacking))),)),
+        hydrate_query=Query((("fields", ",".join((*key.asked_paths, *lacking))),)),
     )
 
 

@@ -46,6 +46,7 @@ class Request:
         then be checked on its rows before anything is asked for the children.
     :param refused: filters and orders that must not be sent, for this table and its parents.
     :param hidden: a column with a value; rows that have it do not belong to the table.
+    :param untold: columns that may stay NULL, since nobody tells the credential what they are.
     """
 
     table: type[Table]
@@ -60,11 +61,21 @@ class Request:
     loose: frozenset[str] = frozenset()
     leads: bool = False
     hidden: tuple[str, Any] | None = None
+    untold: frozenset[str] = frozenset()
 
     @property
     def counted_off(self) -> bool:
         """Whether LIMIT or OFFSET count rows here, before PostgreSQL checks them again."""
         return self.limit is not None or self.offset > 0
+
+    @property
+    def of_listing_alone(self) -> frozenset[str]:
+        """The wanted columns without a condition that a listing has, and the single item has not.
+
+        A condition on such a column needs its value, and no row may be found without it.
+        """
+        lacking = {name for item in self.table.items for name in item.lacks}
+        return frozenset(lacking & self.columns - {c.column.name for c in self.conditions})
 
     def may_filter(self, column: Column) -> bool:
         """Whether a condition on the column may go into ``q``."""

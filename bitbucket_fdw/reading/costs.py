@@ -70,6 +70,8 @@ def requests(plan: Plan, guess: Guess) -> int:
     each += plan.first_requests - 1
     if plan.hydrate:
         each += found
+    if plan.beside:
+        each += 1
     if plan.reach is not None:
         each += 1  # one request for the refs
     # If a list is spread over several requests, each of them brings a part of the rows.

@@ -8,7 +8,8 @@ from typing import Any
 from ..api import whole
 from ..errors import Rejected, ServerFailure
 from .not_found import REFUSALS
-from .streams import Row, SingleStream, carried_value
+from .single_answers import SingleStream
+from .streams import Row, carried_value
 
 
 class CountStream(SingleStream):
@@ -59,9 +60,7 @@ class CountStream(SingleStream):
             return size
         if not isinstance(values, list) or not values:
             return None
-        unwrap = self.plan.table.collection.unwrap
-        for value in values:
-            item = value.get(unwrap) if unwrap and isinstance(value, dict) else value
+        for item in values:
             if not isinstance(item, dict):
                 return None
             self.look(self._items.row(item))

@@ -29,9 +29,9 @@ from .counting import CountStream
 from .observations import Observed
 from .omissions import Omissions
 from .reachability import Reachability
+from .single_answers import ItemStream
 from .streams import (
     CollectionStream,
-    ItemStream,
     RequestPath,
     Row,
     ScanRequests,

@@ -91,6 +91,8 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
             result.append(f"  Only where: {', '.join(texts(parent.sieve))}")
     result.append(f"Bitbucket: {_request(plan)}")
     result += _details(plan, verbose)
+    if plan.beside:
+        result.append(f"For each row: GET {plan.table.collection.path}")
     if plan.hydrate:
         result.append(f"For each row: GET {plan.hydrate}")
     if plan.reach:

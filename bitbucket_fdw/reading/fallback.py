@@ -5,6 +5,9 @@ Which fields ``q`` and ``sort`` take is documented for few endpoints only. Where
 condition again. Where it relies on the wrapper for the order or for LIMIT, the rows are sorted or
 counted here instead. What was refused is remembered, so that the next statement is planned without
 it from the start.
+
+An access token may be refused a listing that has a column more than the single item. The item is
+read then, the column is NULL, and a warning says so.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..api import Client, ScanContext
+from ..errors import Forbidden
 from ..pushdown import Refusals, Request, plan
 from ..pushdown.plan import Plan
 from ..tables.columns import Filter
@@ -68,6 +72,15 @@ class Reader:
                     raise
                 self._warn(_told(error, refused))
                 request = replace(request, refused=request.refused | refused)
+            except Forbidden as error:
+                # Bitbucket lets no access token list what belongs to an account, such as its
+                # workspaces. The item itself can be read, and lacks a column of the listing.
+                untold = request.of_listing_alone - request.untold
+                if began or not untold or not error.by_access_token:
+                    raise
+                named = ", ".join(sorted(untold))
+                self._warn(f"{request.table.name}: access tokens are not told {named}; it is NULL")
+                request = replace(request, untold=request.untold | untold)
 
     def _learn(self, error: ListingRefused) -> Refusals:
         """What Bitbucket refused. It is remembered if the answer says that it is the reason.

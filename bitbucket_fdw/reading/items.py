@@ -57,13 +57,7 @@ class Items:
 
     def listed(self, values: Iterable[Any]) -> list[Row]:
         """The items of a page."""
-        member = self._table.collection.unwrap
-        found = []
-        for value in values:
-            if member is not None:
-                value = self._object(value, "An item").get(member)
-            found.append(self.single(value))
-        return found
+        return [self.single(value) for value in values]
 
     def single(self, value: Any, asked_by: Column | None = None) -> Row:
         """An item that was read by itself.
@@ -82,9 +76,6 @@ class Items:
 
     def mark(self, value: Any) -> Any:
         """A value that is different for each item of a listing; ``None`` if there is none."""
-        member = self._table.collection.unwrap
-        if member is not None:
-            value = column_value(value, (member,))
         key = self._key_of(value, self._mark)
         if self._mark.data_type.masked and self._mark.data_type.condition(key) is None:
             return None  # several items may have the same mask

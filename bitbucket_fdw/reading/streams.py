@@ -22,7 +22,6 @@ from ..api import (
     Strategy,
     Wanted,
     Whole,
-    complaint,
 )
 from ..errors import (
     BadResponse,
@@ -405,71 +404,6 @@ class CollectionStream(Stream):
             futures.append(self._requests.submit(self._requests.url(path, query)))
         details = [self._items.single(self._requests.wait(future)) for future in futures]
         return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]
-
-
-class SingleStream(Stream):
-    """The rows of one answer."""
-
-    _future: Future[Answer] | None = None
-
-    def start(self) -> None:
-        if self._future is None:
-            self._future = self._requests.submit(self._requests.url(self._path, self._query))
-
-    def _answer(self) -> Row:
-        """The answer's JSON. The request is sent now if :meth:`start` did not send it."""
-        self.start()
-        assert self._future is not None
-        answer = self._requests.wait(self._future)
-        said = complaint(answer)
-        if said is not None:
-            raise bad_answer(self._path, said)
-        if not isinstance(answer, dict):
-            raise bad_answer(self._path, "It is no object.")
-        return answer
-
-
-class ItemStream(SingleStream):
-    """One item, or none if there is no such item, or if Bitbucket spells its key differently."""
-
-    def _told(self, place: RequestPath) -> Row:
-        # The row takes its key from the answer, since Bitbucket may accept other spellings of it.
-        plan = self.plan
-        # Two endpoints of a table may have the same path, with different keys.
-        of_path = [item for item in plan.table.items if item.path == plan.path]
-        self._item = next((item for item in of_path if item.key in place.carried), of_path[0])
-        key = None if self._item.parameter in plan.bound else self._item.key
-        return {name: value for name, value in place.carried.items() if name != key}
-
-    def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        judge = self._requests.judge
-        try:
-            answer = self._answer()
-        except REFUSALS as error:
-            parameters = self.place.parameters
-            judge.item(error, self.plan.table, self._item, parameters, self.leads)
-            return
-        self._answered()
-        key = self.plan.table.column(self._item.key)
-        asked_by = key if key.name in self.plan.columns else None
-        for row in self._items.rows([self._items.single(answer, asked_by)]):
-            keyed = self._keyed(row)
-            if self._is_asked(keyed[1]):
-                yield keyed
-
-    def _is_asked(self, row: Row) -> bool:
-        """Whether the answer is the item that was asked for, with the same spelling of the key."""
-        column = self.plan.table.column(self._item.key)
-        asked, found = self.place.carried.get(column.name), row.get(column.name)
-        if asked is None or found is None or column.name in self._carried:
-            return True
-        read = column.data_type.condition
-        if read(found) == read(asked):
-            return True
-        if not column.data_type.respelled:
-            raise bad_answer(self._path, f"It is the item with {column.name} {found}.")
-        self._requests.judge.respelled(column.param or column.name, asked, found)
-        return False
 
 
 def _wanted(collection: Collection) -> Wanted:

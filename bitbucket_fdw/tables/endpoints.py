@@ -73,7 +73,6 @@ class Collection:
         otherwise hide items.
     :param q_if_sorted: the ``q`` to send instead of ``without_q`` if there is a ``sort`` and no
         other ``q``.
-    :param unwrap: the member of each item that holds the entity.
     :param explode: the member of each item that is a list with one element for each row. In the
         JSON of a row, the row's element stands in the place of the list.
     :param shape: what the endpoint answers.
@@ -94,7 +93,6 @@ class Collection:
     without_q: tuple[tuple[str, str], ...] = ()
     q_if_sorted: str | None = None
     selects: tuple[tuple[str, str], ...] = ()
-    unwrap: str | None = None
     explode: str | None = None
     shape: Shape = Shape.PAGES
     paging: Paging = Paging.NEXT
@@ -124,7 +122,8 @@ class Item:
 
     ``key`` is the column, and ``parameter`` is the path parameter that takes its value. The other
     path parameters are those of the collection. ``lacks`` are columns that the items of the listing
-    have, and this one has not. It is not read for a query that needs one of them: rows would depend
+    have, and this one has not. For a query that needs one of them, the item is looked up in the
+    listing, too, if ``q`` can name its key. Otherwise the item is not read, since rows would depend
     on the plan.
     """
 

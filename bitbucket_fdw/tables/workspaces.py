@@ -1,8 +1,10 @@
 """Workspaces and their members.
 
 Sources: the API's Workspaces group. ``GET /workspaces`` has answered 410 since 2026-04-14
-(CHANGE-2770). ``GET /user/workspaces`` replaces it, but its items have only slug and UUID. So the
-other columns are read from ``/workspaces/{workspace}``.
+(CHANGE-2770). ``GET /user/workspaces`` replaces it. Its items hold the slug and the UUID in a
+member ``workspace``. Beside it they tell whether the caller administers the workspace. The other
+columns are read from ``/workspaces/{workspace}``, which is the workspace itself and does not tell
+that. Access tokens may be refused the listing.
 """
 
 from dataclasses import replace
@@ -19,13 +21,33 @@ class Workspaces(Table):
     description = "Workspaces that the credential can see"
     level = "workspace"
     scopes = Scopes(("account",), ("read:workspace:bitbucket",))
-    collection = Collection("/user/workspaces", q=True, unwrap="workspace")
-    items = (Item("/workspaces/{workspace}", key="slug", parameter="workspace"),)
+    collection = Collection("/user/workspaces", q=True)
+    items = (
+        Item(
+            "/workspaces/{workspace}",
+            key="slug",
+            parameter="workspace",
+            lacks=("administrator",),
+        ),
+    )
     primary_key = ("slug",)
     rows = 5
     columns = (
-        column("slug", "text", "Workspace slug, as in addresses", q=True, param="workspace"),
-        column("uuid", "uuid", "Workspace UUID"),
+        column(
+            "workspace.slug",
+            "text",
+            "Workspace slug, as in addresses",
+            name="slug",
+            q="slug",
+            param="workspace",
+            others=("slug",),
+        ),
+        column("workspace.uuid", "uuid", "Workspace UUID", name="uuid", others=("uuid",)),
+        column(
+            "administrator",
+            "boolean",
+            "The account of the credential administers it",
+        ),
         column("name", "text", "Display name", listed=False),
         column("is_private", "boolean", "Not visible to the public", listed=False),
         column("is_personal", "boolean", "The personal workspace of a user", listed=False),

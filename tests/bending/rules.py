@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from bitbucket_fdw.tables import BY_NAME
 from tests.bending.proxy import Answer, Asked, Bend, Change
 
 PIPELINES_GROUP = re.compile(r"/(pipelines|deployments|environments|steps)/?$")
@@ -161,7 +162,8 @@ def _ignoring_selection(asked: Asked) -> Asked:
     """Pipelines are not selected by any parameter."""
     if not PIPELINES_GROUP.search(asked.path):
         return asked
-    named = [name for name, _ in asked.parameters if name.startswith(("target.", "status"))]
+    selecting = {column.query for column in BY_NAME["pipelines"].columns if column.query}
+    named = [name for name, _ in asked.parameters if name in selecting]
     return asked.without(*named) if named else asked
 
 

@@ -40,18 +40,15 @@ def bent(emulator, bent_once: Bent) -> Iterator[Bent]:
 
 def bent_items(table: type[Table], change: Callable[[Any], Any]) -> Callable[[str, Any], Any]:
     """Every item of the table's listing changed, or the one item that there is."""
-    is_page, unwrap = listing_of(table), table.collection.unwrap
+    is_page = listing_of(table)
     is_one = table.collection.shape.is_one
-
-    def changed(item: Any) -> Any:
-        return {**item, unwrap: change(item[unwrap])} if unwrap else change(item)
 
     def bend(target: str, body: Any) -> Any:
         if not is_page(target, body):
             return body
         if is_one:
-            return changed(body)
-        return {**body, "values": [changed(item) for item in body["values"]]}
+            return change(body)
+        return {**body, "values": [change(item) for item in body["values"]]}
 
     return bend
 

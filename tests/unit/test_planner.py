@@ -244,8 +244,23 @@ def test_what_cannot_be_counted_by_size(table, quals):
 def test_columns_the_listing_lacks_are_read_item_by_item():
     result = planned("workspaces", columns=["name"], bound={})
     assert result.hydrate == "/workspaces/{workspace}"
-    assert parameters(result)["fields"] == "next,size,pagelen,values.workspace.slug"
+    asked = "next,size,pagelen,values.workspace.slug,values.slug"
+    assert parameters(result)["fields"] == asked
+    assert dict(result.hydrate_query.parameters)["fields"] == "workspace.slug,slug,name"
     assert planned("workspaces", columns=["slug"], bound={}).hydrate is None
+
+
+def test_a_column_that_an_item_lacks_is_read_from_the_listing():
+    assert planned("workspaces", columns=["name"]).kind is Kind.ITEM
+    assert planned("workspaces", columns=["name"]).beside is None
+    both = planned("workspaces", columns=["administrator", "name"])
+    assert (both.kind, both.path) == (Kind.ITEM, "/workspaces/{workspace}")
+    assert both.beside is not None
+    # Its listing takes no q, so that the item cannot be found there by its key.
+    quals = [("user_uuid", "=", "00000000-0000-4000-8000-000000000001"), ("project_key", "=", "A")]
+    listing = planned("project_default_reviewers", *quals, columns=["reviewer_type"])
+    assert listing.kind is Kind.COLLECTION
+    assert planned("project_default_reviewers", *quals).kind is Kind.ITEM
 
 
 def test_a_refused_filter_is_left_out():

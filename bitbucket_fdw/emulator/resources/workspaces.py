@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bitbucket_fdw.emulator import bbql
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.endpoints import Listing
@@ -9,11 +11,33 @@ from bitbucket_fdw.emulator.errors import Json, bad_request, error, not_found
 from bitbucket_fdw.emulator.filters import account, fields
 from bitbucket_fdw.emulator.levels import OWN_WORKSPACE, PROJECT, STORE, WORKSPACE, sees_project
 from bitbucket_fdw.emulator.resource import Item, Resource
-from bitbucket_fdw.emulator.store import Workspace
+from bitbucket_fdw.emulator.store import Store, Workspace
 
 _MOST_EMAILS = 90
 
-# Their listing was removed on 2026-04-14.
+
+@dataclass(frozen=True)
+class _Access:
+    """A workspace as one of its members sees it."""
+
+    document: Json
+    caller: str
+
+
+def _seen(store: Store) -> list[_Access]:
+    return [
+        _Access({**workspace.document, "administrator": name in workspace.administrators}, name)
+        for workspace in store.workspaces.values()
+        for name in workspace.members
+    ]
+
+
+def _itself(call: Call, document: Json) -> Json:
+    """A workspace without what only the listing of the caller's workspaces tells."""
+    return {name: value for name, value in document.items() if name != "administrator"}
+
+
+# Their listing was removed on 2026-04-14. The caller's are listed at an address of their own.
 WORKSPACES = Resource(
     "workspaces",
     STORE,
@@ -21,8 +45,9 @@ WORKSPACES = Resource(
     new="read:workspace",
     listing=None,
     item=WORKSPACE,
-    kept=lambda store: store.workspaces,
-    noted=lambda workspace: {"workspace": workspace.slug},
+    kept=_seen,
+    noted=lambda seen: {"workspace": seen.document["slug"], "caller": seen.caller},
+    shown=_itself,
 )
 
 
