@@ -70,10 +70,12 @@ class Client:
         about: str = "",
         tally: Tally | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        asker: object = None,
     ) -> ScanContext:
         """What the requests of one scan by this client share: see :class:`ScanContext`.
 
         :param budget: shared with other scans; without it, ``max_requests`` for this one alone.
+        :param asker: without it, who asks at the moment.
         """
         return ScanContext(
             self.workers,
@@ -85,7 +87,7 @@ class Client:
             renewals=self._renewals,
             clock=self.clock,
             about=about,
-            asker=self._asker(),
+            asker=self._asker() if asker is None else asker,
             tally=tally,
             meanwhile=meanwhile,
         )

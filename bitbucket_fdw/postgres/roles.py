@@ -22,6 +22,18 @@ def current_role() -> str | None:
     return None if name is None else name.decode(errors="surrogateescape")
 
 
+def is_current(role: str | None) -> bool:
+    """Whether it is the current user's name, as far as names can be compared.
+
+    A name that is not known counts as the current user's, and so does one where the database's
+    encoding has other bytes for it than UTF-8.
+    """
+    current = current_role()
+    if role is None or current is None:
+        return True
+    return role == current or any("\udc80" <= letter <= "\udcff" for letter in current)
+
+
 def is_superuser() -> bool:
     """Whether the current user is a superuser; false outside of a backend."""
     return bool(_is_superuser())

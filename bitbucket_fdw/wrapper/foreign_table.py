@@ -19,7 +19,7 @@ from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..foreign_tables.binding import TableBinding, check_table
 from ..foreign_tables.ctids import NAME as CTID
 from ..foreign_tables.ctids import Ctids
-from ..postgres import interrupts, statement_text
+from ..postgres import interrupts, roles, statement_text
 from ..postgres.encoding import sayable
 from ..postgres.statement_text import PerStatement
 from ..pushdown import Qual, plan
@@ -74,7 +74,9 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             {name: (c.options or {}, c.type_name) for name, c in fdw_columns.items()},
         )
         self.table: type[Table] = self.binding.table
-        self.client = client_of(values, mapping_user(fdw_options), STATE.clients)
+        user = mapping_user(fdw_options)
+        self._mapped_role = user.role
+        self.client = client_of(values, user, STATE.clients)
         self.client.notice = notice
         self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
@@ -169,6 +171,14 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     # --- reading ---
 
+    def _asker(self) -> object:
+        """Who may see what a scan asks.
+
+        A view is read with its owner's rights. The addresses may have values of rows that it does
+        not show, so that whoever uses it must not see them.
+        """
+        return None if roles.is_current(self._mapped_role) else self._mapped_role
+
     def execute(
         self,
         quals: list[Any],
@@ -191,6 +201,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             about=self.table.name,
             tally=tally,
             meanwhile=meanwhile,
+            asker=self._asker(),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)

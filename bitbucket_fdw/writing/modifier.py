@@ -316,9 +316,11 @@ class Modifier:
             error.detail = " ".join(filter(None, said)) or None
             raise
 
-    def _not_overwriting(self, request: WriteRequest) -> WriteRequest:
+    def _not_overwriting(self, request: WriteRequest, undoing: bool = False) -> WriteRequest:
         waiting = self._journal.queued(self.place, self._table)
-        return not_overwriting(request, self._current_rows, waiting, self.waiting_rows.as_queued)
+        return not_overwriting(
+            request, self._current_rows, waiting, self.waiting_rows.as_queued, undoing
+        )
 
     def _write(self, requests: list[WriteRequest], row: Row) -> Row:
         for request in requests:
@@ -336,6 +338,9 @@ class Modifier:
         return self._change_sender.send(request, waited or self._takes_back)
 
     def take_back(self, request: WriteRequest) -> None:
+        if request.verb == "INSERT" and request.body is not None:
+            # Somebody else may have made the row again, with other values.
+            request = self._not_overwriting(request, undoing=True)
         self._change_sender.take_back(request)
 
     # --- reading what a change needs ---

@@ -25,12 +25,14 @@ def not_overwriting(
     current_rows: CurrentRows,
     waiting: Iterable[WriteRequest],
     as_queued: Callable[[Row], Row | None],
+    undoing: bool = False,
 ) -> WriteRequest:
     """The request, completed by values that Bitbucket would fill in.
 
     :param waiting: requests that will be sent before this one.
     :param as_queued: from a row to the row as those requests will leave it; ``None`` if they delete
         it.
+    :param undoing: whether the request takes back another one.
 
     Raises :class:`AlreadyExists` if Bitbucket would overwrite an existing row.
     """
@@ -48,7 +50,7 @@ def not_overwriting(
     if unique.where:
         tests[unique.where[0]] = unique.where[1]
     columns = frozenset({*table.primary_key, *tests, *filter(None, [unique.origin])})
-    for row in filter(None, map(as_queued, current_rows.found(tests, columns))):
+    for row in filter(None, map(as_queued, current_rows.found(tests, columns, undoing))):
         if _counts(unique, row) and _collides(unique, place, new, row):
             updatable = "UPDATE" in verbs(table)
             raise _already_exists(unique, table.primary_key[-1], new, row, updatable)

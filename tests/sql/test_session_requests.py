@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from devkit.cluster import identifier
 from devkit.emulator import Control
+from devkit.tree import BUNDLED
 
 from tests.sql.extension import role_of
 from tests.support import leaks
@@ -122,6 +123,19 @@ def test_nobody_sees_the_requests_of_another_session_or_role(imported: Database)
         imported.execute("RESET ROLE; REVOKE ALL ON SCHEMA web FROM PUBLIC")
         shown = imported.column("SELECT DISTINCT table_name FROM bitbucket.requests ORDER BY 1")
         assert {"pull_requests", "tags"} <= set(shown)  # a superuser's own, and all others'
+
+
+def test_what_a_view_of_another_role_asks_is_not_shown(imported: Database, host: str) -> None:
+    """On Multicorn2 views are read with the rights of whoever uses them."""
+    with role_of(imported) as role:
+        imported.execute("CREATE VIEW public.some_tags AS SELECT name FROM web.tags LIMIT 1")
+        imported.execute("GRANT SELECT ON public.some_tags TO PUBLIC")
+        imported.execute(f"SET ROLE {identifier(role)}")
+        assert len(imported.rows("SELECT name FROM public.some_tags")) == 1
+        shown = imported.column("SELECT table_name FROM bitbucket.requests")
+        imported.execute("RESET ROLE; DROP VIEW public.some_tags")
+        assert shown == ([] if host == BUNDLED else ["tags"])
+        assert "tags" in imported.column("SELECT table_name FROM bitbucket.requests")
 
 
 @pytest.mark.parametrize(("level", "expected"), [("off", 0), ("errors", 1), ("all", 2)])

@@ -108,6 +108,32 @@ def test_what_is_rolled_back_leaves_everything_as_it_was(session_in, emulator, t
 
 
 @pytest.mark.parametrize("answer", ["404", "none"])
+@pytest.mark.parametrize("again", [None, "admin"])
+def test_a_rollback_overwrites_nothing(session_in, emulator, answer, again):
+    """What was taken away is given back, unless somebody else has given something meanwhile."""
+    sql, other = session_in("acme_undone"), session_in("acme")
+    ben = account(emulator, "ben")["uuid"]
+    if answer == "none":
+        emulator.fault("*/permissions-config/*", kind="permission_none", count=None)
+    before = given(emulator, "repository_user_permissions", "website")
+    sql.run("BEGIN")
+    sql.run(
+        "DELETE FROM repository_user_permissions "
+        f"WHERE repository = 'website' AND user_uuid = '{ben}'"
+    )
+    if again:
+        other.run(
+            "INSERT INTO repository_user_permissions (repository, user_uuid, permission) "
+            f"VALUES ('website', '{ben}', '{again}')"
+        )
+    done = sql.run("ROLLBACK")
+    assert bool(done.warnings) is bool(again)
+    assert "exists already" in "".join(done.stays) or not again
+    wanted = {**before, "ben": again or before["ben"]}
+    assert given(emulator, "repository_user_permissions", "website") == wanted
+
+
+@pytest.mark.parametrize("answer", ["404", "none"])
 @pytest.mark.parametrize("mode", MODES)
 def test_an_insert_overwrites_nothing(session_in, emulator, answer, mode):
     sql = session_in(mode)
