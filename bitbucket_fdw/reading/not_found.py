@@ -42,6 +42,9 @@ Parameters = dict[str, str]
 REFUSALS = (Forbidden, NotFound, Gone)
 """The errors that :class:`RefusalJudge` judges."""
 
+# "Invalid page" and "Invalid pagelen" (seen live by users) tell of the request, and not of what it
+# asks for.
+_ABOUT_PAGES = re.compile("invalid page", re.IGNORECASE)
 _UUID = re.compile(r"\{.*\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -241,6 +244,13 @@ class RefusalJudge:
         self._omissions.add(
             self.reader, Omission("denied", places[-1], _slug(template, parameters), why)
         )
+
+
+def may_be_empty(error: RequestError, table: type[Table]) -> bool:
+    """Whether a refusal beyond those that are always judged may mean that there are no rows."""
+    if table.unlistable is None or _ABOUT_PAGES.search(error.detail or ""):
+        return False
+    return error.status in table.unlistable.statuses
 
 
 def _is_of_credential(error: RequestError, table: type[Table]) -> bool:

@@ -39,7 +39,7 @@ from ..tables.addresses import fill
 from ..tables.endpoints import Collection, Item, Paging, Shape
 from ..tables.table import Table
 from .items import Items
-from .not_found import REFUSALS, RefusalJudge
+from .not_found import REFUSALS, RefusalJudge, may_be_empty
 from .observations import Observed
 from .omissions import Omission, Omissions
 
@@ -226,9 +226,7 @@ class Stream:
         return self._requests.judge.is_skipped(self.plan.table, self.place.parameters)
 
     def _may_be_empty(self, error: RequestError) -> bool:
-        """Whether a refusal beyond those that are always judged may mean that there are no rows."""
-        unlistable = self.plan.table.unlistable
-        return unlistable is not None and error.status in unlistable.statuses
+        return may_be_empty(error, self.plan.table)
 
     def _answered(self) -> None:
         self._requests.judge.answered(self.plan.table, self.place.parameters)

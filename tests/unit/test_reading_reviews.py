@@ -88,6 +88,15 @@ def test_counting_is_no_other_matter(api, session, table, status):
     assert "acme/website/2" in said(session)
 
 
+@pytest.mark.parametrize("table", [t for t, s in UNLISTABLE if s == 400], ids=lambda t: t.name)
+@pytest.mark.parametrize("key", [True, False], ids=["rows", "a count"])
+def test_a_refusal_of_the_request_itself_says_nothing_of_the_pull_request(api, session, table, key):
+    api.fail(own(table), 400, "Invalid pagelen")
+    for asked in ((), (("pull_request_id", "=", 2),)):
+        with pytest.raises(Rejected, match="Invalid pagelen"):
+            list(session.rows(table.name, *asked, key=key))
+
+
 @each
 def test_every_other_refusal_is_an_error(api, session, table, status):
     for other in {400, 404, 422} - set(table.unlistable.statuses):
