@@ -90,6 +90,13 @@ class Items:
             key = column_value(item, tuple(column.within.split(".")))
         return None if isinstance(item, dict) and key in ("", [], {}) else key
 
+    def is_nothing(self, value: Any) -> bool:
+        """Whether an answer in the place of an item stands for no row, whatever else it has."""
+        if self._table.nothing is None:
+            return False
+        name, meaning = self._table.nothing
+        return bool(column_value(value, self._table.column(name).keys) == meaning)
+
     def incomplete(self, item: Row) -> bool:
         """Whether a listed item lacks a member that listings only have if ``fields`` names it."""
         rows_in = self._table.collection.explode

@@ -59,6 +59,8 @@ class ItemStream(SingleStream):
             judge.item(error, self.plan.table, self._item, parameters, self.leads)
             return
         self._answered()
+        if self._items.is_nothing(answer):
+            return
         key = self.plan.table.column(self._item.key)
         asked_by = key if key.name in self.plan.columns else None
         item = self._items.single(answer, asked_by)

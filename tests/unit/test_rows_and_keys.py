@@ -12,8 +12,11 @@ from bitbucket_fdw.sign_in.schemes import SCHEMES
 from bitbucket_fdw.tables import TABLES
 from bitbucket_fdw.tables.endpoints import GUARDED, path_parameters
 from bitbucket_fdw.writing.requests import update
+from tests.support.fake_api import FakeApi
+from tests.support.reading import Session
 
 TOKEN = "access_token"
+UUID = "00000000-0000-0000-0000-000000000001"
 BOUND = {"workspace": "acme", "repository": "website"}
 WITH_NOTHING = [table for table in TABLES if table.nothing]
 MAYBE_KEYLESS = [t for t in TABLES if t.always and t.primary_key and t.key_column().path]
@@ -54,6 +57,23 @@ def test_what_stands_for_no_row_is_told_by_its_value_in_every_plan(table):
         assert name in planned.columns
         [query] = planned.queries
         assert table.column(name).path in dict(query.parameters)["fields"]
+
+
+@pytest.mark.parametrize("table", WITH_NOTHING, ids=named)
+def test_an_answer_that_stands_for_no_row_needs_nothing_else(table):
+    """It may not even say for whom."""
+    name, value = table.nothing
+    api = FakeApi.of_repositories("website")
+    api.on("/.*/permissions-config/.*", {table.column(name).path: value})
+    api.collection("/workspaces/acme/projects", [{"key": "WEB"}], key="key")
+    key = UUID if table.primary_key[-1] == "user_uuid" else "developers"
+    quals = [(table.primary_key[-1], "=", key)]
+    if "project_key" in table.primary_key:
+        quals.append(("project_key", "=", "WEB"))
+    session = Session.of(api)
+    assert session.values(name, table.name, *quals, bound=BOUND) == []
+    assert [call for call in api.calls if key in call]
+    assert session.doubts == []
 
 
 @pytest.mark.parametrize("table", WITH_NOTHING, ids=named)
