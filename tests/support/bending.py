@@ -22,7 +22,7 @@ from bitbucket_fdw.tables.table import Table
 from tests.api.scripted import Answer, ScriptedServer
 from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import Database, drop_database
-from tests.support.declared import required
+from tests.support.declared import looked_up_in, required
 
 Bend = Callable[[str, Any], Any]
 
@@ -57,6 +57,7 @@ class BendingServer(ScriptedServer):
         super().__init__(self._passed_on)
         parts = urlsplit(emulator.base_url)
         self._there = f"{parts.scheme}://{parts.netloc}"
+        self._api = emulator.base_url
         self.bend: Bend = straight
         self.ask: Callable[[str], str] = lambda target: target
 
@@ -68,19 +69,27 @@ class BendingServer(ScriptedServer):
         # All requests of a test are of one credential.
         given = self.received[-1].headers
         headers = {name: given[name] for name in ("authorization", "accept") if name in given}
-        request = urllib.request.Request(self._there + target, headers=headers)
-        try:
-            with _OPENER.open(request, timeout=10) as response:
-                status, body = response.status, response.read()
-        except urllib.error.HTTPError as error:
-            status, body = error.code, error.read()
-            if "Location" in error.headers:
-                return Answer(body, status, {"Location": error.headers["Location"]})
+        status, body, location = self._answer(self._there + target, headers)
+        if location.startswith(self._api):
+            # What another address of the API answers is bent as that of the one that was asked.
+            status, body, location = self._answer(location, headers)
+        if location:
+            return Answer(body, status, {"Location": location})
         if status != 200:
             return Answer(body, status=status)
         # Links to further pages lead here as well.
         own = body.decode().replace(self._there, self.url)
         return Answer(self.bend(target, json.loads(own)))
+
+    @staticmethod
+    def _answer(address: str, headers: dict[str, str]) -> tuple[int, bytes, str]:
+        """Status, body and ``Location`` of the emulator's answer."""
+        request = urllib.request.Request(address, headers=headers)
+        try:
+            with _OPENER.open(request, timeout=10) as response:
+                return response.status, response.read(), ""
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers.get("Location", "")
 
 
 class Bent:
@@ -133,9 +142,12 @@ class Bent:
         """A condition with which a table is read that requires one: by what its parent has."""
         terms = ["true"]
         for column in required(table):
-            assert table.parent is not None
-            supplier = dict(table.parent.supplies)[str(column.param)]
-            some = f"SELECT {supplier}::text FROM {table.parent.table.name} LIMIT 20"
+            if column.begins:
+                some = f"SELECT left({column.begins}, 12) FROM {looked_up_in(table)} LIMIT 20"
+            else:
+                assert table.parent is not None
+                supplier = dict(table.parent.supplies)[str(column.param)]
+                some = f"SELECT {supplier}::text FROM {table.parent.table.name} LIMIT 20"
             values = ", ".join(f"'{value}'" for value in self.db.column(some))
             terms.append(f"{identifier(column.name)} IN ({values})")
         return " AND ".join(terms)
