@@ -37,8 +37,8 @@ def _say(level: int, message: str, detail: str | None = None, hint: str | None =
 def report(error: BitbucketError, table: str | None) -> NoReturn:
     """Raise ``error`` as a PostgreSQL error; the host passes on its SQLSTATE if it can."""
     message = error.message
-    # "branches takes no UPDATE" names the table itself, by Bitbucket's name for it.
-    if table and not message.startswith(f"{table} takes no "):
+    # Some name the table themselves, by Bitbucket's name for it: "branches takes no UPDATE".
+    if table and not message.startswith(f"{table} "):
         message = f"{table}: {message}"
     try:
         _say(ERROR, message, error.detail, error.hint)

@@ -53,7 +53,7 @@ def not_overwriting(
     for row in filter(None, map(as_queued, current_rows.found(tests, columns, undoing))):
         if _counts(unique, row) and _collides(unique, place, new, row):
             updatable = "UPDATE" in verbs(table)
-            raise _already_exists(unique, table.primary_key[-1], new, row, updatable)
+            raise _already_exists(unique, table.primary_key, new, row, updatable)
     return replace(request, identity=new)
 
 
@@ -68,7 +68,10 @@ def _collides(unique: Unique, place: Row, new: Row, old: Row) -> bool:
     return all(old.get(name) == new.get(name) for name in (*place, *unique.columns))
 
 
-def _already_exists(unique: Unique, key: str, new: Row, old: Row, updatable: bool) -> AlreadyExists:
+def _already_exists(
+    unique: Unique, keys: tuple[str, ...], new: Row, old: Row, updatable: bool
+) -> AlreadyExists:
+    key = keys[-1]
     same = ", ".join(f"{name} {new[name]!r}" for name in unique.columns if name != key)
     state = f" is {unique.where[1]}" if unique.where else ""
     shown_key = str(old[key]) if isinstance(old[key], UUID) else repr(old[key])
@@ -77,10 +80,18 @@ def _already_exists(unique: Unique, key: str, new: Row, old: Row, updatable: boo
         detail="Bitbucket would overwrite it."
         if updatable
         else "Bitbucket would answer as if it had made it.",
-        hint=f"UPDATE it: … WHERE {key} = {shown_key}."
+        # The whole key, ready to be pasted: a part of it may be that of many rows.
+        hint="UPDATE it: … WHERE " + " AND ".join(f"{name} = {_literal(old[name])}" for name in keys)
         if updatable
         else "There is nothing to insert: leave the row out, or ask first, with WHERE NOT EXISTS.",
     )
+
+
+def _literal(value: Any) -> str:
+    """A value as it is written in SQL."""
+    if isinstance(value, (int, float)):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _origin(column: str, row: Row) -> str:

@@ -147,7 +147,11 @@ def test_an_insert_overwrites_nothing(session_in, emulator, answer, mode):
     )
     with sql.failing("23505", match="exists already") as failed:
         sql.run(statement.format(fatima))
-    assert "UPDATE it" in failed.hint
+    # Pasted, it means this row and no other: the account may have permissions elsewhere.
+    assert failed.hint == (
+        "UPDATE it: … WHERE workspace = 'acme' AND repository = 'website' "
+        f"AND user_uuid = '{fatima.strip('{}')}'"
+    )
     assert given(emulator, "repository_user_permissions", "website") == before
     sql.run(statement.format(goro))
     assert given(emulator, "repository_user_permissions", "website") == {**before, "goro": "read"}
