@@ -81,7 +81,8 @@ def _already_exists(
         if updatable
         else "Bitbucket would answer as if it had made it.",
         # The whole key, ready to be pasted: a part of it may be that of many rows.
-        hint="UPDATE it: … WHERE " + " AND ".join(f"{name} = {_literal(old[name])}" for name in keys)
+        hint="UPDATE it: … WHERE "
+        + " AND ".join(f"{name} = {_literal(old[name])}" for name in keys)
         if updatable
         else "There is nothing to insert: leave the row out, or ask first, with WHERE NOT EXISTS.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from statistics import median
 from typing import Any
 
@@ -202,12 +202,15 @@ def sizes(emulator: Control) -> Answer:
         for repository, entry in of_acme(emulator, "pull_request_activity")
         if repository == "website" and entry.get("update", {}).get("state") == "MERGED"
     }
-    since = datetime.combine(date.today() - timedelta(days=60), time.min, timezone.utc)
+    merged = [
+        pull
+        for repository, pull in of_acme(emulator, "pull_requests")
+        if repository == "website" and pull["state"] == "MERGED"
+    ]
     groups: dict[str, list[timedelta]] = defaultdict(list)
-    for repository, pull in of_acme(emulator, "pull_requests"):
+    for pull in sorted(merged, key=lambda pull: when(pull["created_on"]))[-50:]:
         opened, number = when(pull["created_on"]), pull["id"]
-        chosen = repository == "website" and pull["state"] == "MERGED" and opened >= since
-        if chosen and pull["source"]["repository"] and number in lines:
+        if pull["source"]["repository"] and number in lines:
             size = lines[number]
             name = "under 50" if size < 50 else "under 200" if size < 200 else "more"
             groups[name].append(merges[number] - opened)
