@@ -11,7 +11,7 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,9 +82,9 @@ class BendingServer(ScriptedServer):
         return Answer(self.bend(target, json.loads(own)))
 
     @staticmethod
-    def _answer(address: str, headers: dict[str, str]) -> tuple[int, bytes, str]:
+    def _answer(address: str, headers: Mapping[Any, str]) -> tuple[int, bytes, str]:
         """Status, body and ``Location`` of the emulator's answer."""
-        request = urllib.request.Request(address, headers=headers)
+        request = urllib.request.Request(address, headers=dict(headers))
         try:
             with _OPENER.open(request, timeout=10) as response:
                 return response.status, response.read(), ""
