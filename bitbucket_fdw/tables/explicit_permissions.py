@@ -38,7 +38,13 @@ def _writes(path: str, key: str, values: tuple[str, ...], who: str, *more: str) 
         (403, "It takes an API token of an administrator: access tokens and OAuth are refused."),
         (404, who),
     )
-    put = Write("PUT", path, (Field("permission", values=values, required=True),), advice=advice)
+    put = Write(
+        "PUT",
+        path,
+        (Field("permission", values=values, required=True),),
+        checked=("permission",),
+        advice=advice,
+    )
     return Writes(
         insert=put,
         update=put,

@@ -2,8 +2,16 @@
 
 import pytest
 
-from bitbucket_fdw.errors import BitbucketError, Cancelled, MissingValue, OutcomeUnknown, Rejected
+from bitbucket_fdw.errors import (
+    BitbucketError,
+    Cancelled,
+    MissingValue,
+    NotStored,
+    OutcomeUnknown,
+    Rejected,
+)
 from tests.support.fake_api import FakeApi, Reply
+from tests.support.reading import AT
 from tests.support.writing import BRANCHES, PULLS, Backend, got, put, repository, writes
 
 
@@ -38,6 +46,26 @@ def test_what_a_put_lost_without_naming_it_is_put_back(api, backend):
     found = api.answer(got(f"{PULLS}/2")).body
     assert (found["title"], found["reviewers"]) == ("new", reviewers)
     assert backend.warnings == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_permission_that_is_not_the_one_that_was_given_is_an_error(api, backend, there):
+    """Whether somebody may write now must not rest on a success that changed nothing."""
+    path = f"{AT}/permissions-config/groups"
+    kept = {"permission": "read", "group": {"slug": "developers", "name": "Developers"}}
+    api.on(path, {"values": [kept] if there else []})
+    if there:
+        api.on(f"{path}/developers", kept)
+    api.on(f"{path}/developers", kept, method="PUT")
+    api.on(f"{path}/developers", None, method="DELETE")
+    permissions = backend.table("repository_group_permissions")
+    where = [("group_slug", "=", "developers")] if there else []
+    new = {} if there else {"group_slug": "developers"}
+    give = permissions.update if there else permissions.insert
+    with pytest.raises(NotStored, match="did not store permission") as caught:
+        give(*where, **new, permission="admin")
+    assert "shows: permission read" in (caught.value.detail or "")
+    assert backend.rollback().stays == ()
 
 
 def test_what_cannot_be_put_back_is_told_with_what_it_was(api, backend):
