@@ -102,7 +102,9 @@ class Items:
         rows_in = self._table.collection.explode
         if rows_in is not None and item.get(rows_in) is None:
             return True
-        return any(not has_member(item, column.keys) for column in self._asked)
+        # An absent author says that there is none, but not in a listing that leaves authors out.
+        asked = (column.keys for column in self._asked)
+        return any(keys[0] not in item or not has_member(item, keys) for keys in asked)
 
     def is_meant(self, item: Row, asked: Row) -> bool:
         """Whether an item's value begins with the part of it that led here, if a part did.

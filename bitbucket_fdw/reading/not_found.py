@@ -107,7 +107,7 @@ class RefusalJudge:
         if parent is None or (isinstance(error, Gone) and not _is_optional(table)):
             raise error
         item, parameter = _leading_item(table)
-        is_one = table.collection.shape.is_one
+        is_one = table.collection.shape.is_one and not table.every_parent
         optional = table.feature or table.absent_without or is_one
         if parameter in self.bound and not optional:
             raise error

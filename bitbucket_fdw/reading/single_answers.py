@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..api import Answer, complaint
+from ..errors import Rejected
 from ..pushdown import bbql
 from ..pushdown.plan import Parameters, Query
 from ..tables.addresses import fill
@@ -93,12 +94,20 @@ class ItemStream(SingleStream):
         value = keys.row(item)[key.name]
         test = bbql.any_of(key.filter.field, (value,)) if key.filter else None
         path = fill(collection.path, self.place.parameters)
-        query = Query(parameters, test)
-        listing = replace(self.listing(query), path=path, endpoint=collection.path)
-        for values in self._requests.pages(listing):
-            for entry in keys.listed(values):
-                if keys.row(entry)[key.name] == value:
-                    return entry
+        # The filter only spares pages: without it, the item is found in the whole listing.
+        for q in (test, None):
+            listing = replace(
+                self.listing(Query(parameters, q)), path=path, endpoint=collection.path
+            )
+            try:
+                for values in self._requests.pages(listing):
+                    for entry in keys.listed(values):
+                        if keys.row(entry)[key.name] == value:
+                            return entry
+                break
+            except Rejected:
+                if q is None:
+                    raise
         lacked = ", ".join(sorted(set(self._item.lacks) & set(self.plan.columns)))
         self._requests.doubt(f"GET {path} lists no {key.name} {value}, so that {lacked} is NULL")
         return {}

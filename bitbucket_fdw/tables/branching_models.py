@@ -122,6 +122,7 @@ def _refused(table: str) -> Writes:
 class _Settings(Table):
     family = "settings"
     always = "development_use_mainbranch"
+    every_parent = True
     rows = 1
 
 

@@ -131,6 +131,8 @@ class Table:
     ``set_up`` is what somebody has to do once in each repository. Until then the listing answers
     404, which does not mean that there are no rows. (Used by ``commit_pull_requests`` alone: the
     links between commits and pull requests are the one thing that somebody sets up by using it.)
+    ``every_parent`` is stated for an object that each parent has. A 404 then does not say that it
+    was never made: the parent is not there, or not to be seen.
     ``drafts`` is a boolean column that is true in rows which only their author sees. They are left
     out unless the option of that name asks for them.
     """
@@ -160,6 +162,7 @@ class Table:
     unlistable: ClassVar[Unlistable | None] = None
     set_up: ClassVar[str | None] = None
     reached: ClassVar[Reach | None] = None
+    every_parent: ClassVar[bool] = False
     drafts: ClassVar[str | None] = None
     writes: ClassVar[Writes] = Writes()
     examples: ClassVar[tuple[str, ...]] = ()

@@ -187,3 +187,15 @@ def test_tables_without_a_key_can_only_be_read():
         assert not table.items
         assert not table.collection.unique
         assert table.key_column().name == table.always
+
+
+ONLY_ASKED = [(table, column) for table in TABLES for column in table.columns if column.asked]
+
+
+@pytest.mark.parametrize(("table", "column"), ONLY_ASKED, ids=str)
+def test_a_listing_that_leaves_out_what_it_was_asked_for_is_incomplete(table, column):
+    """Also if the whole object is left out in which the member would be."""
+    items = Items(table, "/x", [column])
+    rows_in = {table.collection.explode: []} if table.collection.explode else {}
+    assert items.incomplete(rows_in)
+    assert not items.incomplete({**rows_in, **at(column.path, "x")})
