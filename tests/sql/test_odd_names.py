@@ -16,7 +16,7 @@ ODD = [
     {"slug": ".", "full_name": "acme/."},
     {"slug": "a/b", "full_name": "acme/a/b"},
 ]
-QUOTES = """it's "so" """.strip()
+QUOTES = '''it's"so"'''
 GOOD = [
     {"slug": "website", "full_name": "acme/website"},
     {"slug": QUOTES, "full_name": f"acme/{QUOTES}"},
