@@ -66,7 +66,7 @@ def _tracked(repository: Repository, kind: str, name: str | None) -> Json | None
     items: dict[int, Json] = getattr(repository, f"{kind}s")
     for item in items.values():
         if item["name"] == name:
-            return {key: item[key] for key in ("type", "name", "links")}
+            return {key: item[key] for key in ("type", "id", "name", "links")}
     message = f"{kind} '{name}' does not exist."
     raise error(400, f"{kind}: {message}", fields={kind: [message]})
 
