@@ -27,7 +27,8 @@ def member(call: Call, repository: Repository, key: str, value: Any, field: str)
     for membership in workspace.members.values():
         user: Json = membership["user"]
         if user.get(key) == value:
-            return user
+            # A membership tells more of the account than other documents do.
+            return call.store.user_by(key, value) or user
     message = f"{value} is not a member of this workspace."
     raise error(400, f"{field}: {message}", fields={field: [message]})
 
