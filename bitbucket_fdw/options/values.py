@@ -25,12 +25,11 @@ def slug(value: str) -> str:
 
     Nor has it a space: what has one is the name that a workspace or a repository is shown by.
     """
-    if not value.strip() or value in (".", "..") or "/" in value:
+    if value in ("", ".", "..") or re.search(r"[/\s]", value):
         raise ValueError(
-            "must be a slug: not empty, no dot segment, and without a slash" + perhaps(value)
+            "must be a slug: not empty, no dot segment, and without slashes and spaces"
+            + perhaps(value)
         )
-    if re.search(r"\s", value):
-        raise ValueError("must be a slug, which has no spaces" + perhaps(value))
     return value
 
 

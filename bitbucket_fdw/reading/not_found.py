@@ -107,8 +107,8 @@ class RefusalJudge:
         if parent is None or (isinstance(error, Gone) and not _is_optional(table)):
             raise error
         item, parameter = _leading_item(table)
-        is_one = table.collection.shape.is_one and not table.every_parent
-        optional = table.feature or table.absent_without or is_one
+        may_be_none = table.may_be_none()
+        optional = table.feature or table.absent_without or may_be_none
         if parameter in self.bound and not optional:
             raise error
         found: Any = {}
@@ -124,7 +124,7 @@ class RefusalJudge:
             why = table.removed or error.detail or f"{error.message}."
             self._omissions.add(self.reader, Omission("off", table.feature, slug, why))
             return None
-        if is_one and isinstance(error, NotFound):
+        if may_be_none and isinstance(error, NotFound):
             return None
         if table.unlistable is not None and error.status in table.unlistable.statuses:
             name = "/".join(parameters[part] for part in path_parameters(path))

@@ -213,8 +213,8 @@ class Stream:
         table, parameters = self.plan.table, self.place.parameters
         narrower = next((n for n in table.narrower if n.path == self.plan.path), None)
         # 404 says that something is not there. 410 says that the endpoint was removed.
-        is_one = table.collection.shape.is_one and narrower is None
-        if is_one and not table.every_parent and self.place.led and isinstance(error, NotFound):
+        may_be_none = narrower is None and table.may_be_none()
+        if may_be_none and self.place.led and isinstance(error, NotFound):
             return
         if narrower is not None and not isinstance(error, Gone):
             self._requests.judge.item(error, table, narrower, parameters, leads=True)

@@ -6,8 +6,12 @@ user of the credential.
 """
 
 from .columns import column
-from .endpoints import Collection, Item, Paging
-from .pull_requests import EVERY_STATE, STATES
+from .endpoints import Item
+from .pull_requests import (
+    change_of_pull_request,
+    state_of_pull_request,
+    within_pull_requests,
+)
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, repository_columns
 from .table import Scopes, Table
@@ -24,14 +28,7 @@ class PullRequestParticipants(Table):
     family = "pull_requests"
     description = "Reviewers of and participants in pull requests, with their verdict"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
-    collection = Collection(
-        _PULL_REQUESTS,
-        pagelen=50,
-        q=True,
-        without_q=EVERY_STATE,
-        explode="participants",
-        paging=Paging.NUMBERS,
-    )
+    collection = within_pull_requests("participants")
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
@@ -55,21 +52,8 @@ class PullRequestParticipants(Table):
             "When they last took part",
             name="participated_on",
         ),
-        column(
-            "state",
-            "text",
-            "State of the pull request",
-            name="pull_request_state",
-            q=True,
-            values=STATES,
-        ),
-        column(
-            "updated_on",
-            "timestamptz",
-            "When the pull request last changed",
-            name="pull_request_updated_on",
-            q=True,
-        ),
+        state_of_pull_request(),
+        change_of_pull_request(),
     )
     writes = Writes(
         # It is not known whether Bitbucket answers 200 or 409 if the verdict is there already.

@@ -6,8 +6,12 @@ by them, and refuses ``reviewers.username``.
 """
 
 from .columns import column
-from .endpoints import Collection, Item, Paging
-from .pull_requests import EVERY_STATE, STATES
+from .endpoints import Item
+from .pull_requests import (
+    change_of_pull_request,
+    state_of_pull_request,
+    within_pull_requests,
+)
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, repository_columns
 from .table import Scopes, Table
@@ -23,14 +27,7 @@ class PullRequestReviewers(Table):
     family = "pull_requests"
     description = "Who is asked to review pull requests"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
-    collection = Collection(
-        _PULL_REQUESTS,
-        pagelen=50,
-        q=True,
-        without_q=EVERY_STATE,
-        explode="reviewers",
-        paging=Paging.NUMBERS,
-    )
+    collection = within_pull_requests("reviewers")
     items = (Item(_PULL_REQUEST, key="pull_request_id", parameter="pull_request_id"),)
     parent = OF_REPOSITORY
     primary_key = ("workspace", "repository", "pull_request_id", "user_uuid")
@@ -39,22 +36,9 @@ class PullRequestReviewers(Table):
     columns = (
         *repository_columns(),
         column("id", "bigint", "Number of the pull request", name="pull_request_id", q=True),
-        column(
-            "state",
-            "text",
-            "State of the pull request: OPEN, MERGED, DECLINED or SUPERSEDED",
-            name="pull_request_state",
-            q=True,
-            values=STATES,
-        ),
+        state_of_pull_request(),
         column("title", "text", "Title of the pull request", name="pull_request_title", q=True),
-        column(
-            "updated_on",
-            "timestamptz",
-            "When the pull request last changed",
-            name="pull_request_updated_on",
-            q=True,
-        ),
+        change_of_pull_request(),
         *account(
             "user",
             "reviewers",

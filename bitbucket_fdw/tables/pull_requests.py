@@ -7,6 +7,8 @@ answer 500 to ``sort`` together with several ``state``, so that a sorted listing
 dates and the id.
 """
 
+from dataclasses import replace
+
 from .columns import Column, column
 from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
@@ -213,6 +215,23 @@ def pull_request_column() -> Column:
     return Column(
         "pull_request_id", "bigint", None, "Number of the pull request", param="pull_request_id"
     )
+
+
+def within_pull_requests(member: str) -> Collection:
+    """The listing of pull requests, with a row for each element of a list that they have."""
+    return replace(PullRequests.collection, explode=member, q_if_sorted=None)
+
+
+def state_of_pull_request() -> Column:
+    """The ``pull_request_state`` column of tables that are lists within pull requests."""
+    what = "State of the pull request: OPEN, MERGED, DECLINED or SUPERSEDED"
+    return column("state", "text", what, name="pull_request_state", q=True, values=STATES)
+
+
+def change_of_pull_request() -> Column:
+    """The ``pull_request_updated_on`` column of tables that are lists within pull requests."""
+    what = "When the pull request last changed"
+    return column("updated_on", "timestamptz", what, name="pull_request_updated_on", q=True)
 
 
 class PullRequestComments(Table):

@@ -203,6 +203,11 @@ class Table:
         return [c for c in columns if c.path and c.keys[0] != cls.collection.explode]
 
     @classmethod
+    def may_be_none(cls) -> bool:
+        """Whether a 404 of the one item can say that it was never made."""
+        return cls.collection.shape.is_one and not cls.every_parent
+
+    @classmethod
     def never_null(cls) -> tuple[Column, ...]:
         """The columns that are NULL in no row. They are NOT NULL in imported tables.
 

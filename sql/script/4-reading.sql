@@ -137,7 +137,8 @@ BEGIN
             entry := (split_part(listed.full_name, '/', 1),
                       substr(listed.full_name, strpos(listed.full_name, '/') + 1),
                       coalesce(listed.has_issues, false));
-            IF entry.slug IS NULL OR entry.slug IN ('', '.', '..') OR entry.slug LIKE '%/%' THEN
+            -- What the options "workspace" and "repository" refuse, so that the import goes on.
+            IF entry.slug IS NULL OR entry.slug IN ('', '.', '..') OR entry.slug ~ '[/\s]' THEN
                 left_out := left_out || coalesce(format('"%s"', listed.full_name), 'without a name');
             ELSIF lower(entry.slug) <> ALL (slugs) THEN
                 slugs := slugs || lower(entry.slug);

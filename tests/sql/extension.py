@@ -97,3 +97,20 @@ def shape(db: Database, schema: str) -> list[Row]:
         """,
         (schema,),
     )
+
+
+def counts(db: Database) -> tuple[int, int, int]:
+    """Tables of a workspace, of a repository, and of the latter without the issue tracker."""
+    [row] = db.rows(
+        "SELECT count(*), count(*) FILTER (WHERE level = 'repository'), "
+        "count(*) FILTER (WHERE level = 'repository' AND NOT needs_issue_tracker) "
+        "FROM bitbucket.tables"
+    )
+    return row
+
+
+def tables_in(db: Database, schema: str) -> set[str]:
+    """The names of all relations of a schema."""
+    return set(
+        db.column("SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace", (schema,))
+    )

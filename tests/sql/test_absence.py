@@ -165,8 +165,7 @@ def test_a_bound_repository_of_workspaces_that_are_open(fresh_places):
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table, status):
     """By name, by key and among others; and the others have their rows."""
-    may_be_none = table.collection.shape.is_one and not table.every_parent
-    if status == 404 and may_be_none and not is_deep(table):
+    if status == 404 and table.may_be_none() and not is_deep(table):
         pytest.skip("a 404 says that the one item is not there")
     db = fresh.db
     db.emulator.fault(BELOW, kind="status", status=status, count=None)
@@ -177,7 +176,7 @@ def test_a_repository_that_refuses_is_left_out_with_a_warning(fresh: Both, table
     else:
         said = "skipped repository"
     # Its 404 means that it was never made, as the repository itself is there.
-    silent = may_be_none and status == 404 and table.feature is None
+    silent = table.may_be_none() and status == 404 and table.feature is None
     for statement in forms(table, "acme"):
         joined = statement.replace(" WHERE ", f" WHERE repository = '{HERE}' AND ", 1)
         if "VALUES" in statement or "EXISTS" in statement:

@@ -7,7 +7,16 @@ import threading
 import psycopg
 import pytest
 
-from tests.sql.extension import call_api, imported, raises, role_of, rows, shape
+from tests.sql.extension import (
+    call_api,
+    counts,
+    imported,
+    raises,
+    role_of,
+    rows,
+    shape,
+    tables_in,
+)
 from tests.sql.test_extension_names import SEVENTY
 from tests.support.database import Database
 from tests.support.fixtures import DatabaseFactory, EmulatorFactory
@@ -17,22 +26,6 @@ LISTING = (
     "?fields=next%2Csize%2Cpage%2Cpagelen%2Cvalues.full_name%2Cvalues.has_issues%2Cvalues.slug"
     "&pagelen=100"
 )
-
-
-def counts(db: Database) -> tuple[int, int, int]:
-    """Tables of a workspace, of a repository, and of the latter without the issue tracker."""
-    [row] = db.rows(
-        "SELECT count(*), count(*) FILTER (WHERE level = 'repository'), "
-        "count(*) FILTER (WHERE level = 'repository' AND NOT needs_issue_tracker) "
-        "FROM bitbucket.tables"
-    )
-    return row
-
-
-def tables_in(db: Database, schema: str) -> set[str]:
-    return set(
-        db.column("SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace", (schema,))
-    )
 
 
 def test_a_workspace_gets_a_schema_and_each_of_its_repositories_one(db: Database) -> None:
@@ -50,77 +43,6 @@ def test_a_workspace_gets_a_schema_and_each_of_its_repositories_one(db: Database
     assert made["mobile-app"] == ["acme__mobile_app", plain, "created"]
     assert made["mobile.app"] == ["acme__mobile_app__ec1d33df", tracked, "created"]
     assert db.value("SELECT count(*) FROM acme__website.pull_requests") == 150
-
-
-def test_again_it_changes_nothing(db: Database) -> None:
-    first = imported(db, "'acme'")
-    before = db.rows("SELECT * FROM bitbucket.imported_tables ORDER BY relation")
-
-    second = imported(db, "'acme'")
-
-    assert second == {name: (schema, 0, "unchanged") for name, (schema, *_) in first.items()}
-    assert db.rows("SELECT * FROM bitbucket.imported_tables ORDER BY relation") == before
-
-
-def test_again_it_adds_new_repositories_and_reports_those_that_are_gone(db: Database) -> None:
-    imported(db, "'acme'")
-    call_api(db.emulator, "POST", "/repositories/acme/new-one", {"scm": "git"})
-    call_api(db.emulator, "DELETE", "/repositories/acme/orphan-fork")
-
-    result = imported(db, "'acme'")
-
-    changed = {name: row for name, row in result.items() if row[2] != "unchanged"}
-    assert changed == {
-        "new-one": ("acme__new_one", counts(db)[2], "created"),
-        "orphan-fork": ("acme__orphan_fork", 0, "gone"),
-    }
-    assert "pull_requests" in tables_in(db, "acme__orphan_fork")
-    [gone] = db.rows("SELECT * FROM bitbucket.schemas('bitbucket') WHERE status = 'gone'")
-    assert gone == ("acme", "orphan-fork", "acme__orphan_fork", counts(db)[2], "gone")
-
-
-def test_again_it_adds_missing_tables_and_columns_with_comments(db: Database) -> None:
-    db.rows("SELECT bitbucket.import_repository('bitbucket', 'acme', 'website')")
-    complete = {row[0]: row for row in shape(db, "acme__website") if row[3] != "title"}
-    db.execute("DROP FOREIGN TABLE acme__website.tags")
-    db.execute("ALTER FOREIGN TABLE acme__website.pull_requests DROP title, DROP state")
-
-    [result] = db.rows("SELECT * FROM bitbucket.import_repository('bitbucket', 'acme', 'website')")
-
-    assert result == ("acme", "website", "acme__website", 1, "extended")
-    assert set(complete) == {row[0] for row in shape(db, "acme__website")}
-    described = db.rows(
-        "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
-        "WHERE attrelid = 'acme__website.pull_requests'::regclass AND attnum > 0 "
-        "AND NOT attisdropped ORDER BY attnum DESC LIMIT 2"
-    )
-    assert described == [("state", "OPEN, MERGED, DECLINED or SUPERSEDED"), ("title", "Title")]
-    assert db.rows("SELECT title, state FROM acme__website.pull_requests WHERE id = 1") != []
-
-
-def test_columns_are_added_below_a_view_which_stays_as_it_is(db: Database) -> None:
-    call = "SELECT status FROM bitbucket.import_repository('bitbucket', 'acme', 'website')"
-    db.value(call)
-    db.execute("ALTER FOREIGN TABLE acme__website.pipelines DROP target_pullrequest_id")
-    db.execute("CREATE VIEW acme__website.runs AS SELECT * FROM acme__website.pipelines")
-    statement = "SELECT * FROM acme__website.runs WHERE build_number = 7"
-    before = db.rows(statement)
-
-    assert db.value(call) == "extended"
-    assert before
-    assert db.rows(statement) == before
-    found = db.column("SELECT target_pullrequest_id FROM acme__website.pipelines")
-    assert any(found)
-
-
-def test_a_column_that_is_added_under_a_flat_name_shows_the_same(db: Database) -> None:
-    call = "SELECT status FROM bitbucket.import_repository('bitbucket', 'acme', 'website', "
-    db.value(call + "names => 'flat')")
-    before = db.rows("SELECT id, contentraw FROM acme__website.issues ORDER BY id")
-    db.execute("ALTER FOREIGN TABLE acme__website.issues DROP contentraw")
-
-    assert db.value(call + "names => 'flat')") == "extended"
-    assert db.rows("SELECT id, contentraw FROM acme__website.issues ORDER BY id") == before
 
 
 @pytest.mark.parametrize("names", ["snake", "flat"])
