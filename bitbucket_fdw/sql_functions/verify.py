@@ -199,6 +199,8 @@ class Verification:
             return Check(
                 name, INVALID_CREDENTIALS, found, error.hint, curl=self._curl.token_request()
             )
+        if not query:
+            self._asked[path] = seen  # the table of that address is judged by it
         self._scopes = seen.headers.get("X-OAuth-Scopes") or self._scopes
         if seen.code == 401 and scheme == "access_token" and not self._workspaces:
             # A valid token gets the same answer as an invalid one here: "invalid, expired, or not

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from bitbucket_fdw.sql_functions.verify import STATUSES
+from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.workspaces import Workspaces
 from tests.auth.conftest import Mapped
 from tests.support import leaks
 from tests.support.credentials import mapping_options
@@ -61,9 +63,15 @@ def test_all_is_well(imported):
         "workspace acme",
         "repositories of acme",
     ]
-    tables = imported.database.column("SELECT name FROM bitbucket.tables")
-    expected = {f"table {name} in acme" for name in tables if name != "workspaces"}
-    assert {"table workspaces", *expected} <= set(checks)
+    tables = {
+        f"table {table.name} in acme" if table.column_of("workspace") else f"table {table.name}"
+        for table in TABLES
+        if table is not Workspaces
+    }
+    assert {name for name in checks if name.startswith("table ")} == {
+        "table workspaces",
+        *tables,
+    }
     assert "Ada Example" in checks["credential"].found
     assert "read:repository:bitbucket" in checks["credential"].scopes
     assert checks["repositories of acme"].found == "9 visible"
@@ -73,7 +81,8 @@ def test_one_request_for_a_kind_of_table_not_one_for_each_repository(imported):
     before = len(imported.database.emulator.requests())
     verify(imported)
     requests = imported.database.emulator.requests()[before:]
-    assert len(requests) < 20
+    # Beside those of the tables: without the credential, the workspace, and what it holds.
+    assert len(requests) <= len({table.collection.path for table in TABLES}) + 3
     lines = [request.line for request in requests[1:]]
     assert len(set(lines)) == len(lines)
 

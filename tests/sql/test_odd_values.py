@@ -137,12 +137,23 @@ def test_a_masked_uuid_is_null_with_a_warning(answered):
 
 
 def test_a_masked_uuid_that_is_a_key_is_an_error(answered):
-    member = {"user": {"uuid": "{masked}", "display_name": "x"}}
-    db, _ = answered({"/workspaces/w1/members": page(member)})
-    said = failing(db, "SELECT user_uuid FROM w.workspace_members")
-    assert "workspace_members: GET /workspaces/w1/members" in said.message_primary
-    assert "user_uuid" in said.message_detail
+    db, _ = answered({f"{R1}/pipelines/": page({"uuid": "{masked}", "build_number": 1})})
+    said = failing(db, "SELECT uuid FROM r.pipelines")
+    assert f"pipelines: GET {R1}/pipelines" in said.message_primary
+    assert "uuid" in said.message_detail
     assert "masked" in said.message_detail
+
+
+def test_a_member_whose_uuid_is_masked_is_a_row_and_a_warning(answered):
+    """Whose account is masked is a member all the same, and is no reason to hide the others."""
+    known = "11111111-1111-4111-8111-111111111111"
+    members = [{"user": {"uuid": f"{{{u}}}", "display_name": u}} for u in ("masked", known)]
+    db, _ = answered({"/workspaces/w1/members": page(*members)})
+    found = db.rows("SELECT user_uuid::text, user_display_name FROM w.workspace_members")
+    assert found == [(None, "masked"), (known, known)]
+    [notice] = db.notices
+    assert notice.startswith("WARNING: workspace_members: ")
+    assert "user_uuid" in notice
 
 
 BAD = [

@@ -109,6 +109,7 @@ def test_a_wrong_user_mapping_option(trial, options, says, hint):
     [
         ("tabel 'issues'", 'unknown option "tabel"', 'meant "table"'),
         ("table 'issues', timeout '3'", '"timeout" belongs to the server', "workspace"),
+        ("table 'issue'", 'no Bitbucket table "issue"', 'meant "issues"'),
         ("table 'issues', workspace ''", 'invalid value "" for option "workspace"', "Slug"),
     ],
 )
@@ -122,7 +123,6 @@ def test_a_wrong_table_option(trial, options, says, hint):
     ("columns", "options", "says", "hint"),
     [
         ("id bigint", "workspace 'acme'", 'option "table" is missing', "pull_requests"),
-        ("id bigint", "table 'issue'", 'no Bitbucket table "issue"', 'meant "issues"'),
         ("id bigint, titel text", "table 'issues'", 'issues has no column "titel"', '"title"'),
         ("nr bigint OPTIONS (column_name 'number')", "table 'issues'", 'no column "number"', ""),
     ],

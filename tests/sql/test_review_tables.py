@@ -67,7 +67,8 @@ def test_files_are_read_through_a_redirect_that_keeps_what_is_asked(fresh: Both)
     assert re.fullmatch(
         r"/repositories/acme/website/diffstat/acme/website:[0-9a-f]{12}\r[0-9a-f]{12}", second.path
     )
-    assert second.fields == first.fields == {"new.path", "old.path", "lines_added"}
+    # A file of which neither name is told is known by its status.
+    assert second.fields == first.fields == {"new.path", "old.path", "lines_added", "status"}
     assert second.pagelen == "100"
     assert second.one("topic") == "true"
 

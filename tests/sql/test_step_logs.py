@@ -13,21 +13,14 @@ LONG = (
 )
 
 
-@pytest.fixture
-def pipeline(sql: Both) -> str:
-    """A pipeline with a step that has begun and one that has not."""
-    return sql.db.value(
-        "SELECT pipeline_uuid::text FROM website_x.pipeline_steps GROUP BY 1 "
+def test_each_step_is_asked_for_its_log_and_some_have_none(fresh: Both) -> None:
+    """Of a pipeline with a step that has begun and one that has not."""
+    [(repository, pipeline, steps)] = fresh.db.rows(
+        "SELECT repository, pipeline_uuid::text, count(*) FROM acme_x.pipeline_steps GROUP BY 1, 2 "
         "HAVING count(started_on) > 0 AND count(started_on) < count(*) LIMIT 1"
     )
-
-
-def test_each_step_is_asked_for_its_log_and_some_have_none(fresh: Both, pipeline: str) -> None:
-    statement = f"SELECT step_uuid, log FROM pipeline_step_logs WHERE pipeline_uuid = '{pipeline}'"
-    result = fresh.query(statement, on="website")
-    steps = fresh.db.value(
-        f"SELECT count(*) FROM website_x.pipeline_steps WHERE pipeline_uuid = '{pipeline}'"
-    )
+    where = f"repository = '{repository}' AND pipeline_uuid = '{pipeline}'"
+    result = fresh.query(f"SELECT step_uuid, log FROM pipeline_step_logs WHERE {where}", on="acme")
     assert 0 < len(result.rows) < steps
     assert result.notices == []
     asked = paths(result)
