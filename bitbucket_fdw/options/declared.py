@@ -225,6 +225,13 @@ OPTIONS: tuple[Option, ...] = (
         "column_name", COLUMN, text, "The Bitbucket column it shows, if its own name is another"
     ),
     Option(
+        "label",
+        COLUMN,
+        text,
+        "Its name in the results of a client's statements, capitals and all; used by the bundled "
+        "host where multicorn.column_labels is on",
+    ),
+    Option(
         "auth",
         MAPPING,
         one_of(

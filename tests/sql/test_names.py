@@ -122,3 +122,21 @@ def test_a_column_of_another_type_is_read_and_its_conditions_mean_what_they_say(
             assert sorted(rows) == sorted(expected)
     finally:
         db.execute("DROP FOREIGN TABLE website.other")
+
+
+def test_a_label_changes_neither_names_nor_requests(sql):
+    """It says how the bundled host names a column in results. The wrapper has no use for it."""
+    db = sql.db
+    db.execute(
+        "CREATE FOREIGN TABLE website.labelled (id bigint OPTIONS (label 'Id'), heading text "
+        "OPTIONS (label 'Title of \"it\"', column_name 'title')) SERVER bitbucket "
+        "OPTIONS (table 'issues', workspace 'acme', repository 'website')"
+    )
+    try:
+        found = db.query("SELECT id, heading FROM website.labelled WHERE id = 3")
+        expected = db.query("SELECT id, title FROM website.issues WHERE id = 3")
+        assert found.rows == expected.rows
+        assert len(found.rows) == 1
+        assert [r.path for r in found.requests] == [r.path for r in expected.requests]
+    finally:
+        db.execute("DROP FOREIGN TABLE website.labelled")
