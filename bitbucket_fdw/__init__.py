@@ -1,3 +1,3 @@
 """Bitbucket Cloud as PostgreSQL foreign tables, on Multicorn2."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,18 +1,10 @@
-\echo Use "CREATE EXTENSION bitbucket_fdw CASCADE" to load this file. \quit
-
 -- Functions run with the rights of whoever calls them and under a fixed search path. What is for use
 -- in these scripts only is in a schema of its own, so that \df bitbucket.* shows what is for users.
 -- It may change with any version.
 
-CREATE SCHEMA bitbucket;
 COMMENT ON SCHEMA bitbucket IS 'Bitbucket Cloud: importing schemas, and what can be imported';
-GRANT USAGE ON SCHEMA bitbucket TO PUBLIC;
-
-CREATE SCHEMA bitbucket_private;
 COMMENT ON SCHEMA bitbucket_private IS
     'What the functions of schema bitbucket are made of; may change with any version';
--- Those functions run with the rights of their callers.
-GRANT USAGE ON SCHEMA bitbucket_private TO PUBLIC;
 
 
 -- What can be imported

@@ -14,7 +14,6 @@ from tests.sql.extension import imported, shape
 from tests.support.database import Database
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
-UPDATE = re.compile(r"bitbucket_fdw--([\d.]+)--([\d.]+)\.sql")
 
 
 def default_version() -> str:
@@ -23,13 +22,10 @@ def default_version() -> str:
     return str(version)
 
 
-def versions() -> set[str]:
-    """The version of the checkout, and every other that a script of it updates from or to."""
-    scripts = [UPDATE.fullmatch(path.name) for path in SQL.glob("*--*--*.sql")]
-    assert all(scripts), "a script that ALTER EXTENSION would not find"
-    return {default_version()} | {
-        version for script in scripts if script for version in script.groups()
-    }
+def older_versions() -> list[str]:
+    """The versions that make writes an update from."""
+    [listed] = re.findall(r"^OLDER = (.+)$", (SQL / "Makefile").read_text(), re.MULTILINE)
+    return str(listed).split()
 
 
 def test_the_default_version_can_be_installed_and_updated_to(db: Database) -> None:
@@ -40,13 +36,13 @@ def test_the_default_version_can_be_installed_and_updated_to(db: Database) -> No
         )
     )
 
-    assert set(offered) == versions()
+    assert set(offered) == {default_version()}  # an older one cannot be installed any more
     assert offered[default_version()] is True  # CREATE EXTENSION without a version took it
     paths = db.rows(
         "SELECT source, path FROM pg_extension_update_paths('bitbucket_fdw') WHERE target = %s",
         (default_version(),),
     )
-    assert [source for source, path in paths if path is None] == []
+    assert dict(paths) == {old: f"{old}--{default_version()}" for old in older_versions()}
 
 
 def test_make_installs_the_parts_in_their_order_as_the_script_of_the_default_version(
@@ -58,18 +54,21 @@ def test_make_installs_the_parts_in_their_order_as_the_script_of_the_default_ver
     control.write_text(
         re.sub("default_version = .*", "default_version = '9.9'", control.read_text())
     )
-    (copy / "bitbucket_fdw--9.8--9.9.sql").write_text("SELECT 1;\n")
 
     make = ["make", "-C", str(copy), f"PG_CONFIG={postgres.tree.pg_config}"]
-    output_of([*make, "install", f"DESTDIR={installed}"])
+    output_of([*make, "install", "OLDER=9.7 9.8", f"DESTDIR={installed}"])
 
-    scripts = {path.name: path for path in installed.rglob("*.sql")}
-    assert {"bitbucket_fdw--9.9.sql", "bitbucket_fdw--9.8--9.9.sql"} == set(scripts)
-    parts = sorted((SQL / "script").glob("*.sql"))
-    assert scripts["bitbucket_fdw--9.9.sql"].read_text() == "".join(p.read_text() for p in parts)
-    assert len(parts) > 1
-    output_of([*make, "clean"])
-    assert not (copy / "bitbucket_fdw--9.9.sql").exists()
+    scripts = {path.name: path.read_text() for path in installed.rglob("*.sql")}
+    parts = [part.read_text() for part in sorted((SQL / "script").glob("*.sql"))]
+    removal = (SQL / "update" / "remove.sql").read_text()
+    assert len(parts) > 2
+    assert scripts == {
+        "bitbucket_fdw--9.9.sql": "".join(parts),
+        "bitbucket_fdw--9.7--9.9.sql": "".join([removal, *parts[1:]]),
+        "bitbucket_fdw--9.8--9.9.sql": "".join([removal, *parts[1:]]),
+    }
+    output_of([*make, "clean", "OLDER=9.7 9.8"])
+    assert not list(copy.glob("*.sql"))
 
 
 def test_dropping_the_extension_leaves_nothing_of_it_and_all_that_was_imported(

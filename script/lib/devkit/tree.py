@@ -26,6 +26,7 @@ PLAIN = "plain"  # a tree that nothing of ours is installed into
 
 # Files of these extensions are never linked into the tree of the bundled host.
 OURS = ("multicorn", "bitbucket_fdw")
+EXTENSION_OF = {"host": "multicorn", "sql": "bitbucket_fdw"}
 # Entries of the checkout's host/ that do not go into what is installed.
 NOT_BUILT = ("tests", "bench", "results", "README.md")
 
@@ -207,6 +208,9 @@ def _ensure_built(places: Places, tree: Tree, part: str) -> None:
     stamp.unlink(missing_ok=True)
     copy = places.build / tree.flavour / part
     remove_tree(copy)
+    # Scripts of a version that this one has replaced would be offered beside it.
+    for script in (tree.sharedir / "extension").glob(f"{EXTENSION_OF[part]}--*.sql"):
+        script.unlink()
     products = shutil.ignore_patterns("*.o", "*.so", "*.bc", "__pycache__", *NOT_BUILT)
     shutil.copytree(source, copy, ignore=products)
     run_logged(
