@@ -15,6 +15,7 @@ from typing import Any
 
 from ..tables.columns import Column
 from ..tables.endpoints import Collection, Item, Paging, Shape, path_parameters
+from ..tables.json_values import TYPE
 from ..tables.table import Parent, Reach, Table
 from . import bbql, request_line
 from .conditions import Condition
@@ -328,9 +329,9 @@ def _needed(request: Request, result: Plan) -> Iterator[Column]:
 def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
     """The columns' JSON paths, and some more.
 
-    One is that of the items' key, without which an item would not be recognized, and one that of
-    what tells items apart, which may be another. One is a path within the list that holds the rows,
-    if there is such a list.
+    One is that of the items' key, without which an item would not be recognized, or else its type,
+    and one that of what tells items apart, which may be another. One is a path within the list that
+    holds the rows, if there is such a list.
     """
     table = request.table
     wanted = [*columns, table.key_column(), table.mark_column()]
@@ -338,6 +339,8 @@ def _paths(request: Request, columns: Iterable[Column]) -> list[str]:
     rows_in = table.collection.explode
     if rows_in and not any(path.startswith(f"{rows_in}.") for path in paths):
         paths.append(_key_path(table))
+    if table.typed:
+        paths.append(TYPE)
     return list(dict.fromkeys(paths))
 
 

@@ -14,7 +14,7 @@ from ..errors import BadResponse
 from ..tables.columns import Column
 from ..tables.endpoints import Shape
 from ..tables.json_readers import BadValue
-from ..tables.json_values import LEFT_OUT, column_value, extractor, has_member
+from ..tables.json_values import LEFT_OUT, TYPE, column_value, extractor, has_member
 from ..tables.table import Table
 
 Row = dict[str, Any]
@@ -68,11 +68,18 @@ class Items:
         """
         item = self._object(value, "An item")
         # Of a text that was cut short, not even the length may be known.
-        if self._key_of(item) is None and self._table.collection.shape is not Shape.TEXT:
+        if not self._is_one(item):
             raise self._bad(f"An item has no {self._key.path}, which is its key.")
         if asked_by and asked_by is not self._key and self._key_of(item, asked_by) is None:
             raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")
         return item
+
+    def _is_one(self, item: Row) -> bool:
+        """Whether an object is an item of the table, and not something else in its place."""
+        if self._key_of(item) is not None or self._table.collection.shape is Shape.TEXT:
+            return True
+        said = item.get(TYPE) if self._table.typed else None
+        return isinstance(said, str) and said not in ("", "error")
 
     def mark(self, value: Any) -> Any:
         """A value that is different for each item of a listing; ``None`` if there is none."""

@@ -5,7 +5,8 @@ group). Seen live by users, 2026: ``settings`` answer administrators only; ``pro
 while it is off; ``development.branch`` is absent while there is no such branch; a type of branches
 lacks ``enabled`` while it is on; a branch that is named has to be there, unless the main branch is
 followed; ``default_branch_deletion`` is text in some clients, "true" or "false", and true or false
-by the schema, so that both are read.
+by the schema, so that both are read. Every model says its type (documented), and it is assumed that
+``development`` can be null.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ def _refused(table: str) -> Writes:
 class _Settings(Table):
     family = "settings"
     always = "development_use_mainbranch"
+    typed = True
     every_parent = True
     rows = 1
 

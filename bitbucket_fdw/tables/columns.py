@@ -64,6 +64,9 @@ class Column:
         value at ``path`` and ``others``.
     :param others: further paths at which the value may be. They are tried in this order where there
         is no value at ``path``.
+    :param unless: path of a member that says, where an item has it, that the value is at none of
+        ``others``. (Used by the default reviewers of projects alone: the wrapper of an account that
+        is gone has a ``type`` of its own.)
     :param union: for a column that tells which kind an item is. An item has one of several members,
         and the value is that member's name, or ``other`` for an item with none of them. Each entry
         is the path of something small in one of the members, which is what requests ask for.
@@ -102,6 +105,7 @@ class Column:
     asked: bool = False
     within: str | None = None
     others: tuple[str, ...] = ()
+    unless: str | None = None
     union: tuple[str, ...] = ()
     begins: str | None = None
     required: bool = False
@@ -124,7 +128,7 @@ class Column:
         """All JSON paths that the column is read from; none for a column of the URL alone."""
         if self.union:
             return self.union
-        return tuple(path for path in (self.path, *self.others, self.within) if path)
+        return tuple(path for path in (self.path, *self.others, self.unless, self.within) if path)
 
     @property
     def flat_name(self) -> str:

@@ -117,8 +117,13 @@ class ProjectDefaultReviewers(Table):
     parent = OF_PROJECT
     primary_key = ("workspace", "project_key", "user_uuid")
     always = "user_display_name"
+    typed = True
     rows = 3
-    columns = (*project_columns(), *account("user", "user", _WHO, others=("",)), _reviewer_type())
+    columns = (
+        *project_columns(),
+        *account("user", "user", _WHO, others=("",), unless="reviewer_type"),
+        _reviewer_type(),
+    )
     writes = _writes(f"{_OF_PROJECT}{_ONE}")
     examples = (
         "SELECT project_key, user_display_name FROM project_default_reviewers ORDER BY 1, 2",

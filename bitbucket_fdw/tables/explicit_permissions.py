@@ -6,7 +6,8 @@ answers, and to take a permission away is a DELETE. The documentation says that 
 can write. Seen live by users, 2026: API tokens can. Access tokens can neither read nor write.
 
 It is not known whether Bitbucket answers 404 or the permission ``none`` where an account or a group
-has none itself. Both mean that there is no row. An account may be gone, and has no UUID then.
+has none itself. Both mean that there is no row. An account or a group may be gone. The row then has
+no UUID or no slug, and cannot be written.
 Groups can be listed by an older version of the API only.
 """
 
@@ -63,6 +64,7 @@ _SLUGS = "Groups go by their slug, not by their name: see the address of the gro
 class _Explicit(Table):
     family = "permissions"
     nothing = ("permission", "none")
+    always = "permission"
     rows = 5
 
 
@@ -97,7 +99,6 @@ class RepositoryUserPermissions(_OfRepository):
     collection = Collection(f"{_REPOSITORY}/users", paging=Paging.NUMBERS)
     items = (Item(f"{_REPOSITORY}/users/{{user_uuid}}", key="user_uuid", parameter="user_uuid"),)
     primary_key = ("workspace", "repository", "user_uuid")
-    always = "permission"
     columns = (
         *repository_columns(),
         *account("user", "user", "the account"),
@@ -134,7 +135,6 @@ class ProjectUserPermissions(_OfProject):
     collection = Collection(f"{_PROJECT}/users", paging=Paging.NUMBERS)
     items = (Item(f"{_PROJECT}/users/{{user_uuid}}", key="user_uuid", parameter="user_uuid"),)
     primary_key = ("workspace", "project_key", "user_uuid")
-    always = "permission"
     columns = (
         *project_columns(),
         *account("user", "user", "the account"),

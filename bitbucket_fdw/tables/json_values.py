@@ -43,6 +43,10 @@ No column has an empty name.
 """
 
 
+TYPE = "type"
+"""The member in which an object of the API says what it is. That of an error says ``error``."""
+
+
 OTHER = "other"
 """The kind of an item that has none of the members that a union knows."""
 
@@ -123,9 +127,12 @@ def _elsewhere(column: Column) -> Callable[[Any, Any], Any]:
     if column.member:
         return _of_element(column.name, *column.member)
     others = tuple(tuple(path.split(".")) for path in column.others)
+    unless = tuple(column.unless.split(".")) if column.unless else ()
     within = tuple(column.within.split(".")) if column.within else ()
 
     def found(item: Any, value: Any) -> Any:
+        if unless and column_value(item, unless) is not None:
+            return value
         for keys in others:
             if value is not None:
                 return value

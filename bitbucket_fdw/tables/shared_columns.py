@@ -20,6 +20,7 @@ def account(
     filtered: tuple[str, ...] = ("uuid", "account_id", "nickname"),
     of_list: bool = False,
     others: tuple[str, ...] = (),
+    unless: str | None = None,
 ) -> tuple[Column, ...]:
     """The five columns that show an account.
 
@@ -37,6 +38,7 @@ def account(
     :param of_list: whether the account is one of a list, as for a filter.
     :param others: other paths at which the account may be, as for a column; an empty one if the
         item may be the account.
+    :param unless: a member of items that are not the account, as for a column.
     """
 
     def part(name: str, type: str, what: str, more: str = "", **rest: Any) -> Column:
@@ -48,6 +50,7 @@ def account(
             q=f"{filters}.{name}" if filters and name in filtered else False,
             of_list=of_list,
             others=tuple(f"{other}.{name}" if other else name for other in others),
+            unless=unless,
             **rest,
         )
 

@@ -107,6 +107,8 @@ class Table:
     ``always`` names a column that every item has, so that something else in the place of an item is
     noticed. It is stated where an item need not have the key: there is none, it only stands in the
     address, or it is that of an account which may be gone. Rows without a key cannot be changed.
+    ``typed`` is stated where even that column can be lacking, because it is in an object that may
+    be null or absent, and every item says its ``type``. An item is then known by its type.
     ``nothing`` is a column with the value that it has in an item which stands for no row. Some
     endpoints answer such an item where others answer 404.
     ``for_whom`` says who can read the table, if it takes more than to see the place.
@@ -149,6 +151,7 @@ class Table:
     columns: ClassVar[tuple[Column, ...]]
     primary_key: ClassVar[tuple[str, ...]]
     always: ClassVar[str | None] = None
+    typed: ClassVar[bool] = False
     nothing: ClassVar[tuple[str, Any] | None] = None
     for_whom: ClassVar[str | None] = None
     rows: ClassVar[int] = 100
@@ -212,10 +215,11 @@ class Table:
         """The columns that are NULL in no row. They are NOT NULL in imported tables.
 
         These are the parts of the address that only stand there, and the column that every item is
-        checked for. Other columns of a key can be NULL, such as the UUID of an account that was
-        deleted.
+        checked for, unless it can be lacking. Other columns of a key can be NULL, such as the UUID
+        of an account that was deleted.
         """
-        checked = None if cls.collection.shape is Shape.TEXT else cls.key_column()
+        told = cls.collection.shape is not Shape.TEXT and not cls.typed
+        checked = cls.key_column() if told else None
         return tuple(
             column
             for column in cls.columns

@@ -93,6 +93,7 @@ class WorkspaceMembers(Table):
     parent = Parent(Workspaces, (("workspace", "slug"),))
     primary_key = ("workspace", "user_uuid")
     always = "user_display_name"  # UUIDs of some accounts are masked
+    typed = True  # and an account may be gone
     rows = 50
     columns = (
         workspace_column(),
