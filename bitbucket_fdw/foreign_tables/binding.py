@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import options
 from ..errors import DeclarationError, InvalidValue, OptionError
-from ..pushdown.conditions import Qual, conditions_of
+from ..pushdown.conditions import Qual, conditions_of, without_implied
 from ..pushdown.plan import Sort
 from ..pushdown.planner import sort_column
 from ..pushdown.request import NONE_REFUSED, Refusals, Request
@@ -74,7 +74,7 @@ class TableBinding:
         return Request(
             self.table,
             self.bound,
-            conditions,
+            without_implied(conditions, self.table.never_null()),
             tuple(f"{qual.field_name} {operator_name(qual.operator)} …" for qual in left),
             frozenset(self.shown[name].name for name in columns if name in self.shown),
             self.sort(*sort[0]) if sort else None,

@@ -82,6 +82,22 @@ def conditions_of(
     return tuple(typed), tuple(left)
 
 
+def without_implied(
+    conditions: Iterable[Condition], filled: Iterable[Column]
+) -> tuple[Condition, ...]:
+    """The conditions without each IS NOT NULL that another one implies.
+
+    No value but NULL fails that test, and no other operator is true for NULL. Spark adds such a
+    test to each condition that it sends.
+
+    :param filled: columns that are NULL in no row, which pass the test anyway.
+    """
+    found = tuple(conditions)
+    passed = {column.name for column in filled}
+    passed |= {c.column.name for c in found if c.op not in ("is null", "is not null")}
+    return tuple(c for c in found if c.op != "is not null" or c.column.name not in passed)
+
+
 def _is_plain(column: Column, qual: Qual) -> bool:
     if qual.plain is None:
         # Slugs are always in lower case. So a slug is equal to a value in lower case only if both

@@ -16,27 +16,13 @@ BEGIN
     IF obj_description(to_regclass(helper), 'pg_class') = label THEN
         EXECUTE 'DROP TABLE ' || helper;
     END IF;
-    WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables),
-    part AS (
-        SELECT t.name AS relname, cardinality(k.primary_key) AS number, p.i, s.name,
-               -- The options of the table name these parts already.
-               p.part = 'workspace' OR p.part = 'repository' AND t.repository IS NOT NULL AS bound
-        FROM bitbucket.imported_tables t
-        JOIN known k ON k.name = t.table_name
-        CROSS JOIN unnest(k.primary_key) WITH ORDINALITY p (part, i)
-        JOIN bitbucket_private.shown_columns s ON s.relation = t.relation AND s.shown = p.part
-        WHERE t.schema = show_odbc_keys.schema
-    ), key AS (
-        SELECT p.relname, array_agg(p.name ORDER BY p.i) FILTER (WHERE NOT p.bound) AS names
-        FROM part p GROUP BY p.relname HAVING count(*) = min(p.number)
-    )
     SELECT (SELECT string_agg(DISTINCT format('%I text', n), ', ')
-            FROM key k CROSS JOIN unnest(k.names) n),
+            FROM bitbucket.keys(schema) k CROSS JOIN unnest(k.key) n),
            (SELECT array_agg(format(
-                'CREATE UNIQUE INDEX %I ON %s (%s)', k.relname || '_pkey', helper,
+                'CREATE UNIQUE INDEX %I ON %s (%s)', k.name || '_pkey', helper,
                 (SELECT string_agg(quote_ident(n), ', ' ORDER BY i)
-                 FROM unnest(k.names) WITH ORDINALITY u (n, i))))
-            FROM key k WHERE k.names IS NOT NULL)
+                 FROM unnest(k.key) WITH ORDINALITY u (n, i))))
+            FROM bitbucket.keys(schema) k)
     INTO parts, statements;
     IF parts IS NULL THEN
         RETURN 0;

@@ -55,6 +55,27 @@ def test_limit_is_passed_on_beside_conditions_that_are_exact(sql, host):
     assert wider.pagelen == "50"
 
 
+def test_a_test_for_null_that_another_condition_implies_costs_nothing(sql):
+    """As Spark writes each condition: ``state IS NOT NULL AND state = 'MERGED'``."""
+    for alone, tested in (
+        ("state = 'MERGED'", "state = 'MERGED' AND state IS NOT NULL"),
+        ("draft", "draft IS NOT NULL AND draft"),
+        ("true", "id IS NOT NULL AND repository IS NOT NULL"),
+    ):
+        for asks in ("count(*)", "id"):
+            statement = f"SELECT {asks} FROM pull_requests WHERE"
+            limit = " LIMIT 3" if asks == "id" else ""
+            expected = sql.run(f"{statement} {alone}{limit}", on="website")
+            found = sql.run(f"{statement} {tested}{limit}", on="website")
+            assert found.rows == expected.rows
+            if not (asks == "id" and alone == "true"):  # only there is no condition at all
+                assert asked(found) == asked(expected)
+    # It stays a condition where no other says anything of the column.
+    every = sql.run("SELECT count(*) FROM pull_requests", on="website").rows
+    reason = "SELECT count(*) FROM pull_requests WHERE reason IS NOT NULL"
+    assert sql.run(reason, on="website").rows < every
+
+
 def test_limit_finds_rows_that_stand_far_behind(sql):
     """A page cut short to the LIMIT would miss rows that pass a local condition later."""
     oldest = sql.db.column("SELECT id FROM website_x.pull_requests ORDER BY id LIMIT 3")

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bitbucket_fdw.pushdown import Qual, conditions_of
+from bitbucket_fdw.pushdown.conditions import without_implied
 from bitbucket_fdw.tables.columns import Column
 
 COLUMNS = {
@@ -183,3 +184,19 @@ def test_in_doubt_text_is_left_alone_but_for_addresses():
     typed, left = conditions_of(quals, {**COLUMNS, "repository": repository})
     assert [condition.column.name for condition in typed] == ["n", "repository"]
     assert left == (quals[0], *quals[3:])
+
+
+@pytest.mark.parametrize(
+    ("quals", "left"),
+    [
+        ([("t", "<>", None), ("t", "=", "x")], ["="]),
+        ([("n", ">", 3), ("n", "<>", None)], [">"]),
+        ([("n", ("<>", False), [1, 2]), ("n", "<>", None)], ["not in"]),
+        ([("t", "<>", None), ("n", "=", 1)], ["is not null", "="]),
+        ([("t", "<>", None), ("t", "=", None)], ["is not null", "is null"]),
+        ([("w", "<>", None)], []),
+    ],
+)
+def test_a_test_for_null_is_left_out_where_another_condition_implies_it(quals, left):
+    conditions, _ = conditions_of([Qual(*qual) for qual in quals], COLUMNS)
+    assert [c.op for c in without_implied(conditions, [COLUMNS["w"]])] == left

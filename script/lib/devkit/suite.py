@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from devkit import debian, packages, pgbouncer, prebuilt, prepare, tree, venv
+from devkit import debian, packages, pgbouncer, prebuilt, prepare, spark, tree, venv
 from devkit.packages import Need
 from devkit.places import CHECKOUT, Places, open_places
 from devkit.postgres import Installation
 from devkit.run import Failure, say
+from devkit.spark import Spark
 from devkit.venv import Venv
 
 NO_TESTS = 5  # pytest's exit status when it collected nothing
@@ -196,6 +197,7 @@ def main(arguments: list[str]) -> int:
     environment = venv.ensure(places, "test")
     dbt = venv.ensure_dbt(places) if "clients" in chosen else None
     pool = pgbouncer.ensure(places) if "clients" in chosen else None
+    sparks = spark.ensure(places, environment) if "clients" in chosen else None
     if "lint" in chosen:
         _lint(places, environment, tally)
     if majors:
@@ -203,7 +205,7 @@ def main(arguments: list[str]) -> int:
         jobs = _jobs_everywhere(places, layers, servers)
     else:
         jobs = [Job(layer, host) for layer in layers for host in _hosts_of(layer, hosts)]
-    runner = Runner(places, environment, hosts, pg_config, dbt, pool, extra)
+    runner = Runner(places, environment, hosts, pg_config, dbt, pool, sparks, extra)
     _run(runner, jobs, options.jobs, tally)
     tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
     return _summary(tally, time.monotonic() - started, versions=bool(majors))
@@ -379,6 +381,7 @@ class Runner:
     pg_config: Path | None
     dbt: Path | None
     pgbouncer: Path | None
+    spark: Spark | None
     extra: list[str]
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -442,6 +445,8 @@ class Runner:
             env["BITBUCKET_FDW_DBT"] = str(self.dbt)
         if self.pgbouncer:
             env["BITBUCKET_FDW_PGBOUNCER"] = str(self.pgbouncer)
+        if self.spark:
+            env |= self.spark.environment
         return env
 
 
