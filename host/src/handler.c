@@ -5,9 +5,16 @@
 
 PG_MODULE_MAGIC;
 
-PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
+PGDLLEXPORT void _PG_init(void);
 
 PG_FUNCTION_INFO_V1(multicorn_handler);
+
+/* The library is loaded by the postmaster, at the start of a session, or at its first use. */
+void
+_PG_init(void)
+{
+	labels_init();
+}
 
 Datum
 multicorn_handler(PG_FUNCTION_ARGS)

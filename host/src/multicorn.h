@@ -29,6 +29,10 @@
 
 #include "compat.h"
 
+/* handler.c */
+
+extern PGDLLEXPORT Datum multicorn_handler(PG_FUNCTION_ARGS);
+
 /* Server libraries share one name space; none of these names is for others. */
 #pragma GCC visibility push(hidden)
 
@@ -198,6 +202,10 @@ enum
 	PRIVATE_OFFSET,				/* likewise */
 	PRIVATE_MAY_STOP			/* Integer, see may_stop() */
 };
+
+/* labels.c */
+
+extern void labels_init(void);
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,11 +143,17 @@ class Cluster:
     def stop(self) -> None:
         self.run("pg_ctl", "-m", "immediate", "-w", "stop")
 
-    def connect(self, dbname: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
+    def connect(
+        self,
+        dbname: str = "postgres",
+        user: str = "postgres",
+        options: Mapping[str, str] | None = None,
+    ) -> psycopg.Connection[Any]:
         return psycopg.connect(
             host=str(self.directory),
             dbname=dbname,
             user=user,
+            options=" ".join(f"-c {name}={value}" for name, value in (options or {}).items()),
             autocommit=True,
             prepare_threshold=None,
         )
@@ -191,11 +197,17 @@ class Session:
 
     tables = 0
 
-    def __init__(self, cluster: Cluster, dbname: str, user: str = "postgres") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        dbname: str,
+        user: str = "postgres",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self.cluster = cluster
         self.dbname = dbname
         self.notices: list[Notice] = []
-        self.connection = cluster.connect(dbname, user)
+        self.connection = cluster.connect(dbname, user, options)
         self.connection.add_notice_handler(self.take_notice)
         self.pid = self.connection.info.backend_pid
 
