@@ -6,6 +6,7 @@ bundled host tells them, and is asked instead: see ``capabilities``.) They are:
 - whether the statement may change rows: then it must not read from a cache;
 - whether it has RETURNING: in mode ``commit`` the values that Bitbucket makes do not exist yet, and
   NULL in their place would be wrong, so that such a statement has to be refused;
+- which verbs change a table: what the table does not take is refused before anything is read;
 - whether it has ON CONFLICT, which PostgreSQL accepts for foreign tables and then ignores;
 - whether it compares texts by another type or collation;
 - whether its LIMIT and OFFSET are handed over unchanged: Multicorn2 keeps 32 bits of them, and
@@ -236,8 +237,9 @@ def present() -> Present:
 
 @dataclass
 class Change:
-    """An INSERT, UPDATE or DELETE in a statement's text: its table's name, and its clauses."""
+    """A change in a statement's text: INSERT, UPDATE or DELETE, its table's name, its clauses."""
 
+    verb: str
     target: str
     returning: bool = False
     on_conflict: bool = False
@@ -259,7 +261,7 @@ def changes(statement: str) -> list[Change]:
         elif word == ";":
             current = [None]
         elif _begins_change(tokens[at - 1] if at else "", word, following):
-            began = Change(_target(tokens[at + 1 :]))
+            began = Change(word.upper(), _target(tokens[at + 1 :]))
             found.append(began)
             current[-1] = began
         change = current[-1]
@@ -267,6 +269,11 @@ def changes(statement: str) -> list[Change]:
             change.returning |= word == "returning"
             change.on_conflict |= word == "on" and following == "conflict"
     return found
+
+
+def verbs(statement: str, names: Collection[str]) -> frozenset[str]:
+    """What a statement's own text does to tables of these names: INSERT, UPDATE or DELETE."""
+    return frozenset(change.verb for change in changes(statement) if change.target in names)
 
 
 def has_returning(statement: str, names: Collection[str] = ()) -> bool:

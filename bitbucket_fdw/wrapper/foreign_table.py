@@ -31,6 +31,7 @@ from ..sign_in import schemes
 from ..tables import Table
 from ..writing.clauses import check_returning, refuse_on_conflict
 from ..writing.modifier import Modifier
+from ..writing.requests import require, verbs
 from .backend_state import STATE
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
@@ -297,6 +298,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def _rowid_column(self) -> str:
         self._require_updatable()
+        self._require_verb()
         # Hosts ask when a change is planned and when it begins: what is read from now on is
         # remembered.
         self._modifier.begin(statement_text.trigger_depth())
@@ -336,6 +338,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """
         enter_transaction()
         self._require_updatable()
+        require(self.table, operation.upper())
         refuse_on_conflict(on_conflict)
         if returning is not None and self._modifier.waits:
             shown = self.binding.shown
@@ -355,6 +358,18 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         if self._modifier.waits and statement_text.has_returning(text, names):
             check_returning(self.table, operation, None)
         self._modifier.statements.admit()
+
+    def _require_verb(self) -> None:
+        """The same on hosts that do not tell the verb, as far as the statement's text tells it.
+
+        Triggers and functions change tables that the text does not name, or not in that way.
+        """
+        if HOST.tells_clauses or statement_text.trigger_depth():
+            return
+        names = (self.table.name, self.table.flat_name())
+        asked = statement_text.verbs(statement_text.text(), names)
+        if asked and asked.isdisjoint(verbs(self.table)):
+            require(self.table, min(asked))
 
     def _written(self, row: Row) -> Row:
         shown = {column.name for column in self.binding.shown.values()}

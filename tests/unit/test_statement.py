@@ -64,6 +64,19 @@ def test_changes_are_found_with_their_own_clauses(text, found):
     assert [(c.target, c.returning, c.on_conflict) for c in changes] == found
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("DELETE FROM acme.tags", {"DELETE"}),
+        ("WITH t AS (UPDATE tags SET a = 1) INSERT INTO tags TABLE t", {"UPDATE", "INSERT"}),
+        ("DELETE FROM other USING tags", set()),
+        ("SELECT * FROM tags FOR UPDATE", set()),
+    ],
+)
+def test_what_a_statement_does_to_a_table_is_told_by_its_text(text, found):
+    assert statement_text.verbs(text, ("tags",)) == found
+
+
 def test_the_clauses_of_another_table_do_not_count():
     text = "WITH x AS (INSERT INTO log VALUES (1) ON CONFLICT DO NOTHING RETURNING 1) "
     text += "INSERT INTO issues SELECT 1 FROM x"

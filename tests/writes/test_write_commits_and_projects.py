@@ -2,7 +2,8 @@
 
 import pytest
 
-from bitbucket_fdw.tables import TABLES, Table
+from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.writing.requests import verbs
 from tests.writes.writing import R, document, documents, project
 
 
@@ -243,22 +244,24 @@ def test_a_project_keeps_its_key(sql):
         sql.run("UPDATE projects SET key = 'NET' WHERE key = 'WEB'")
 
 
-# --- tables that are only read ---
+# --- what tables do not take ---
+
+STATEMENTS = {
+    "INSERT": "INSERT INTO {table} ({column}) SELECT {column} FROM {table} LIMIT 1",
+    "UPDATE": "UPDATE {table} SET {column} = {column}",
+    "DELETE": "DELETE FROM {table}",
+}
+REFUSED = [(t, v) for t in TABLES for v in STATEMENTS if v not in verbs(t)]
 
 
-def _only_read() -> list[type[Table]]:
-    tables = [t for t in TABLES if not (t.writes.insert or t.writes.delete or t.writes.refusals)]
-    return [t for t in tables if not t.writes.transitions]
-
-
-@pytest.mark.parametrize("table", _only_read(), ids=lambda table: table.name)
-@pytest.mark.parametrize("statement", ["INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}"])
-def test_tables_that_are_only_read_say_so(sql, table, statement):
+@pytest.mark.parametrize(("table", "verb"), REFUSED, ids=lambda one: getattr(one, "name", one))
+def test_what_a_table_does_not_take_is_refused_before_anything_is_read(sql, table, verb):
     if table.level == "workspace":
         sql.use("acme")
-    unread = "DELETE" in statement and any(column.required for column in table.columns)
-    said = "is not read without" if unread else "takes no (INSERT|DELETE)"
-    with sql.failing("0A000", match=f"{table.name} {said}") as failed:
-        sql.run(statement.format(table.name))
-    assert unread or failed.hint == "It can only be read."
-    assert failed.done.sent == []
+    statement = STATEMENTS[verb].format(table=table.name, column=table.columns[-1].name)
+    with sql.failing("0A000", match=f"{table.name} takes no {verb}") as failed:
+        sql.run(statement)
+    able = ", ".join(verbs(table))
+    others = f"It takes: {able}." if able else "It can only be read."
+    assert failed.hint == table.writes.refusal(verb) or failed.hint == others
+    assert failed.done.requests == []
