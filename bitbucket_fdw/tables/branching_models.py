@@ -75,7 +75,7 @@ def _settings() -> tuple[Column, ...]:
 
 
 _FIELDS = (
-    Field("default_branch_deletion", values=("true", "false")),
+    Field("default_branch_deletion", values=("true", "false"), nullable=True),
     Field("development_name", clear="development.name"),
     Field("development_use_mainbranch"),
     Field("production_name", sparse=True),

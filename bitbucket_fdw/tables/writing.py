@@ -16,7 +16,9 @@ class Field:
     :param path: dotted path in the body; the column's own path if left out.
     :param clear: the path of the object above ``path`` that is set to ``null`` for NULL.
     :param values: all values that the API takes, if they are a closed set.
-    :param required: if true, an INSERT without the column is refused before it is sent.
+    :param required: if true, an INSERT without the column is refused before it is sent. So is an
+        UPDATE that sets it to NULL.
+    :param nullable: whether ``null`` is sent for NULL in place of one of the ``values``.
     :param accounts: if true, the value is a list of accounts: UUIDs, or objects with ``uuid`` or
         ``account_id``.
     :param groups: if true, the value is a list of groups: slugs, or objects with ``slug``. Groups
@@ -36,6 +38,7 @@ class Field:
     clear: str | None = None
     values: tuple[str, ...] = ()
     required: bool = False
+    nullable: bool = False
     accounts: bool = False
     groups: bool = False
     sparse: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, MissingValue
 from ..tables.host_values import in_body
 from ..tables.table import Table
 from ..tables.writing import Field, Write
@@ -33,6 +33,26 @@ def body_of(table: type[Table], write: Write, known: Row, values: Row) -> dict[s
     return _body(table, fields.values(), {**always, **values})
 
 
+def check_null(table: type[Table], write: Write, changed: Row) -> None:
+    """Raise :class:`MissingValue` for a NULL that stands for nothing which Bitbucket takes.
+
+    :param changed: the values that a statement sets, by column. (What a request takes back or sends
+        along besides may well be NULL: it is what Bitbucket has shown.)
+    """
+    inserted = table.writes.insert.fields if table.writes.insert else ()
+    required = {field.column for field in (*inserted, *write.fields) if field.required}
+    for field in write.fields:
+        if field.column not in changed or changed[field.column] is not None:
+            continue
+        if field.sparse or field.nullable or field.absent is not None or field.clear is not None:
+            continue
+        if field.column in required or _cleared(table, field) is None:
+            raise MissingValue(
+                f"{field.column} cannot be set to NULL",
+                hint=_instead(table, field, None),
+            )
+
+
 def is_shown(field: Field, sent: Any, answered: Any) -> bool:
     """Whether an answer's value of a column is the one that was sent; both are typed.
 
@@ -56,8 +76,15 @@ def is_shown(field: Field, sent: Any, answered: Any) -> bool:
 
 def _instead(table: type[Table], field: Field, value: Any) -> str:
     """What to do instead of setting a value that the API does not take."""
-    gone = "DELETE the row instead. " if (field.column, value) == table.nothing else ""
-    return f"{gone}It can be: {', '.join(field.values)}."
+    name, nothing = table.nothing or (None, None)
+    gone = field.column == name and value in (None, nothing)
+    kind = table.column(field.column).data_type
+    able = field.values or (("true", "false") if kind.body is bool else ())
+    said = (
+        "DELETE the row instead." if gone else "",
+        f"It can be: {', '.join(able)}." if able else "Leave the column out, or give a value.",
+    )
+    return " ".join(filter(None, said))
 
 
 def _names(sent: dict[str, str], answered: dict[str, str]) -> bool:

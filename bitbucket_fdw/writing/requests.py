@@ -11,7 +11,7 @@ from ..tables.addresses import fill, path_text
 from ..tables.endpoints import path_parameters
 from ..tables.table import Table
 from ..tables.writing import Asked, Field, Transition, Write
-from .bodies import body_of
+from .bodies import body_of, check_null
 
 Row = Mapping[str, Any]
 
@@ -272,6 +272,7 @@ def _plain_update(table: type[Table], bound: Row, old: Row, changed: Row) -> Wri
     if write is None:
         raise _refused(table, "UPDATE")
     _check_columns(table, "UPDATE", changed, write, {})
+    check_null(table, write, changed)
     groups = [group for group in write.together if not set(group).isdisjoint(changed)]
     beside = [name for group in groups for name in group if name in old]
     before = {name: old.get(name) for name in (*changed, *beside)}
@@ -283,6 +284,7 @@ def _transition(
     table: type[Table], bound: Row, old: Row, changed: Row, transition: Transition
 ) -> WriteRequest:
     given = {f.column: changed[f.column] for f in transition.write.fields if f.column in changed}
+    check_null(table, transition.write, given)
     request = _request(table, "UPDATE", transition.write, bound, old, given)
     values = {**given, transition.column: transition.value}
     request = replace(request, values=values, transition=transition)

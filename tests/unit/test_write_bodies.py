@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bitbucket_fdw.errors import InvalidValue
+from bitbucket_fdw.errors import InvalidValue, MissingValue, WriteError
 from bitbucket_fdw.tables import BY_NAME, TABLES, Table
 from bitbucket_fdw.tables.writing import Field, Write
 from bitbucket_fdw.writing.bodies import body_of, is_shown
@@ -104,6 +104,58 @@ def test_an_old_rule_is_one_for_a_pattern():
     old = {"id": 7, "kind": "delete", "branch_match_kind": None, "pattern": "main"}
     [request] = update(RULES, BOUND, old, {"pattern": "dev"})
     assert request.body == {"kind": "delete", "branch_match_kind": "glob", "pattern": "dev"}
+
+
+# --- NULL where Bitbucket takes none ---
+
+SETTABLE = [
+    (table, field)
+    for table in TABLES
+    if table.writes.update
+    for field in table.writes.update.fields
+]
+
+
+def never_null(table: type[Table], field: Field) -> bool:
+    """Whether the declaration says that there is always a value."""
+    cleared = field.sparse or field.nullable or field.clear or field.absent is not None
+    insert_of = table.writes.insert.fields if table.writes.insert else ()
+    made = {f.column for f in insert_of if f.required}
+    is_boolean = table.column(field.column).type == "boolean"
+    return not cleared and bool(field.values or field.column in made or is_boolean)
+
+
+@pytest.mark.parametrize(
+    ("table", "field"), SETTABLE, ids=lambda x: getattr(x, "name", getattr(x, "column", ""))
+)
+def test_null_is_refused_where_there_is_always_a_value(table, field):
+    old: Any = dict.fromkeys(table.primary_key, "x")
+    old |= dict([table.writes.only]) if table.writes.only else {}
+    if not never_null(table, field):
+        try:
+            [request] = update(table, BOUND, old, {field.column: None})
+        except MissingValue:
+            assert table.column(field.column).data_type.null_in_body is None
+        else:
+            assert "None" not in str(request.body) or field.clear or field.nullable
+        return
+    with pytest.raises(WriteError, match=f"{field.column} cannot be set to N") as caught:
+        update(table, BOUND, old, {field.column: None})
+    assert caught.value.sqlstate in ("23502", "22023")
+    assert all(value in (caught.value.hint or "") for value in field.values)
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "changed"),
+    [
+        ("pull_requests", {"id": 1, "state": "OPEN", "draft": None}, {"draft": True}),
+        ("commit_statuses", {"commit_hash": "a", "key": "k", "state": None}, {"state": "FAILED"}),
+    ],
+)
+def test_what_was_null_before_is_no_reason_to_refuse_a_value(table, old, changed):
+    """The request that takes a change back is made with what Bitbucket has shown."""
+    [request] = update(BY_NAME[table], BOUND, old, changed)
+    assert request.undo is not None
 
 
 # --- lists of accounts and groups ---

@@ -125,6 +125,8 @@ def test_no_row_no_request(sql):
         ("UPDATE issues SET priority = 'p1' WHERE id = 1", "22023", "'p1' is no priority", ""),
         ("UPDATE issues SET created_on = now() WHERE id = 1", "0A000", "created_on", ""),
         ("UPDATE issues SET reporter_uuid = NULL WHERE id = 1", "0A000", "reporter_uuid", ""),
+        ("UPDATE issues SET title = NULL WHERE id = 1", "23502", "title cannot be set to NULL", ""),
+        ("UPDATE issues SET kind = NULL WHERE id = 1", "23502", "kind cannot be set", "bug, enh"),
         ("UPDATE issues SET id = 99 WHERE id = 1", "HV000", "cannot change its key", "Insert"),
         ("UPDATE issues SET id = NULL WHERE id = 1", "HV000", "cannot change its key", ""),
         ("UPDATE issues SET repository = 'x' WHERE id = 1", "HV000", "cannot change its key", ""),
@@ -147,9 +149,9 @@ def test_what_bitbucket_refuses_is_shown_with_the_field(sql):
     assert "component: component 'no such' does not exist." in failed.detail
 
 
-def test_a_title_cannot_be_cleared(sql):
+def test_a_title_cannot_be_emptied(sql):
     with sql.failing(match="was answered 400") as failed:
-        sql.run("UPDATE issues SET title = NULL WHERE id = 1")
+        sql.run("UPDATE issues SET title = '' WHERE id = 1")
     assert "title: This field may not be blank." in failed.detail
 
 

@@ -179,6 +179,15 @@ def test_an_update_gives_nothing_back_that_was_taken_away(session_in, emulator, 
 
 
 @pytest.mark.parametrize("table", EXPLICIT, ids=lambda table: table.name)
+def test_null_is_refused_before_it_is_sent(session_in, table):
+    sql = session_in("website, acme")
+    with sql.failing("23502", match="permission cannot be set to NULL") as failed:
+        sql.run(f"UPDATE {table.name} SET permission = NULL")
+    assert "DELETE the row instead. It can be: read, write" in failed.hint
+    assert failed.done.sent == []
+
+
+@pytest.mark.parametrize("table", EXPLICIT, ids=lambda table: table.name)
 def test_none_is_refused_before_it_is_sent(session_in, table):
     sql = session_in("acme")
     with sql.failing("22023", match="'none' is no permission") as failed:
