@@ -17,7 +17,8 @@
     │   ├── MissingValue         a required value is NULL
     │   ├── InvalidValue         a value that Bitbucket does not take
     │   ├── RowUnknown           the row to change cannot be told
-    │   └── AlreadyExists        a row that Bitbucket would overwrite
+    │   ├── AlreadyExists        a row that Bitbucket would overwrite
+    │   └── ChangedSince         a row that a rollback would delete with what others wrote
     └── RequestError             one HTTP request failed (knows table, method and path)
         ├── Unauthorized         401
         ├── Forbidden            403
@@ -165,6 +166,12 @@ class AlreadyExists(WriteError):
     """Such a row exists, and Bitbucket would overwrite it without a word."""
 
     sqlstate = "23505"  # unique_violation
+
+
+class ChangedSince(WriteError):
+    """A row that a rollback would delete is not as it was made: somebody has changed it since."""
+
+    sqlstate = "40001"  # serialization_failure
 
 
 class RequestError(BitbucketError):

@@ -16,12 +16,14 @@ from ..api import ScanContext
 from ..errors import (
     BitbucketError,
     Cancelled,
+    ChangedSince,
     Forbidden,
     MissingValue,
     NotStored,
     OutcomeUnknown,
     Rejected,
     RequestError,
+    RowUnknown,
     TooManyRequests,
 )
 from ..pushdown.typed_values import row_shown, typed, typed_row
@@ -84,11 +86,46 @@ class ChangeSender:
             raise
 
     def take_back(self, request: WriteRequest) -> None:
-        """Send a request that takes back another one."""
+        """Send a request that takes back another one.
+
+        Raises :class:`ChangedSince` if it would delete what somebody else has written.
+        """
+        if request.verb == "DELETE":
+            self._require_as_made(request)
         request, _ = self._completed(request, undoing=True)
         self.transmit(request, undoing=True)
         if request.write.reads_back:
             self._read_back(request, undoing=True)
+
+    def _require_as_made(self, request: WriteRequest) -> None:
+        """Raise :class:`ChangedSince` if a row has other values than it was inserted with.
+
+        Only what an INSERT gives is compared, as Bitbucket showed it then. Times would not do: the
+        transaction's own changes to the row, and to what belongs to it, move them as well.
+        """
+        made, insert = request.identity, self._table.writes.insert
+        if insert is None or not self._table.items:
+            return
+        key = self._table.primary_key
+        fields = {
+            field.column: field
+            for field in insert.fields
+            if made.get(field.column) is not None
+            and self._table.column(field.column).path
+            and field.column not in key
+        }
+        if not fields:
+            return
+        try:
+            document = self._current_rows.document(made, tuple(fields), (), undoing=True)
+        except RowUnknown:
+            return  # the request finds out whether it is gone
+        now = self._present(document, tuple(fields))
+        other = [
+            n for n, field in fields.items() if n in now and not is_shown(field, made[n], now[n])
+        ]
+        if other:
+            raise ChangedSince(f"{', '.join(other)} changed meanwhile")
 
     def transmit(self, request: WriteRequest, undoing: bool = False) -> Any:
         """Send a request, and return the answer's JSON.

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import BitbucketError, Cancelled, ConnectionFailure, NotFound, OutcomeUnknown
+from ..errors import (
+    BitbucketError,
+    Cancelled,
+    ChangedSince,
+    ConnectionFailure,
+    NotFound,
+    OutcomeUnknown,
+)
 from ..tables.table import Table
 from .requests import WriteRequest
 
@@ -350,6 +357,8 @@ def _take_back(entry: SentRequest, given_up: str | None) -> tuple[bool, str | No
         if entry.undo.method == "DELETE":
             return True, None, None  # the row is not there any more
         return False, f"taking it back failed: {error.message}", None
+    except ChangedSince as error:
+        return False, f"left there: {error.message}", None
     except BitbucketError as error:
         # A rollback cannot fail. It should also not wait for minutes for each of many changes.
         hopeless = isinstance(error, (Cancelled, ConnectionFailure, OutcomeUnknown))

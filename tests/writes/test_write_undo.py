@@ -2,6 +2,9 @@
 
 import pytest
 
+from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables.endpoints import SLUGS
+from tests.writes.changes import Change
 from tests.writes.writing import R, document, documents, project, user_id
 
 PULLS = f"{R}/pullrequests"
@@ -133,3 +136,63 @@ def test_a_branch_that_is_replaced_comes_back(undone, emulator):
     assert undone.run("ROLLBACK").notices == []
     assert document(emulator, "branches", "release/8")["target"]["hash"] == before
     assert [b["name"] for b in documents(emulator, "branches")].count("release/8") == 1
+
+
+# --- rows that somebody else has changed since they were made ---
+
+MADE = [t for t in TABLES if t.writes.insert and t.writes.delete and t.writes.update]
+# Others of the table's columns do not go with what the row has.
+FIELDS = {"branch_restrictions": "pattern"}
+
+
+def made(session, table):
+    """Insert a row of a table; a condition that holds for it alone."""
+    keys = [name for name in table.primary_key if name not in SLUGS]
+    change = Change(table, "INSERT")
+    change.prepare(session)
+    session.run("BEGIN")
+    done = session.run(f"{change.statement()} RETURNING {', '.join(keys)}")
+    terms = (f"{key} = '{value}'" for key, value in zip(keys, done.row, strict=True))
+    return " AND ".join(terms)
+
+
+def changed(table):
+    """A column with another value than a new row has, as SET takes it."""
+    fields = [f for f in table.writes.update.fields if f.column not in table.primary_key]
+    field = next(f for f in fields if f.column == FIELDS.get(table.name, f.column))
+    return field.column, field.values[1] if field.values else "changed"
+
+
+@pytest.mark.parametrize("table", MADE, ids=lambda table: table.name)
+def test_a_row_that_somebody_changed_since_it_was_made_is_left(session_in, table):
+    undone, other = session_in("undone, acme_undone"), session_in("website, acme")
+    where, (column, value) = made(undone, table), changed(table)
+    other.run(f"UPDATE {table.name} SET {column} = '{value}' WHERE {where}")
+    done = undone.run("ROLLBACK")
+    assert [method for method, _, _ in done.sent] == []
+    assert done.warnings == ["1 change stays at Bitbucket although the transaction was rolled back"]
+    assert done.stays[0].endswith(f"(left there: {column} changed meanwhile)")
+    assert other.run(f"SELECT {column} FROM {table.name} WHERE {where}").row == (value,)
+
+
+@pytest.mark.parametrize("table", MADE, ids=lambda table: table.name)
+def test_a_row_that_the_transaction_itself_changed_is_taken_back(session_in, table):
+    undone = session_in("undone, acme_undone")
+    where, (column, value) = made(undone, table), changed(table)
+    undone.run(f"UPDATE {table.name} SET {column} = '{value}' WHERE {where}")
+    done = undone.run("ROLLBACK")
+    assert done.sent[-1][0] == "DELETE"
+    assert done.warnings == []
+
+
+def test_a_branch_that_somebody_moved_since_it_was_made_is_left(session_in, emulator):
+    undone, other = session_in("undone"), session_in("website")
+    undone.run("BEGIN")
+    undone.run("INSERT INTO branches (name, target_commit_hash) VALUES ('topic', 'main')")
+    other.run("DELETE FROM branches WHERE name = 'topic'")
+    other.run(
+        "INSERT INTO branches (name, target_commit_hash) VALUES ('topic', 'feature/login-23')"
+    )
+    [told] = undone.run("ROLLBACK").stays
+    assert "left there: target_commit_hash changed meanwhile" in told
+    assert document(emulator, "branches", "topic") is not None
