@@ -49,7 +49,11 @@ class TableBinding:
         shown, pushable = {}, {}
         for name, (column_options, type_name) in columns.items():
             options.validate(column_options, "column")
-            column = _column(table, column_options.get("column_name", name))
+            try:
+                column = _column(table, column_options.get("column_name", name))
+            except DeclarationError as error:
+                error.hint = f"{error.hint} {_import_again(name, values)}"
+                raise
             shown[name] = column
             if type_name.split("(")[0].strip() in column.data_type.same_meaning:
                 pushable[name] = column
@@ -175,6 +179,22 @@ def _column(table: type[Table], name: str) -> Column:
         raise DeclarationError(
             f'{table.name} has no column "{name}"', hint=_suggest(name, names(table.columns))
         ) from None
+
+
+def _import_again(name: str, values: Mapping[str, Any]) -> str:
+    """What to do about a column of an import by an older version, which had it.
+
+    Bitbucket takes members away, and a declaration then loses its column.
+    """
+    workspace, repository = (values.get(slug) for slug in SLUGS)
+    call = "import_repository" if repository else "import_workspace"
+    places = ", ".join(f"'{place}'" for place in (workspace or "…", repository) if place)
+    select = "SELECT * FROM"
+    return (
+        "If an import by an older version has made it, drop it and import again, which adds what "
+        f'is new: ALTER FOREIGN TABLE … DROP COLUMN "{name}"; {select} bitbucket.{call}'
+        f"('…', {places});"
+    )
 
 
 def _suggest(name: str, known: tuple[str, ...]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+import psycopg
+import pytest
+
 from tests.sql.extension import call_api, counts, imported, shape, tables_in
 from tests.support.database import Database
 
@@ -50,6 +55,22 @@ def test_again_it_adds_missing_tables_and_columns_with_comments(db: Database) ->
     )
     assert described == [("state", "OPEN, MERGED, DECLINED or SUPERSEDED"), ("title", "Title")]
     assert db.rows("SELECT title, state FROM acme__website.pull_requests WHERE id = 1") != []
+
+
+def test_a_column_that_an_older_version_had_is_an_error_that_says_how_to_import_again(
+    db: Database,
+) -> None:
+    call = "SELECT * FROM bitbucket.import_repository('bitbucket', 'acme', 'website')"
+    db.rows(call)
+    db.execute("ALTER FOREIGN TABLE acme__website.tags ADD gone text, DROP message")
+    with pytest.raises(psycopg.Error, match='tags has no column "gone"') as caught:
+        db.rows("SELECT name FROM acme__website.tags")
+    assert caught.value.diag.message_hint is not None
+    drop, again = re.findall(r"(?:ALTER|SELECT).*?;", caught.value.diag.message_hint)
+    db.execute(drop.replace("…", "acme__website.tags"))
+    [result] = db.rows(again.replace("…", "bitbucket"))
+    assert result == ("acme", "website", "acme__website", 0, "extended")
+    assert db.rows("SELECT name, message FROM acme__website.tags")
 
 
 def test_columns_are_added_below_a_view_which_stays_as_it_is(db: Database) -> None:
