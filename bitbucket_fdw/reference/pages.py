@@ -130,9 +130,10 @@ def _facts(table: type[Table]) -> Iterator[tuple[str, str]]:
     for narrower in table.narrower:
         yield f"Where `{narrower.key}` is known", f"`GET {narrower.path}`"
     if table.parent and any(parameter not in SLUGS for parameter, _ in table.parent.supplies):
+        requests = "two requests" if collection.redirects else "one request"
         yield (
             "Price",
-            f"**one request per {_one(table.parent.table)}** that a query does not rule out",
+            f"**{requests} per {_one(table.parent.table)}** that a query does not rule out",
         )
     yield "Scopes", _scopes(table.scopes)
     if table.for_whom:

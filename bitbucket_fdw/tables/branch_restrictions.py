@@ -82,8 +82,11 @@ class BranchRestrictions(Table):
         anew="a rule with another id",
     )
     examples = (
-        "-- repositories without a rule that requires a passing build\n"
-        "SELECT r.slug FROM repositories r WHERE NOT EXISTS (\n"
+        "-- repositories without a rule that requires a passing build; the rules of repositories\n"
+        "-- that the caller does not administer cannot be read\n"
+        "SELECT r.slug FROM repositories r\n"
+        "JOIN acme.user_repository_permissions p ON p.repository_full_name = r.full_name\n"
+        "WHERE p.permission = 'admin' AND NOT EXISTS (\n"
         "    SELECT FROM acme.branch_restrictions b\n"
         "    WHERE b.repository = r.slug AND b.kind = 'require_passing_builds_to_merge')",
         "SELECT kind, pattern, branch_type, value FROM branch_restrictions ORDER BY 1",

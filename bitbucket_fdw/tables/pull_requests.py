@@ -195,8 +195,7 @@ class PullRequests(Table):
     )
     examples = (
         "SELECT id, title, author_nickname FROM pull_requests WHERE state = 'OPEN'",
-        "SELECT state, count(*) FROM pull_requests "
-        "WHERE created_on >= date_trunc('year', now()) GROUP BY state",
+        "SELECT state, count(*) FROM pull_requests WHERE created_on >= '2026-01-01' GROUP BY state",
         "SELECT * FROM pull_requests WHERE id = 42",
         "SELECT author_nickname, avg(coalesce(closed_on, merge_commit_date) - created_on) "
         "FROM pull_requests WHERE author_type = 'user' AND state = 'MERGED' GROUP BY 1",

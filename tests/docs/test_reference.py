@@ -9,6 +9,7 @@ import pytest
 
 from bitbucket_fdw.command import main
 from bitbucket_fdw.options import OPTIONS
+from bitbucket_fdw.pushdown import Request, plan
 from bitbucket_fdw.reference import pages
 from bitbucket_fdw.tables import TABLES
 from tests.docs.pages import DOCS, ROOT
@@ -54,7 +55,11 @@ def test_every_table_has_a_description_and_examples(table):
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_a_page_says_what_a_table_below_each_row_of_another_costs(table):
     text = (DOCS / "tables" / f"{table.name}.md").read_text(encoding="utf-8")
-    price = re.findall(r"^\| Price \| \*\*one request per ([a-z ]+)\*\* ", text, re.MULTILINE)
+    first = plan(Request(table, {"workspace": "w", "repository": "r"})).first_requests
+    each = {1: "one request", 2: "two requests"}[first]
+    price = re.findall(rf"^\| Price \| \*\*{each} per ([a-z ]+)\*\* ", text, re.MULTILINE)
+    said = re.findall(r"takes (\w+ requests?) per", table.description)
+    assert set(said) <= {each}
     told = {column.param for column in table.columns if column.required}
     if set(table.parameters()) - told <= {"workspace", "repository"}:
         assert price == []

@@ -11,6 +11,7 @@ from tests.sql.querying import Both, asked
 from tests.support.fixtures import DatabaseFactory
 
 RULE = "require_passing_builds_to_merge"
+[EXAMPLE] = [text for text in BY_NAME["branch_restrictions"].examples if RULE in text]
 
 
 def test_repositories_without_a_rule_that_requires_a_passing_build(sql: Both) -> None:
@@ -23,10 +24,8 @@ def test_repositories_without_a_rule_that_requires_a_passing_build(sql: Both) ->
     }
     assert ruled
     assert every - ruled
-    without = [example for example in BY_NAME["branch_restrictions"].examples if RULE in example]
-    assert len(without) == 1
     sql.db.execute("SET search_path = website, acme")
-    result = sql.db.query(without[0])
+    result = sql.db.query(EXAMPLE)
     assert sorted(row[0] for row in result.rows) == sorted(every - ruled)
     # One request for each repository, and each asks for rules of that kind only.
     own = [one for one in asked(result) if one.path.endswith("/branch-restrictions")]
@@ -55,6 +54,14 @@ def test_those_who_do_not_administer_a_repository(
             f'IMPORT FOREIGN SCHEMA "{place}" LIMIT TO (branch_restrictions) '
             f"FROM SERVER bitbucket INTO {schema}"
         )
+    database.execute(
+        "IMPORT FOREIGN SCHEMA acme LIMIT TO (repositories, user_repository_permissions) "
+        "FROM SERVER bitbucket INTO acme"
+    )
+    database.execute("SET search_path = acme")
+    # Nothing is known of the rules of these repositories, so that the example names none of them.
+    assert database.rows("SELECT slug FROM repositories")
+    assert database.rows(EXAMPLE) == []
     result = database.query("SELECT * FROM acme.branch_restrictions")
     assert result.rows == []
     assert any("skipped" in notice for notice in result.notices)
