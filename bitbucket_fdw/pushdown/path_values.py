@@ -13,7 +13,7 @@ from typing import Any
 from ..tables.columns import Column
 from ..tables.types import Comparison
 from .parent_filter import may_meet, sieve_of
-from .plan import Binding
+from .plan import Binding, Never
 from .request import Request
 from .request_line import fits
 
@@ -32,6 +32,20 @@ def contradiction(request: Request) -> str | None:
         if condition.op == "is null" and condition.column in filled:
             return f"{condition.column.name} is never NULL"
     return None
+
+
+def never_met(request: Request) -> tuple[Never, ...]:
+    """The values of equality conditions that no row has by the declaration of their column."""
+    found = []
+    for condition in request.conditions:
+        if condition.op not in EQUALITY or request.leads:
+            continue  # what a parent is asked for comes from the conditions of its child
+        column = condition.column
+        for value in condition.value if condition.op == "in" else (condition.value,):
+            spelled = column.respelled(value)
+            if spelled is not None or (column.form and not _fits_pattern(column, value)):
+                found.append(Never(column.name, str(value), spelled, column.form))
+    return tuple(dict.fromkeys(found))
 
 
 def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
@@ -60,8 +74,12 @@ def values_of(request: Request, column: Column) -> tuple[Any, ...] | None:
     )
 
 
+def _fits_pattern(column: Column, value: Any) -> bool:
+    return column.pattern is None or re.fullmatch(column.pattern, str(value)) is not None
+
+
 def _possible(column: Column, value: Any, in_path: bool) -> bool:
-    if column.pattern is not None and not re.fullmatch(column.pattern, str(value)):
+    if not _fits_pattern(column, value) or column.respelled(value) is not None:
         return False
     # No slug, key or ref name is empty or has a part that is "." or ".."; in a path these would
     # name another resource. None is so long that a request could not hold it.

@@ -80,6 +80,20 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class Never:
+    """A value in a condition that no row can have.
+
+    :param spelled: how Bitbucket spells it; ``None`` if it is no other spelling.
+    :param form: what values look like.
+    """
+
+    column: str
+    value: str
+    spelled: str | None
+    form: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Requests and rows of one scan.
 
@@ -113,6 +127,7 @@ class Plan:
         PostgreSQL. Both are for EXPLAIN.
     :param exact: whether every row of the answers meets all of the conditions.
     :param reason: why nothing can match, for ``Kind.NOTHING``.
+    :param never: values in its conditions that no row can have, to be told.
     :param lacking: columns that require a condition and have none, for ``Kind.REFUSED``.
     """
 
@@ -148,6 +163,7 @@ class Plan:
     local: tuple[str, ...] = ()
     exact: bool = False
     reason: str | None = None
+    never: tuple[Never, ...] = ()
     lacking: tuple[str, ...] = ()
 
     def uncounted(self, query: Query) -> Query:

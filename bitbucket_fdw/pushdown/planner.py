@@ -22,7 +22,7 @@ from .conditions import Condition
 from .describe import selectivity, texts
 from .local_filter import checks_of, looks_of
 from .parent_filter import sieve_of
-from .path_values import EQUALITY, bindings_of, contradiction, values_of
+from .path_values import EQUALITY, bindings_of, contradiction, never_met, values_of
 from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
 from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 from .request import Request
@@ -55,6 +55,7 @@ def plan(request: Request) -> Plan:
         offset=request.offset,
         local=request.unread,
         sieve=sieve,
+        never=never_met(request),
     )
     reason = contradiction(request)
     if reason or request.limit == 0:

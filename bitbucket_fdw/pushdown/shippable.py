@@ -132,7 +132,9 @@ def _closed_set(test: Filter, condition: Condition) -> Shipment | None:
     # All values of the set differ in more than letter case, so that equality is exact. A value that
     # is not in the set is not sent: Bitbucket might refuse it, or it might be a new one.
     if condition.op in _EQUALITY:
-        wanted = condition.value if condition.op == "in" else (condition.value,)
+        given = condition.value if condition.op == "in" else (condition.value,)
+        # No row has a value in other letter case, so that a list without it is as wide.
+        wanted = tuple(v for v in given if condition.column.respelled(v) is None)
         if wanted and all(value in test.values for value in wanted):
             return _exact(bbql.any_of(test.field, wanted))
     if condition.op == "<>" and condition.value in test.values:

@@ -87,6 +87,8 @@ class Execution:
             raise _refusal(planned)
         self._requests.judge.reader = planned.table.name
         self._requests.judge.bound = planned.bound
+        for never in planned.never:
+            self._requests.judge.never(never)
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
 

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import Forbidden, Gone, NotFound, RequestError
-from ..pushdown.plan import Query
+from ..pushdown.plan import Never, Query
 from ..tables import PLACES
 from ..tables.addresses import fill
 from ..tables.columns import Column
@@ -189,6 +189,14 @@ class RefusalJudge:
     def respelled(self, what: str, given: str, spelled: str) -> None:
         """Note, for a warning, that a query spells a name otherwise than Bitbucket does."""
         self._omissions.add(self.reader, Omission("respelled", what, given, spelled))
+
+    def never(self, never: Never) -> None:
+        """Note, for a notice, that a query names a value which no row can have."""
+        if never.spelled is not None:
+            self.respelled(never.column, never.value, never.spelled)
+        else:
+            omission = Omission("malformed", never.column, never.value, never.form or "")
+            self._omissions.add(self.reader, omission)
 
     def unlisted(self, digest: str) -> None:
         """Note, for a warning, that a commit exists but is in no listing."""

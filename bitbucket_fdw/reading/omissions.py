@@ -22,14 +22,16 @@ class Omission:
         ``denied``: one that did not answer; ``off``: one without a feature; ``respelled``: a name
         that Bitbucket spells otherwise; ``unlisted``: a commit that no ref reaches; ``cut``: a
         text that is longer than what is shown of it; ``unlistable``: one that is there and whose
-        listing refuses.
+        listing refuses; ``malformed``: a value in a condition that no row can have.
     :param what: ``repository``, ``workspace`` or ``text``; the feature's name for ``off``; for
-        ``unlistable`` what its like are, in the plural.
+        ``unlistable`` what its like are, in the plural; a column's name for ``malformed``.
     :param name: the name of that one, such as ``acme/website``.
     :param why: what Bitbucket answered or did; Bitbucket's own spelling for ``respelled``.
     """
 
-    kind: Literal["missing", "denied", "off", "respelled", "unlisted", "cut", "unlistable"]
+    kind: Literal[
+        "missing", "denied", "off", "respelled", "unlisted", "cut", "unlistable", "malformed"
+    ]
     what: str
     name: str
     why: str = ""
@@ -88,6 +90,10 @@ def _notice(omissions: list[Omission], tables: str) -> Notice:
     if kind == "unlisted":
         reached = f"{_counted(what, names)}, which no branch or tag reaches"
         return Notice(f"{tables}: no rows of {reached}", mild=True)
+    if kind == "malformed":
+        return Notice(
+            f"{tables}: no row can have {what} {_quoted(names)}", hint=omissions[0].why, mild=True
+        )
     if kind == "missing":
         are = "is" if len(names) == 1 else "are"
         return Notice(

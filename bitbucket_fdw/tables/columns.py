@@ -49,6 +49,7 @@ class Column:
         is the same in PostgreSQL and at Bitbucket (numbers and times).
     :param pattern: a regular expression that every value matches in full. No request is made for
         other values, because they cannot exist.
+    :param form: what such values look like, and what to do with another one, as a hint.
     :param sample: some value that matches ``pattern``, to estimate a plan before a value is known.
     :param longest: the most bytes that a value takes in an address, percent-encoded. Slugs have at
         most 62 characters, UUIDs 38, hashes 40.
@@ -96,6 +97,7 @@ class Column:
     query_values: tuple[str, ...] = ()
     sort: str | None = None
     pattern: str | None = None
+    form: str | None = None
     sample: str | None = None
     longest: int = 80
     page: bool = False
@@ -112,6 +114,17 @@ class Column:
     template: str | None = None
     anonymous: bool = False
     member: tuple[str, str, str] | None = None
+
+    def respelled(self, value: Any) -> str | None:
+        """The value of its closed set that another value is, but for the case of its letters.
+
+        No row has the other one: Bitbucket spells each value in one way, and may add values, but
+        has none twice.
+        """
+        known = self.filter.values if self.filter else ()
+        if not isinstance(value, str) or value in known:
+            return None
+        return next((one for one in known if one.lower() == value.lower()), None)
 
     @property
     def data_type(self) -> DataType:

@@ -12,6 +12,10 @@ from .table import Parent, Reach, Scopes, Table
 
 _SCOPES = Scopes(("repository",), ("read:repository:bitbucket",))
 HASH = "[0-9a-f]{40}"
+FULL_HASH = (
+    "A full hash has 40 digits, with letters in lower case. Table commits_by_prefix finds a commit "
+    "by its first digits."
+)
 NO_COMMIT = "0" * 40  # matches HASH, but is no commit: git writes it where there is none
 _REACHED = Reach(
     refs="/repositories/{workspace}/{repository}/refs",
@@ -24,7 +28,7 @@ _REACHED = Reach(
 def commit_columns() -> tuple[Column, ...]:
     """What every listing of commits tells of a commit."""
     return (
-        column("hash", "text", "Full commit hash", pattern=HASH, sample=NO_COMMIT),
+        column("hash", "text", "Full commit hash", pattern=HASH, form=FULL_HASH, sample=NO_COMMIT),
         column("date", "timestamptz", "When it was committed"),
         column("message", "text", "Commit message"),
         column("summary.raw", "text", "Commit message as rendered on the page"),
@@ -102,5 +106,6 @@ def commit_column() -> Column:
         "Full hash of the commit",
         param="commit_hash",
         pattern=HASH,
+        form=FULL_HASH,
         sample=NO_COMMIT,
     )

@@ -37,6 +37,7 @@ class CommitsByPrefix(Table):
             "The hash or its first digits, 7 to 40, as the query has them",
             param="hash_prefix",
             pattern="[0-9a-f]{7,40}",
+            form="Give 7 to 40 digits, with letters in lower case.",
             sample="0" * 12,
             begins="hash",
             required=True,

@@ -16,7 +16,7 @@ other one is tried.
 """
 
 from .columns import Column, column
-from .commits import HASH, NO_COMMIT
+from .commits import FULL_HASH, HASH, NO_COMMIT
 from .endpoints import Collection, Item, Paging
 from .repositories import OF_REPOSITORY
 from .shared_columns import WEB_SITE, account, repository_columns
@@ -92,6 +92,7 @@ class Pipelines(Table):
             "Commit it runs for",
             query="target.commit.hash",
             pattern=HASH,
+            form=FULL_HASH,
             sample=NO_COMMIT,
         ),
         *account("creator", "creator", "whoever started it", query="creator.uuid"),

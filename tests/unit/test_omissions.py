@@ -25,6 +25,7 @@ def test_nothing_left_out_is_nothing_said():
         (Omission("off", "Pipelines", "acme/x", "why"), 'without Pipelines: "acme/x"', False),
         (Omission("respelled", "repository", "X", "x"), '"X"', True),
         (Omission("unlisted", "commit", "abc"), "which no branch or tag reaches", True),
+        (Omission("malformed", "hash", "abc", "hint"), 'no row can have hash "abc"', True),
     ],
 )
 def test_each_kind_is_said_in_its_words(omission, text, mild):

@@ -89,7 +89,8 @@ def test_a_time_that_is_not_known_exactly_is_asked_for_wider(op, term):
         (TEXT, "is null", None),  # Bitbucket may have "" there
         (TEXT, "is not null", None),
         (STATE, "=", "open"),  # not of the closed set, might be refused
-        (STATE, "in", ("OPEN", "open")),
+        (STATE, "=", "AJAR"),  # may be new, and known to Bitbucket
+        (STATE, "in", ("OPEN", "AJAR")),
         (STATE, "~~", "OP%"),
         (FLAG, "<>", True),
         (UUID, ">", SOME_UUID),
