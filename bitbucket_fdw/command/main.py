@@ -14,6 +14,7 @@ import click
 
 from .. import __version__
 from . import browser as logins
+from .extension import install_extension
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="bitbucket-fdw")
 def main() -> None:
     """Bitbucket Cloud as PostgreSQL tables."""
+
+
+main.add_command(install_extension)
 
 
 @main.command(

@@ -1,14 +1,14 @@
-"""The command that script/bootstrap starts: ``main.py {demo,test,bench} …``."""
+"""The command that script/bootstrap starts: ``main.py {demo,test,bench,package} …``."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from devkit import bench, demo, prepare, suite
+from devkit import bench, demo, package, prepare, suite
 from devkit.run import Failure, fail
 
-COMMANDS = {"demo": demo.main, "test": suite.main, "bench": bench.main}
+COMMANDS = {"demo": demo.main, "test": suite.main, "bench": bench.main, "package": package.main}
 
 
 def main(arguments: list[str]) -> int:

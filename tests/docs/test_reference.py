@@ -131,15 +131,17 @@ def test_every_function_of_the_extension_is_documented():
 
 
 def test_the_scripts_commands_and_options_are_documented():
-    from devkit import demo, suite
+    from devkit import demo, package, suite
 
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
     for command in demo.COMMANDS:
         assert command == "start" or f"script/demo {command}" in text
-    for parser in (demo._parser(), suite._parser()):
+    for parser in (demo._parser(), suite._parser(), package._parser()):
         for action in parser._actions:
             for option in action.option_strings:
                 assert option in ("-h", "--help") or f"`{option}" in text, option
+    for kind in package.KINDS:
+        assert f"| `{kind}` |" in text, kind
     for layer in suite.LAYERS:
         assert f"| `{layer.name}` |" in text, layer.name
 

@@ -11,8 +11,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from devkit import packages
 from devkit.packages import Need
@@ -38,6 +40,21 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 exec chroot "$root" "$@"
 """
+
+# $2 is an empty directory, and what is in $3 goes into the copy. Where a container lets nobody lay
+# one directory over another, the whole is copied.
+ENTER_COPY = f"""
+set -eu
+kept=$1 place=$2 given=$3
+shift 3
+mount -t tmpfs tmpfs "$place"
+mkdir "$place/upper" "$place/work" "$place/root"
+mount -t overlay overlay "$place/root" \\
+    -o "lowerdir=$kept,upperdir=$place/upper,workdir=$place/work" 2>/dev/null ||
+    cp -a "$kept/." "$place/root/"
+cp -r "$given/." "$place/root/"
+set -- "$place/root" "$@"
+{ENTER}"""
 
 
 def releases_of(text: str) -> list[str]:
@@ -69,8 +86,13 @@ def run(places: Places, releases: Sequence[str], arguments: Sequence[str]) -> in
 
 
 def _ensure(places: Places, release: str) -> Path:
-    """The root directory of a release, installed where it is not there yet."""
     root = places.home / "debian" / release
+    ensure_root(places, release, root)
+    return root
+
+
+def ensure_root(places: Places, release: str, root: Path) -> None:
+    """Install a release below ``root`` where it is not there yet, and let it reach the archives."""
     installed = root / ".installed"
     if not installed.exists():
         say(f"  Installing Debian {release} below {root.parent}")
@@ -88,7 +110,6 @@ def _ensure(places: Places, release: str) -> Path:
             shutil.copyfile(name, root / name.lstrip("/"))
     settings = _apt_settings(output_of(["apt-config", "dump", "Acquire"]))
     (root / "etc/apt/apt.conf.d/90bitbucket-fdw").write_text(settings)
-    return root
 
 
 def _apt_settings(dumped: str) -> str:
@@ -116,20 +137,35 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def _enter(root: Path, command: Sequence[str]) -> int:
     """Run a command in a release's root directory; its exit status."""
-    done = subprocess.run(
-        [
-            "unshare",
-            "--mount",
-            "--propagation=private",
-            "sh",
-            "-c",
-            ENTER,
-            "sh",
-            str(root),
-            *command,
-        ],
-        env=_environment(os.environ),
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    done = subprocess.run(entering(root, command), **_given(), check=False)
     return done.returncode
+
+
+def entering(root: Path, command: Sequence[str], script: str = ENTER) -> list[str]:
+    """The command that runs another one in a release's root directory."""
+    namespace = ["unshare", "--mount", "--propagation=private"]
+    return [*namespace, "sh", "-c", script, "sh", str(root), *command]
+
+
+def output_in_copy(root: Path, given: Path, command: Sequence[str]) -> str:
+    """What a command prints in a copy of a root directory, which has the files of ``given`` too.
+
+    The copy is in memory and gone afterwards. Raises Failure with all output if the command fails.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        done = subprocess.run(
+            entering(root, [place, str(given), *command], ENTER_COPY),
+            **_given(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    if done.returncode != 0:
+        raise Failure(f"exit status {done.returncode} in a copy of {root}:\n{done.stdout}")
+    return str(done.stdout)
+
+
+def _given() -> dict[str, Any]:
+    return {"env": _environment(os.environ), "stdin": subprocess.DEVNULL}

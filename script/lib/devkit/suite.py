@@ -30,6 +30,7 @@ SHELL_SCRIPTS = (
     "script/demo",
     "script/test",
     "script/bench",
+    "script/package",
     ".ci/run",
     "docker/entrypoint.sh",
 )

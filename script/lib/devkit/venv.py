@@ -18,6 +18,7 @@ from devkit.run import Failure, retried, run_logged, say
 
 PYTHON_MINIMUM = (3, 10)
 DBT = CHECKOUT / "docs" / "dbt" / "requirements.txt"  # what the page tells people to install
+BUILD_TOOLS = ("setuptools>=77.0.3", "wheel")  # as pyproject.toml names them
 EXTRAS = {"demo": ("emulator", "tools"), "test": ("test",)}
 
 
@@ -88,6 +89,19 @@ def ensure_dbt(places: Places) -> Path:
     return venv.directory / "bin" / "dbt"
 
 
+def ensure_builder(places: Places) -> Venv:
+    """An environment that builds packages, apart from the one that tests and demo run in."""
+    packages.ensure(places, packages.VENV)
+    venv = Venv(places.home / "builder")
+    stamp = venv.directory / ".complete"
+    with places.locked("builder"):
+        if not stamp.exists() or not _usable(venv):
+            _create(places, venv)
+            _pip(places, venv, *BUILD_TOOLS)
+            stamp.touch()
+    return venv
+
+
 def _usable(venv: Venv) -> bool:
     if not venv.python.exists():
         return False
@@ -130,7 +144,7 @@ def _install_requirements(places: Places, venv: Venv, purpose: str) -> None:
     # The package is built without build isolation, so its build back end has to be there. It is not
     # installed when the environment is made: a run that was ended in between would have left an
     # environment without it, which the next run goes on with.
-    _pip(places, venv, "setuptools>=77.0.3", "wheel")
+    _pip(places, venv, *BUILD_TOOLS)
     extras = ",".join(EXTRAS[purpose])
     _pip(places, venv, "--no-build-isolation", f"{source}[{extras}]")
     stamp.write_text(wanted)
@@ -148,8 +162,11 @@ def _install_package(places: Places, venv: Venv) -> None:
 
 
 def _copy_source(places: Places) -> Path:
+    return copy_source(places.build / "python")
+
+
+def copy_source(target: Path) -> Path:
     """A copy to build from: setuptools writes beside its input, and the checkout stays clean."""
-    target = places.build / "python"
     remove_tree(target)
     target.mkdir(parents=True)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
