@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 
 SOURCES = Path(__file__).resolve().parents[1] / "server"
-DEBIAN = Path("/usr/lib/postgresql")  # one directory for each version, none of them on PATH
+DEBIAN = "/usr/lib/postgresql"  # one directory for each version, none of them on PATH
 OLDEST = 14
 # In the comment of the bundled host's control file, and not in that of Multicorn2's.
 BUNDLED = "bundled host"
@@ -71,7 +71,7 @@ def install_extension(pg_config: Path | None, without_host: bool, remove: bool) 
 
 def _only_pg_config() -> Path:
     """The pg_config of the only PostgreSQL on this machine."""
-    found = sorted(DEBIAN.glob("*/bin/pg_config"))
+    found = sorted(Path(DEBIAN).glob("*/bin/pg_config"))
     servers = [path for path in found if path.with_name("postgres").exists()]
     if not servers:
         on_path = shutil.which("pg_config")
