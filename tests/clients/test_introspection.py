@@ -138,7 +138,7 @@ def test_sqlalchemy_reflects_a_table_and_maps_it_by_the_key_that_it_is_told(engi
 
 
 def test_the_documented_program_runs(engine, workspace):
-    [shown] = blocks(DOCS / "clients.md", "python")
+    shown, _ = blocks(DOCS / "clients.md", "python")
     [placeholder] = re.findall(r'"(postgresql[^"]+)"', shown.text)
     url = engine.url.render_as_string(hide_password=False)
     names: dict[str, object] = {"__name__": "documented"}

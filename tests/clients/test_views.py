@@ -1,0 +1,160 @@
+"""Views of imported tables, for programs that list views but no foreign tables."""
+
+import re
+from collections import Counter
+
+import psycopg
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
+
+from bitbucket_fdw.tables import TABLES
+from tests.docs.pages import DOCS, blocks
+
+OF_REPOSITORY = [table for table in TABLES if table.level == "repository"]
+VIEWS = {"acme": "acme_views", "acme__website": "acme__website_views"}
+
+
+@pytest.fixture
+def viewed(db):
+    db.execute(
+        "SELECT * FROM bitbucket.import_workspace('bitbucket', 'acme', repositories => '{website}')"
+    )
+    db.emulator.clear()
+    made = [db.value("SELECT bitbucket.make_views(%s)", (schema,)) for schema in VIEWS]
+    assert made == [len(TABLES), len(OF_REPOSITORY)]
+    assert db.emulator.requests() == []
+    return db
+
+
+def asked(requests):
+    """Requests to compare: without the mark of the page, which is drawn anew each time."""
+    return Counter(
+        (r.method, r.path, re.sub(r"(^|&)page=[^&]*", "", r.query), r.status) for r in requests
+    )
+
+
+def test_a_view_costs_what_its_table_costs(viewed):
+    """Every example of every table: conditions, order, LIMIT and joins go through."""
+    examples = [example for table in TABLES for example in table.examples]
+    assert len(examples) > len(TABLES)
+    for example in examples:
+        found = []
+        with viewed.connection.transaction():  # in which now() stays the same
+            # The first time shows the session what there is, which later plans are made by.
+            for schemas in (VIEWS, VIEWS, VIEWS.values()):
+                viewed.execute(f"SET search_path = {', '.join(reversed([*schemas]))}")
+                found.append(viewed.query(example))
+        _, table, view = found
+        assert view.columns == table.columns
+        assert sorted(map(repr, view.rows)) == sorted(map(repr, table.rows)), example
+        assert asked(view.requests) == asked(table.requests), example
+
+
+def test_a_view_takes_changes(viewed):
+    sent = {}
+    for schema in ("acme__website", "acme__website_views"):
+        statements = (
+            f"INSERT INTO {schema}.issues (title) VALUES ('made') RETURNING id",
+            f"UPDATE {schema}.issues SET title = 'changed' WHERE title = 'made' RETURNING title",
+            f"DELETE FROM {schema}.issues WHERE title = 'changed' RETURNING title",
+        )
+        made, changed, deleted = (viewed.query(statement) for statement in statements)
+        assert (changed.rows, deleted.rows) == ([("changed",)], [("changed",)])
+        sent[schema] = [
+            [r.path.replace(f"/{made.rows[0][0]}", "/N") for r in result.requests]
+            for result in (made, changed, deleted)
+        ]
+    assert sent["acme__website"] == sent["acme__website_views"]
+
+
+def test_views_are_described_as_their_tables_are(viewed):
+    described = (
+        "SELECT a.attname, obj_description(c.oid, 'pg_class'), col_description(c.oid, a.attnum) "
+        "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
+        "WHERE c.oid = %s::regclass ORDER BY a.attnum"
+    )
+    for table in OF_REPOSITORY:
+        names = (f"{schema}.{table.name}" for schema in ("acme__website", "acme__website_views"))
+        of_table, of_view = (viewed.rows(described, (name,)) for name in names)
+        assert of_view == of_table
+        assert len(of_view) == len(table.columns)
+
+
+def test_views_ask_with_the_credential_of_who_reads_them(viewed):
+    options = viewed.column(
+        "SELECT DISTINCT c.reloptions FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+        "WHERE n.nspname = 'acme_views'"
+    )
+    version = viewed.connection.info.server_version
+    assert options == ([["security_invoker=true"]] if version >= 150000 else [None])
+
+
+def test_making_views_again_adds_what_has_come(viewed):
+    viewed.execute(
+        "DROP VIEW acme__website_views.tags, acme__website_views.issues;"
+        "ALTER FOREIGN TABLE acme__website.issues DROP COLUMN links_html_href"
+    )
+    make = "SELECT bitbucket.make_views('acme__website')"
+    assert viewed.value(make) == len(OF_REPOSITORY)
+    columns = "SELECT * FROM acme__website_views.issues LIMIT 0"
+    before = viewed.query(columns).columns
+    assert viewed.rows("SELECT name FROM acme__website_views.tags LIMIT 1")
+    viewed.execute("ALTER FOREIGN TABLE acme__website.issues ADD COLUMN links_html_href text")
+    assert viewed.value(make) == len(OF_REPOSITORY)
+    assert viewed.query(columns).columns == [*before, "links_html_href"]
+
+
+def test_the_schema_of_the_views_can_be_named(viewed):
+    make = "SELECT bitbucket.make_views('acme__website', %s)"
+    assert viewed.value(make, ("Site",)) == len(OF_REPOSITORY)
+    assert viewed.rows('SELECT id FROM "Site".issues LIMIT 1')
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as failed:
+        viewed.value(make, ("acme__website",))
+    assert failed.value.diag.message_hint
+    longest = "a" * 60
+    viewed.execute(f"ALTER SCHEMA acme__website RENAME TO {longest}")
+    with pytest.raises(psycopg.errors.NameTooLong) as failed:
+        viewed.value(f"SELECT bitbucket.make_views('{longest}')")
+    assert failed.value.diag.message_hint == (
+        f"Give the views' schema a name: bitbucket.make_views('{longest}', '...')."
+    )
+    assert viewed.query("SELECT bitbucket.make_views('nowhere')").notices == [
+        'WARNING: schema "nowhere" has no imported tables'
+    ]
+    assert viewed.rows("SELECT FROM pg_namespace WHERE nspname = 'nowhere_views'") == []
+
+
+def test_the_documented_program_maps_every_table_with_a_key(viewed):
+    viewed.execute("DROP SCHEMA acme_views, acme__website_views CASCADE")
+    _, shown = blocks(DOCS / "clients.md", "python")
+    [placeholder] = re.findall(r'"(postgresql[^"]+)"', shown.text)
+    url = sqlalchemy.URL.create(
+        "postgresql+psycopg",
+        "postgres",
+        database=viewed.name,
+        query={"host": str(viewed.cluster.sockets), "port": str(viewed.cluster.port)},
+    ).render_as_string(hide_password=False)
+    viewed.emulator.clear()
+    names = {"__name__": "documented"}
+    exec(shown.text.replace(placeholder, url), names)
+    classes, engine = names["Base"].classes, names["engine"]
+    sent = [(r.method, r.path) for r in viewed.emulator.requests()]
+    issue = "/2.0/repositories/acme/website/issues/2"
+    assert set(sent) == {("GET", issue), ("PUT", issue)}
+    keys = dict(viewed.rows("SELECT name, key FROM bitbucket.keys('acme__website')"))
+    assert {mapper.class_.__name__ for mapper in names["Base"].registry.mappers} == set(keys)
+    assert {table.name for table in OF_REPOSITORY} - set(keys) == {
+        table.name
+        for table in OF_REPOSITORY
+        if not set(table.primary_key) - {"workspace", "repository"}
+    }
+    with Session(engine) as session:
+        made = classes.issues(title="Made by a class")
+        session.add(made)
+        session.commit()
+        assert made.id > 2
+    assert viewed.value("SELECT title FROM acme__website.issues WHERE id = 2") == "Another title"
+    inspector = sqlalchemy.inspect(engine)
+    assert set(inspector.get_view_names("acme__website_views")) == {t.name for t in OF_REPOSITORY}
+    engine.dispose()
