@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.tables import BY_NAME, TABLES
 from tests.docs.pages import DOCS, blocks
 
 OF_REPOSITORY = [table for table in TABLES if table.level == "repository"]
@@ -34,21 +35,36 @@ def asked(requests):
     )
 
 
-def test_a_view_costs_what_its_table_costs(viewed):
-    """Every example of every table: conditions, order, LIMIT and joins go through."""
+def test_a_view_is_planned_as_its_table_is(viewed, host):
+    """Every example of every table: conditions, columns, order and LIMIT go through."""
+    if host == "multicorn2":
+        pytest.skip("Multicorn2 crashes at EXPLAIN of a condition on what a subquery gives")
     examples = [example for table in TABLES for example in table.examples]
     assert len(examples) > len(TABLES)
     for example in examples:
-        found = []
         with viewed.connection.transaction():  # in which now() stays the same
+            plans = []
+            for schemas in (VIEWS, VIEWS.values()):
+                viewed.execute(f"SET search_path = {', '.join(reversed([*schemas]))}")
+                lines = viewed.explain(example).splitlines()
+                plans.append([line for line in lines if "Multicorn:" in line])
+        of_table, of_view = plans
+        assert of_view == of_table != []
+
+
+@pytest.mark.parametrize("table", ["pull_requests", "repositories", "issue_comments"])
+def test_a_view_costs_what_its_table_costs(viewed, table):
+    for example in BY_NAME[table].examples:
+        found = []
+        with viewed.connection.transaction():
             # The first time shows the session what there is, which later plans are made by.
             for schemas in (VIEWS, VIEWS, VIEWS.values()):
                 viewed.execute(f"SET search_path = {', '.join(reversed([*schemas]))}")
                 found.append(viewed.query(example))
-        _, table, view = found
-        assert view.columns == table.columns
-        assert sorted(map(repr, view.rows)) == sorted(map(repr, table.rows)), example
-        assert asked(view.requests) == asked(table.requests), example
+        _, of_table, of_view = found
+        assert of_view.columns == of_table.columns
+        assert sorted(map(repr, of_view.rows)) == sorted(map(repr, of_table.rows)), example
+        assert asked(of_view.requests) == asked(of_table.requests) != Counter(), example
 
 
 def test_a_view_takes_changes(viewed):
@@ -114,9 +130,9 @@ def test_the_schema_of_the_views_can_be_named(viewed):
     assert failed.value.diag.message_hint
     longest = "a" * 60
     viewed.execute(f"ALTER SCHEMA acme__website RENAME TO {longest}")
-    with pytest.raises(psycopg.errors.NameTooLong) as failed:
+    with pytest.raises(psycopg.errors.NameTooLong) as refused:
         viewed.value(f"SELECT bitbucket.make_views('{longest}')")
-    assert failed.value.diag.message_hint == (
+    assert refused.value.diag.message_hint == (
         f"Give the views' schema a name: bitbucket.make_views('{longest}', '...')."
     )
     assert viewed.query("SELECT bitbucket.make_views('nowhere')").notices == [
@@ -136,7 +152,7 @@ def test_the_documented_program_maps_every_table_with_a_key(viewed):
         query={"host": str(viewed.cluster.sockets), "port": str(viewed.cluster.port)},
     ).render_as_string(hide_password=False)
     viewed.emulator.clear()
-    names = {"__name__": "documented"}
+    names: dict[str, Any] = {"__name__": "documented"}
     exec(shown.text.replace(placeholder, url), names)
     classes, engine = names["Base"].classes, names["engine"]
     sent = [(r.method, r.path) for r in viewed.emulator.requests()]
@@ -156,5 +172,5 @@ def test_the_documented_program_maps_every_table_with_a_key(viewed):
         assert made.id > 2
     assert viewed.value("SELECT title FROM acme__website.issues WHERE id = 2") == "Another title"
     inspector = sqlalchemy.inspect(engine)
-    assert set(inspector.get_view_names("acme__website_views")) == {t.name for t in OF_REPOSITORY}
+    assert set(inspector.get_view_names("site")) == {t.name for t in OF_REPOSITORY}
     engine.dispose()
