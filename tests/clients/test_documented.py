@@ -15,6 +15,9 @@ PAGE = DOCS / "odbc.md"
 SOURCE, *VARIANTS = (block.text for block in blocks(PAGE, "ini"))
 """The page's data source, and lines that take the place of its own."""
 
+LABELLED = [lines for lines in VARIANTS if "label_columns" in lines]
+ROLLING_BACK = [lines for lines in VARIANTS if lines not in LABELLED]
+
 
 @pytest.fixture
 def documented(site, request):
@@ -63,7 +66,7 @@ def test_isql_prints_what_it_should(documented):
         assert title in done.output
 
 
-@pytest.mark.parametrize("documented", VARIANTS, indirect=True)
+@pytest.mark.parametrize("documented", ROLLING_BACK, indirect=True)
 def test_a_data_source_chooses_what_a_rollback_does(documented, request):
     lines = request.node.callspec.params["documented"]
     [(name, value)] = re.findall(r"SET (bitbucket_fdw\.\w+) TO (\w+)", lines)
@@ -72,6 +75,14 @@ def test_a_data_source_chooses_what_a_rollback_does(documented, request):
     )
     assert done.status == 0, done.output
     assert value in done.output
+
+
+@pytest.mark.parametrize("documented", LABELLED, indirect=True)
+def test_a_data_source_asks_for_labels(documented):
+    labels = "SELECT current_setting('multicorn.column_labels')\n"
+    done = documented.run(["isql", "-b", "-v", "bitbucket"], stdin=labels)
+    assert done.status == 0, done.output
+    assert re.search(r"\|\s*(on|true)\s*\|", done.output), done.output
 
 
 def test_every_setting_that_is_explained_is_one_of_the_drivers():
