@@ -200,7 +200,8 @@ enum
 	PRIVATE_SORT,				/* List of sort keys */
 	PRIVATE_LIMIT,				/* Const int8, NULL if not pushed down */
 	PRIVATE_OFFSET,				/* likewise */
-	PRIVATE_MAY_STOP			/* Integer, see may_stop() */
+	PRIVATE_MAY_STOP,			/* Integer, see may_stop() */
+	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
 };
 
 /* labels.c */

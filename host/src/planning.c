@@ -246,6 +246,39 @@ get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 		add_limit_path(root, table, output_rel);
 }
 
+/* Whether the rows of a query's result are rows of what it reads, and not made of several. */
+static bool
+gives_rows_as_they_are(Query *query)
+{
+	return query->commandType == CMD_SELECT && !query->hasAggs && !query->hasWindowFuncs &&
+		query->groupClause == NIL && query->groupingSets == NIL && query->distinctClause == NIL;
+}
+
+static bool
+has_limit(Query *query)
+{
+	Const	   *limit = (Const *) query->limitCount;
+
+	return limit != NULL && !(IsA(limit, Const) && limit->constisnull);
+}
+
+/*
+ * The level of a query in the statement, 1 for the outermost, if a LIMIT of its own or of a query
+ * around it wants some of its rows. 0 without one, or if what is limited are not rows as they were
+ * read. The planner tells of a LIMIT around it by a tuple_fraction of one or more, and of EXISTS too.
+ */
+static int
+limit_level(PlannerInfo *root)
+{
+	bool		limited = has_limit(root->parse);
+	PlannerInfo *around;
+
+	for (around = root->parent_root; around != NULL && root->tuple_fraction >= 1;
+		 around = around->parent_root)
+		limited = limited || has_limit(around->parse);
+	return limited && gives_rows_as_they_are(root->parse) ? (int) root->query_level : 0;
+}
+
 /*
  * Whether a query may be content with some of a table's rows: under a LIMIT, a cursor or EXISTS,
  * which the planner tells by tuple_fraction, unless all rows are needed for the first row of the
@@ -258,9 +291,7 @@ may_stop(PlannerInfo *root, RelOptInfo *rel)
 	Relids		relids = rel->top_parent_relids ? rel->top_parent_relids : rel->relids;
 	ListCell   *lc;
 
-	if (root->tuple_fraction > 0 && !query->hasAggs && !query->hasWindowFuncs &&
-		query->groupClause == NIL && query->groupingSets == NIL && query->sortClause == NIL &&
-		query->distinctClause == NIL && query->commandType == CMD_SELECT)
+	if (root->tuple_fraction > 0 && gives_rows_as_they_are(query) && query->sortClause == NIL)
 		return true;
 	foreach(lc, root->join_info_list)
 	{
@@ -284,6 +315,7 @@ get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid pg_attribute_unus
 	List	   *private = list_concat(list_make1(needed_columns(rel)), best_path->fdw_private);
 
 	private = lappend(private, makeInteger(may_stop(root, rel)));
+	private = lappend(private, makeInteger(limit_level(root)));
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
 	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses, private, NIL, NIL,
 							outer_plan);

@@ -122,12 +122,13 @@ scan_to_python(ForeignScanState *node, bool only_explain)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOOi)", current_quals(node, only_explain),
+	return py_own(Py_BuildValue("(OOOOOii)", current_quals(node, only_explain),
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
 								limit_to_python(list_nth(private, PRIVATE_OFFSET)),
-								(int) intVal(list_nth(private, PRIVATE_MAY_STOP))));
+								(int) intVal(list_nth(private, PRIVATE_MAY_STOP)),
+								(int) intVal(list_nth(private, PRIVATE_LIMIT_LEVEL))));
 }
 
 static TupleTableSlot *

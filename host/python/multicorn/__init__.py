@@ -42,6 +42,7 @@ CAPABILITIES = frozenset(
         "executions",
         "instants",
         "join_conditions",
+        "limit_levels",
         "limits",
         "plain_quals",
         "plan_nodes",
@@ -179,6 +180,10 @@ class ForeignDataWrapper:
     #: Beyond Multicorn2: whether rows of the scan that ``execute`` is called for may be left
     #: unread. Set and to be read as ``execution`` is.
     may_stop: bool = False
+
+    #: Beyond Multicorn2: the level in the statement of the scan's query, 1 for the outermost, if a
+    #: LIMIT wants some of its rows; 0 otherwise. Set and to be read as ``execution`` is.
+    limit_level: int = 0
 
     #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be
     #: read as ``execution`` is. All runs of the scan in one execution have the same one, and

@@ -81,6 +81,7 @@ class Scan(NamedTuple):
     limit: int | None
     offset: int | None
     may_stop: int  # whether rows may be left unread
+    limit_level: int  # of the query that a LIMIT wants some rows of; 0 for none
 
 
 class Recipe(NamedTuple):
@@ -162,6 +163,7 @@ class Instance(Participant):
             return iter(())
         self.wrapper.execution = execution
         self.wrapper.may_stop = bool(scan.may_stop)
+        self.wrapper.limit_level = scan.limit_level
         self.wrapper.plan_node = plan_node
         rows = self.wrapper.execute(
             self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
