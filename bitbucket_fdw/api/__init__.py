@@ -12,7 +12,7 @@ from .made import Made, Tally
 from .notes import Notes
 from .oauth_tokens import Renewals
 from .paging import Listing, Pages
-from .scan import Budget, ScanContext
+from .scan import Budget, PreviewBudget, ScanContext
 from .shared import Shared
 from .strategies import NextLinks, Numbers, OwnNumbers, Strategy, Whole
 from .wanted import JSON, Wanted
@@ -35,6 +35,7 @@ __all__ = [
     "Numbers",
     "OwnNumbers",
     "Pages",
+    "PreviewBudget",
     "Renewals",
     "ScanContext",
     "Settings",

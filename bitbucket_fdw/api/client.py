@@ -27,7 +27,7 @@ from .exchange import Answer, Exchange, Failed, Outgoing, Settings
 from .kept import KeptAnswers
 from .made import Making, Tally
 from .retry import Attempts, Pause, worth_repeating
-from .scan import Budget, ScanContext, Workers
+from .scan import Budget, PreviewBudget, ScanContext, Workers
 from .shared import Shared
 from .transport import Transport
 from .wanted import JSON, Wanted
@@ -71,6 +71,7 @@ class Client:
         tally: Tally | None = None,
         meanwhile: Callable[[], None] = lambda: None,
         asker: object = None,
+        preview: PreviewBudget | None = None,
     ) -> ScanContext:
         """What the requests of one scan by this client share: see :class:`ScanContext`.
 
@@ -90,6 +91,7 @@ class Client:
             asker=self._asker() if asker is None else asker,
             tally=tally,
             meanwhile=meanwhile,
+            preview=preview,
         )
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:

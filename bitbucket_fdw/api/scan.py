@@ -64,7 +64,14 @@ class Budget:
     """How many requests may be made; shared by scans that are one in the eyes of a statement.
 
     A join or a subquery may scan a table once for each row of another. ``scans`` tells how often.
+    ``option`` is what sets the limit, and ``hint`` how to change it.
     """
+
+    option = "max_requests"
+    hint = (
+        "To read it all the same, raise the limit: ALTER SERVER … OPTIONS (ADD max_requests '…'), "
+        "or SET where it is set already."
+    )
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -90,20 +97,56 @@ class Budget:
 
     def _too_many(self, needed: str) -> TooManyRequests:
         return TooManyRequests(
-            f"this scan would take {needed} requests, and max_requests is {self.limit}",
-            detail=f"A join or a subquery has run it {self.scans} times so far, once for each row "
-            "of another table; all of them count."
-            if self.scans > 1
-            else None,
-            hint="Narrow it down in WHERE, or raise the limit: ALTER SERVER … OPTIONS (ADD "
-            "max_requests '…'), or SET where it is set already.",
+            f"this scan would take {needed} requests, and {self.option} is {self.limit}",
+            detail=self._detail(),
+            hint=self.hint,
         )
+
+    def _detail(self) -> str | None:
+        if self.scans <= 1:
+            return None
+        return (
+            f"A join or a subquery has run it {self.scans} times so far, once for each row of "
+            "another table; all of them count."
+        )
+
+
+class PreviewBudget(Budget):
+    """How many requests may be made to show some rows; beside the other budget.
+
+    :param stops: whether a scan ends with an error at the request that would exceed the limit.
+        Otherwise the limit is only for what is known before the requests are made.
+    """
+
+    option = "preview_requests"
+    hint = (
+        "To read it all the same, raise the limit, or lift it by '0': ALTER FOREIGN TABLE … "
+        "OPTIONS (ADD preview_requests '…'), or ALTER SERVER for all tables."
+    )
+
+    def __init__(self, limit: int, stops: bool) -> None:
+        super().__init__(limit)
+        self.stops = stops
+
+    def spend(self, count: int) -> None:
+        """As :meth:`Budget.spend`, if the scan is to end there."""
+        if self.stops:
+            super().spend(count)
+        else:
+            with self._lock:
+                self.spent += count
+
+    def _detail(self) -> str:
+        made = min(self.spent, self.limit)
+        told = "1 request was made." if made == 1 else f"{made} requests were made."
+        return " ".join(filter(None, (told, super()._detail())))
 
 
 class ScanContext:
     """One scan's budget, workers and stop signal.
 
     :param budget: how many requests the scan may make, or a budget that it shares.
+    :param preview: how many of these may be made to show some rows; ``None`` for all.
     :param interrupted: called on the main thread every :data:`SLICE` seconds while it waits; true
         once the statement should stop.
     :param notice: called on the main thread while it waits, with what a worker has to say.
@@ -131,6 +174,7 @@ class ScanContext:
         asker: object = None,
         tally: Tally | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        preview: PreviewBudget | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.about = about
@@ -142,6 +186,9 @@ class ScanContext:
         self._interrupted = interrupted
         self._budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget.scans += 1
+        self.preview = preview
+        if preview is not None:
+            preview.scans += 1
         self.fresh = fresh
         self.kept = kept
         self.stopped = threading.Event()
@@ -234,7 +281,9 @@ class ScanContext:
                 flights.discard(flight)
 
     def spend(self, count: int = 1) -> None:
-        """As :meth:`Budget.spend`."""
+        """As :meth:`Budget.spend`, of each of the budgets."""
+        if self.preview is not None:
+            self.preview.spend(count)
         self._budget.spend(count)
 
     def redirected(self) -> None:

@@ -92,6 +92,16 @@ OPTIONS: tuple[Option, ...] = (
         "1000",
     ),
     Option(
+        "preview_requests",
+        SERVER,
+        whole(0, 1_000_000),
+        "Requests that one scan may take under a LIMIT, or without one if no condition chooses "
+        "among the parents of a table's rows and it is known ahead to take more; 0 for as many as "
+        "max_requests; a server's wins over a table's",
+        "200",
+        also=TABLE,
+    ),
+    Option(
         "max_answer_size",
         SERVER,
         whole(1, 1024),

@@ -26,6 +26,7 @@ class Host:
         self._tells_early_stops = "early_stops" in told
         self.tells_executions = "executions" in told
         self._tells_limits = "limits" in told
+        self._tells_limit_levels = "limit_levels" in told
         self.tells_instants = "instants" in told
         self._tells_plan_nodes = "plan_nodes" in told
         self._tells_plain_quals = "plain_quals" in told
@@ -71,6 +72,19 @@ class Host:
         present = statement_text.present()
         bare = {qual.field_name for qual in quals}.issuperset(columns)
         return present.may_stop_early or (bare and present.has_exists)
+
+    def limit_level(self, told: int, limit: int | None) -> int:
+        """The level in the statement of the query of which a LIMIT wants some rows; 0 without one.
+
+        On a host that does not tell the level, it is 2 for any: it may be that of a subquery, which
+        is run many times.
+
+        :param told: what the host says about it; only used if the host tells.
+        :param limit: the LIMIT of the scan itself, if the host hands one over.
+        """
+        if self._tells_limit_levels:
+            return told
+        return 2 if limit is not None or statement_text.present().limits_rows else 0
 
     def may_write(self, execution: Any) -> bool:
         """Whether the statement that a scan belongs to may change rows.

@@ -15,6 +15,7 @@ bundled host tells them, and is asked instead: see ``capabilities``.) They are:
 - whether a scan may end before all of its rows are read, because of EXISTS, a cursor, or a LIMIT
   above conditions that PostgreSQL checks: then a scan is not refused beforehand for the requests
   that it would take if it was read to its end;
+- whether a LIMIT wants some of the rows, in whatever order: then a scan is given fewer requests;
 - whether it uses whole rows, as in ``row_to_json(t)``: Multicorn2 names no column for these, so
   that their values would be NULL;
 - whether it rolls back the whole transaction, and not just to a savepoint;
@@ -70,6 +71,7 @@ _EXPLAIN_ANALYZE = re.compile(r"(?:^|;)\s*explain\b[^;]*?\banaly[sz]e\b", re.IGN
 _FETCH = re.compile(r"\s*(?:fetch|move)\b", re.IGNORECASE)
 _LIMITED = re.compile(r"\b(?:limit\s+(?!all\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE)
 _EXISTS = re.compile(r"\bexists\s*\(", re.IGNORECASE)
+_ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _READS_ALL = re.compile(
     r"\b(?:order\s+by|group\s+by|having|distinct|intersect|except|union(?!\s+all)|over|filter"
     r"|(?:count|sum|avg|min|max|\w+_agg|bool_and|bool_or|every|stddev\w*|var\w*)\s*\()",
@@ -152,6 +154,12 @@ def may_stop_early(statement: str) -> bool:
     return bool(_LIMITED.search(plain)) and not _READS_ALL.search(plain)
 
 
+def limits_rows(statement: str) -> bool:
+    """Whether a statement has a LIMIT, and nothing that makes other rows of those that it reads."""
+    plain = _SKIPPED.sub(" ", statement)
+    return bool(_LIMITED.search(plain)) and not _READS_ALL.search(_ORDER.sub(" ", plain))
+
+
 def has_exists(statement: str) -> bool:
     """Whether a statement has EXISTS.
 
@@ -213,6 +221,10 @@ class Present:
     @functools.cached_property
     def may_stop_early(self) -> bool:
         return may_stop_early(self.text)
+
+    @functools.cached_property
+    def limits_rows(self) -> bool:
+        return limits_rows(self.text)
 
     @functools.cached_property
     def has_exists(self) -> bool:

@@ -190,6 +190,22 @@ class Plan:
         return 2 if redirected else 1
 
     @property
+    def asks_every_parent(self) -> bool:
+        """Whether the rows of a parent lead to the requests, and no condition chooses among them.
+
+        Which listings the parent's rows are read from does not matter.
+        """
+        parent = self.parent
+        if parent is None or parent.kind is not Kind.COLLECTION:
+            return False
+        chosen = any(
+            supply.values is not None and not parent.table.column(supply.supplier).param
+            for supply in self.supplies
+        )
+        narrowed = parent.sieve or parent.selectivity < 1 or parent.at_most is not None
+        return not (chosen or narrowed)
+
+    @property
     def combinations(self) -> int:
         """The number of combinations of the values in ``bindings``; 1 if there are none."""
         count = 1

@@ -28,6 +28,7 @@ from ..tables.table import Table
 from .counting import CountStream
 from .observations import Observed
 from .omissions import Omissions
+from .outlook import EARLY, Outlook, Yield
 from .reachability import Reachability
 from .single_answers import ItemStream
 from .streams import (
@@ -80,6 +81,8 @@ class Execution:
         # A read for a change (without omissions) must find the row, even if no listing has it.
         self._proves = omissions is not None
         self._reach = Reachability(self._requests)
+        self._outlook = Outlook()
+        self._yield = Yield()
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows with ``plan.columns``. They are read as they are asked for."""
@@ -89,6 +92,8 @@ class Execution:
         self._requests.judge.bound = planned.bound
         for never in planned.never:
             self._requests.judge.never(never)
+        self._requests.asks_every_parent = planned.asks_every_parent
+        self._outlook, self._yield = Outlook(), Yield()
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
 
@@ -122,7 +127,10 @@ class Execution:
                 waiting.append(stream)
             if not waiting:
                 return
-            yield from self._proven(waiting.popleft())
+            for keyed in self._proven(waiting.popleft()):
+                self._yield.rows += 1
+                yield keyed
+            self._yield.listings += 1
             width = min(2 * width, self._requests.concurrency)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
@@ -164,10 +172,12 @@ class Execution:
                     yield RequestPath(parameters, carried)
             return
         led = self._led(plan, plan.parent)
-        counted = plan.parent.parent is None and _leads_each(plan, plan.parent)
-        if self._reads_all(plan) and not counted:
-            led = iter(self._counted_ahead(plan, led))
-        yield from led
+        if self._reads_all(plan):
+            yield from self._counted_ahead(plan, led)
+        elif self._is_preview(plan):
+            yield from self._foreseen(plan, led)
+        else:
+            yield from led
 
     def _led(self, plan: Plan, parent: Plan) -> Iterator[RequestPath]:
         """Where the parent's rows lead. Rows are skipped that cannot lead to a wanted row."""
@@ -186,23 +196,61 @@ class Execution:
                 {**place.parameters, **parameters}, {**place.carried, **carried}, place.led
             )
 
-    def _counted_ahead(self, plan: Plan, places: Iterator[RequestPath]) -> list[RequestPath]:
-        """All places, collected before the first request for one. Too many are an error."""
-        found: list[RequestPath] = []
-        for place in places:
+    def _counted_ahead(self, plan: Plan, places: Iterable[RequestPath]) -> Iterator[RequestPath]:
+        """All places, collected before the first request for one. Too many are an error.
+
+        They are not collected if the parent's only listing tells how many there are.
+        """
+        assert plan.parent is not None
+        level = self._outlook.level(plan)
+        found: deque[RequestPath] = deque()
+        source = iter(places)
+        for place in source:
             found.append(place)
-            self._requests.afford(len(found) * len(plan.queries) * plan.first_requests)
-        return found
+            level.waiting += 1
+            self._requests.afford(self._outlook.to_come())
+            if plan.parent.parent is None and level.size is not None:
+                break
+        while found:
+            level.waiting -= 1
+            yield found.popleft()
+        yield from source
+
+    def _is_preview(self, plan: Plan) -> bool:
+        """Whether some of the plan's rows are wanted, by so many requests at most."""
+        preview = self._requests.preview
+        return plan.stop_after is not None and preview is not None and preview.stops
+
+    def _foreseen(self, plan: Plan, places: Iterator[RequestPath]) -> Iterator[RequestPath]:
+        """Places of a preview, as long as its rows are likely to be found within its requests.
+
+        Otherwise all places may have to be asked, so that they are counted before the next request
+        for one.
+        """
+        preview, wanted = self._requests.preview, plan.stop_after
+        assert preview is not None and wanted is not None
+        each = len(plan.queries) * plan.first_requests
+        guessed = self._requests.likely_rows(plan)
+        made = None
+        for place in places:
+            made = preview.spent if made is None else made + each
+            more = self._yield.listings_for(wanted, guessed) * each
+            if made >= EARLY and made + more > preview.limit:
+                yield from self._counted_ahead(plan, itertools.chain([place], places))
+                return
+            yield place
 
     def _parent_rows(self, plan: Plan, parent: Plan) -> Iterator[Row]:
+        level, leads_each = self._outlook.level(plan), _leads_each(plan, parent)
         for stream in self._streams(parent):
             stream.leads = True
-            found = False
-            for _, row in self._proven(stream):
-                if not found and stream.size is not None and _leads_each(plan, parent):
-                    self._afford(plan, stream.size * plan.combinations)
-                found = True
-                yield row
+            with level.listing():
+                for _, row in self._proven(stream):
+                    if level.seen == 0 and stream.size is not None and leads_each:
+                        level.size = stream.size
+                        self._afford(plan, stream.size * plan.combinations)
+                    level.seen += 1
+                    yield row
 
     def _spelled_so(self, plan: Plan, parameters: dict[str, str]) -> bool:
         """Whether the query spells slugs as Bitbucket does. In SQL, other spellings are not equal.

@@ -46,12 +46,22 @@ class Sizes:
             return max(1.0, plan.table.rows)
         if plan.parent is None:
             return max(1.0, _mean([seen.get(path, self._other(plan)) for path in _paths(plan)]))
-        prefix = _prefix(plan)
-        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        near = self._near(plan)
         if not near:
             return max(1.0, plan.table.rows)
         few = 2 * len(near) <= places
         return max(1.0, _mean(near), plan.table.rows if few else 0.0)
+
+    def average(self, plan: Plan) -> float:
+        """The average size of a fan-out's collections that were seen, and of one as declared."""
+        near = self._near(plan)
+        return (plan.table.rows + sum(near)) / (1 + len(near))
+
+    def _near(self, plan: Plan) -> list[int]:
+        """The sizes that were seen of a fan-out's collections."""
+        prefix = _prefix(plan)
+        seen = self._seen.get(plan.table.name, {})
+        return [size for path, size in seen.items() if path.startswith(prefix)]
 
     def _other(self, plan: Plan) -> float:
         """The estimate for an unknown collection if others are known."""

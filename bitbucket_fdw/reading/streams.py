@@ -18,6 +18,7 @@ from ..api import (
     Numbers,
     OwnNumbers,
     Pages,
+    PreviewBudget,
     ScanContext,
     Strategy,
     Wanted,
@@ -66,6 +67,8 @@ class ScanRequests:
     :param omissions: where to note what is left out of the rows, for a warning.
     :param strict: whether a scan over several repositories fails if one of them refuses.
     :param doubt: called with a message if an answer may be incomplete.
+
+    ``asks_every_parent`` is whether the scan's plan does.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class ScanRequests:
         self._sizes = observed.sizes
         self.doubt = doubt
         self._omissions = omissions
+        self.asks_every_parent = False
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
@@ -90,8 +94,15 @@ class ScanRequests:
         return self._client.settings.concurrency
 
     def afford(self, count: int) -> None:
-        """Raise :class:`TooManyRequests` if so many more requests would exceed the limit."""
+        """Raise :class:`TooManyRequests` if so many more requests would exceed a limit."""
+        if self.preview is not None and (self.preview.stops or self.asks_every_parent):
+            self.preview.afford(count)
         self._scan.afford(count)
+
+    @property
+    def preview(self) -> PreviewBudget | None:
+        """How many requests the scan may make to show some rows."""
+        return self._scan.preview
 
     def submit(self, url: str) -> Future[Answer]:
         return self._client.ask(url, self._scan)
@@ -129,6 +140,10 @@ class ScanRequests:
     def guess(self, plan: Plan) -> float:
         """About how many items one of the plan's collections has."""
         return self._sizes.guess(plan, 1)
+
+    def likely_rows(self, plan: Plan) -> float:
+        """How many items one of a fan-out's collections is likely to give; may be less than one."""
+        return self._sizes.average(plan) * plan.selectivity
 
     def answered_path(self, endpoint: str, path: str) -> str:
         """A listing's path in the form that its endpoint answers to."""

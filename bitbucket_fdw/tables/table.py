@@ -154,7 +154,7 @@ class Table:
     typed: ClassVar[bool] = False
     nothing: ClassVar[tuple[str, Any] | None] = None
     for_whom: ClassVar[str | None] = None
-    rows: ClassVar[int] = 100
+    rows: ClassVar[float] = 100
     flat: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
     removed_hint: ClassVar[str | None] = None

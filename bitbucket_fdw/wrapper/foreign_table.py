@@ -13,7 +13,7 @@ from typing import Any
 from multicorn import ForeignDataWrapper
 
 from .. import options
-from ..api import Budget
+from ..api import Budget, PreviewBudget
 from ..connection import client_of
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..foreign_tables.binding import TableBinding, check_table
@@ -203,6 +203,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             tally=tally,
             meanwhile=meanwhile,
             asker=self._asker(),
+            preview=self._preview(limit),
         )
         try:
             request = self._request(quals, columns, sortkeys, limit, offset)
@@ -226,7 +227,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             tell_notes()
         except BitbucketError as error:
             tell_notes()
-            report(advised(error, self.table), self.name)
+            report(advised(error, self.table, self._not_given()), self.name)
         except Exception as error:
             conceal(error)
             raise
@@ -242,6 +243,33 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """
         fresh = Budget(self.client.settings.max_requests)
         return self._budgets.current().setdefault(_question(quals, columns), fresh)
+
+    def _preview(self, limit: int | None) -> PreviewBudget | None:
+        """How many requests a scan may make to show some rows; ``None`` if that is not limited.
+
+        All runs of a scan count together that the outermost query makes, as for a join. A subquery
+        with a LIMIT of its own may well be run for each of many rows.
+        """
+        most = self._choices["preview_requests"]
+        if not most:
+            return None
+        level = HOST.limit_level(getattr(self, "limit_level", 0), limit)
+        fresh = PreviewBudget(most, stops=level > 0)
+        node = getattr(self, "plan_node", None)
+        if level != 1 or node is None:
+            return fresh
+        kept: PreviewBudget = node.setdefault(f"{__package__}.preview", fresh)
+        return kept
+
+    def _not_given(self) -> tuple[str, ...]:
+        """The columns that lead to the table's listing, as far as no option gives their values."""
+        open_columns = (
+            self.table.column_of(parameter)
+            for parameter in self.table.parameters()
+            if parameter not in self.binding.bound
+        )
+        names = {column.name for column in open_columns if column is not None}
+        return tuple(name for name, column in self.binding.pushable.items() if column.name in names)
 
     def _warn_of_doubt(self, message: str) -> None:
         """Once in a statement: a join may read the same listing many times."""

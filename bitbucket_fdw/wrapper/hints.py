@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..errors import BitbucketError, ConditionMissing, Forbidden, NotFound, RequestError
+from ..errors import (
+    BitbucketError,
+    ConditionMissing,
+    Forbidden,
+    NotFound,
+    RequestError,
+    TooManyRequests,
+)
 from ..tables import Table
 from .host import HOST
 
@@ -15,8 +22,15 @@ _LATERAL = (
 )
 
 
-def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
-    """The error, with a detail or a hint of the table's; also for a table that is not known yet."""
+def advised(
+    error: BitbucketError, table: type[Table] | None, choosing: tuple[str, ...] = ()
+) -> BitbucketError:
+    """The error, with a detail or a hint of the table's; also for a table that is not known yet.
+
+    :param choosing: columns of the table by which a condition chooses what is read.
+    """
+    if isinstance(error, TooManyRequests):
+        error.hint = f"{_choose(choosing)} {error.hint}"
     if isinstance(error, ConditionMissing) and not HOST.keeps_join_conditions:
         # Multicorn2 is offered no joins by keys: see get_path_keys().
         error.hint = f"{error.hint} {_LATERAL}"
@@ -31,6 +45,16 @@ def advised(error: BitbucketError, table: type[Table] | None) -> BitbucketError:
     if isinstance(error, Forbidden) and error.method == "GET":
         error.hint = " ".join(_of_forbidden(error, table))
     return error
+
+
+def _choose(columns: tuple[str, ...]) -> str:
+    """How to ask for less of a table."""
+    if not columns:
+        return "Narrow it down in WHERE."
+    *first, last = columns
+    named = f"{', '.join(first)} and {last}" if first else last
+    by = "a join on it" if HOST.keeps_join_conditions else "a LATERAL subquery with OFFSET 0"
+    return f"Say which rows by a condition on {named}: =, IN (…), or {by}."
 
 
 def _of_forbidden(error: Forbidden, table: type[Table]) -> Iterator[str]:
