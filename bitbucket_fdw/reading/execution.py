@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
-from ..api import Client, ScanContext
+from ..api import Client, PreviewBudget, ScanContext
 from ..errors import BadResponse, ConditionMissing
 from ..pushdown.local_filter import meets
 from ..pushdown.parent_filter import passes
@@ -93,6 +93,7 @@ class Execution:
         for never in planned.never:
             self._requests.judge.never(never)
         self._requests.asks_every_parent = planned.asks_every_parent
+        self._requests.reads_all = planned.stop_after is None and not self._may_stop
         self._outlook, self._yield = Outlook(), Yield()
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
@@ -172,10 +173,11 @@ class Execution:
                     yield RequestPath(parameters, carried)
             return
         led = self._led(plan, plan.parent)
+        preview = self._requests.preview
         if self._reads_all(plan):
             yield from self._counted_ahead(plan, led)
-        elif self._is_preview(plan):
-            yield from self._foreseen(plan, led)
+        elif preview is not None and preview.stops and plan.stop_after is not None:
+            yield from self._foreseen(plan, led, preview, plan.stop_after)
         else:
             yield from led
 
@@ -216,19 +218,14 @@ class Execution:
             yield found.popleft()
         yield from source
 
-    def _is_preview(self, plan: Plan) -> bool:
-        """Whether some of the plan's rows are wanted, by so many requests at most."""
-        preview = self._requests.preview
-        return plan.stop_after is not None and preview is not None and preview.stops
-
-    def _foreseen(self, plan: Plan, places: Iterator[RequestPath]) -> Iterator[RequestPath]:
+    def _foreseen(
+        self, plan: Plan, places: Iterator[RequestPath], preview: PreviewBudget, wanted: int
+    ) -> Iterator[RequestPath]:
         """Places of a preview, as long as its rows are likely to be found within its requests.
 
         Otherwise all places may have to be asked, so that they are counted before the next request
         for one.
         """
-        preview, wanted = self._requests.preview, plan.stop_after
-        assert preview is not None and wanted is not None
         each = len(plan.queries) * plan.first_requests
         guessed = self._requests.likely_rows(plan)
         made = None

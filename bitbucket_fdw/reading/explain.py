@@ -73,10 +73,12 @@ def taken(sums: Taken | None, timing: bool = True) -> list[str]:
     return result
 
 
-def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
+def lines(plan: Plan, guess: Guess, verbose: bool, most: int | None = None) -> list[str]:
     """Lines for EXPLAIN: what is sent to Bitbucket, what stays local, how many requests it takes.
 
     ``fields`` and the other query parameters are shown with VERBOSE. Nothing is requested.
+
+    :param most: the requests that the option ``preview_requests`` allows the scan.
     """
     if plan.kind is Kind.NOTHING:
         return [f"Bitbucket: no request ({plan.reason})"]
@@ -103,7 +105,9 @@ def lines(plan: Plan, guess: Guess, verbose: bool) -> list[str]:
         result.append(f"Filtered locally: {', '.join(plan.local)}")
     if plan.sort_here and plan.sort:
         result.append(f"Sorted locally: {plan.sort.column}{' DESC' * plan.sort.descending}")
-    result.append(f"Estimated requests: {costs.requests(plan, guess)}")
+    estimated = costs.requests(plan, guess)
+    exceeds = f" (preview_requests is {most})" if most is not None and estimated > most else ""
+    result.append(f"Estimated requests: {estimated}{exceeds}")
     return result
 
 

@@ -68,7 +68,8 @@ class ScanRequests:
     :param strict: whether a scan over several repositories fails if one of them refuses.
     :param doubt: called with a message if an answer may be incomplete.
 
-    ``asks_every_parent`` is whether the scan's plan does.
+    ``asks_every_parent`` is whether the scan's plan does. ``reads_all`` is whether it is known that
+    every listing is read to its end.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class ScanRequests:
         self.doubt = doubt
         self._omissions = omissions
         self.asks_every_parent = False
+        self.reads_all = False
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
@@ -365,6 +367,7 @@ class CollectionStream(Stream):
                 if first:
                     self._answered()
                     self._learn_size()
+                    self._foresee(len(values))
                 first = False
                 yield values
         except REFUSALS as error:
@@ -375,6 +378,18 @@ class CollectionStream(Stream):
             if not first or not self._may_be_empty(error):
                 raise (self._refused(error) if first else error) from None
             self._absent(error)
+
+    def _foresee(self, read: int) -> None:
+        """After the first page of a preview: refuse what its size shows to take too many more."""
+        preview, plan = self._requests.preview, self.plan
+        if self.size is None or not plan.pagelen or self.leads or preview is None:
+            return
+        wanted = self.size if self._requests.reads_all else plan.stop_after
+        if not preview.stops or wanted is None or plan.table.collection.explode:
+            return
+        rows = min(self.size, wanted)
+        pages = math.ceil(max(0, rows - read) / plan.pagelen)
+        preview.afford(pages + (rows if plan.hydrate else 0))
 
     def _check_order(self, key: Any) -> None:
         """Raise :class:`ListingRefused` if items are not in the order that was asked for."""

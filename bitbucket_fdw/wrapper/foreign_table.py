@@ -161,7 +161,10 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     ) -> list[str]:
         known = list(explain.with_samples(quals_of(quals), self.binding.pushable))
         planned = plan(self._asked(known, columns, sortkeys, limit, offset))
-        lines = explain.lines(planned, self.observed.sizes.guess, verbose)
+        preview = self._preview(limit)
+        held = preview is not None and (preview.stops or planned.asks_every_parent)
+        most = preview.limit if held and preview is not None else None
+        lines = explain.lines(planned, self.observed.sizes.guess, verbose, most)
         if HOST.shows_executed_plans():
             lines += explain.taken(self._watching.taken(None, _question(quals, columns)))
         return [sayable(line) for line in lines]
@@ -245,13 +248,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return self._budgets.current().setdefault(_question(quals, columns), fresh)
 
     def _preview(self, limit: int | None) -> PreviewBudget | None:
-        """How many requests a scan may make to show some rows; ``None`` if that is not limited.
+        """How many requests a scan may make to show some rows; ``None`` if that is nothing less.
 
         All runs of a scan count together that the outermost query makes, as for a join. A subquery
         with a LIMIT of its own may well be run for each of many rows.
         """
         most = self._choices["preview_requests"]
-        if not most:
+        if most == 0 or most >= self.client.settings.max_requests:
             return None
         level = HOST.limit_level(getattr(self, "limit_level", 0), limit)
         fresh = PreviewBudget(most, stops=level > 0)

@@ -38,7 +38,8 @@ LEVELS = {
     "SELECT DISTINCT level FROM {t} LIMIT 1": 0,
     "SELECT max(level) OVER () FROM {t} LIMIT 1": 0,
     "SELECT (SELECT max(level) FROM {t}) LIMIT 1": 0,
-    "SELECT count(*) - 2 FROM generate_series(1, 2) WHERE EXISTS (SELECT FROM {t} WHERE level = 0)": 0,
+    "SELECT count(*) - 2 FROM generate_series(1, 2) WHERE EXISTS "
+    "(SELECT FROM {t} WHERE level = 0)": 0,
     "SELECT count(*) - 2 FROM generate_series(1, 2) g WHERE EXISTS (SELECT FROM {t} "
     "WHERE level = 0 AND id + random() * 0 >= g OFFSET 0)": 0,
 }

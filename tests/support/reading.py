@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bitbucket_fdw.api import Client
-from bitbucket_fdw.api.scan import Budget
+from bitbucket_fdw.api.scan import Budget, PreviewBudget
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of
 from bitbucket_fdw.pushdown.plan import Sort
 from bitbucket_fdw.reading.fallback import Reader
@@ -73,12 +73,13 @@ class Session:
         strict: bool = False,
         may_stop: bool = False,
         budget: Budget | None = None,
+        preview: PreviewBudget | None = None,
         **asked: Any,
     ) -> Iterable[dict[str, Any]]:
         """Rows, lazily; see :meth:`request`."""
         reader = Reader(
             self.client,
-            self.client.scan(budget=budget),
+            self.client.scan(budget=budget, preview=preview),
             self.observations.of(self.client),
             self.warnings.append,
             self.omissions,

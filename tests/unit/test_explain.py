@@ -33,6 +33,15 @@ def test_a_listing_is_shown_with_its_filter_and_requests(api):
     assert api.calls == []
 
 
+def test_an_estimate_beyond_what_is_allowed_says_so(api):
+    planned = plan(Session.of(api).request("commit_statuses"))
+    allowed = explain.lines(planned, Sizes().guess, False, most=200)
+    assert re.fullmatch(r"Estimated requests: \d{4} \(preview_requests is 200\)", allowed[-1]), (
+        allowed[-1]
+    )
+    assert "preview" not in explain.lines(planned, Sizes().guess, False, most=100_000)[-1]
+
+
 def test_verbose_shows_what_is_asked_of_each_item(api):
     short = lines(api, "pull_requests", ("state", "=", "OPEN"))
     long = lines(api, "pull_requests", ("state", "=", "OPEN"), verbose=True)

@@ -147,6 +147,23 @@ def test_what_may_stop_early(text, expected):
     assert statement_text.may_stop_early(text) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT a FROM t LIMIT 5", True),
+        ("SELECT a FROM t FETCH FIRST 5 ROWS ONLY", True),
+        ("SELECT a FROM t ORDER BY lower(a) LIMIT 5", True),
+        ("SELECT a FROM t LIMIT ALL", False),
+        ("SELECT a, count(*) FROM t GROUP BY a ORDER BY a LIMIT 5", False),
+        ("SELECT DISTINCT a FROM t LIMIT 5", False),
+        ("FETCH 2 FROM c", False),
+        ("SELECT EXISTS (SELECT a FROM t)", False),
+    ],
+)
+def test_a_limit_on_rows_as_they_are_read(text, expected):
+    assert statement_text.limits_rows(text) is expected
+
+
 def test_exists_is_seen():
     assert statement_text.has_exists("SELECT EXISTS (SELECT 1 FROM t)")
     assert not statement_text.has_exists("SELECT 'exists (' FROM t")

@@ -182,7 +182,7 @@ class ForeignDataWrapper:
     may_stop: bool = False
 
     #: Beyond Multicorn2: the level in the statement of the scan's query, 1 for the outermost, if a
-    #: LIMIT wants some of its rows; 0 otherwise. Set and to be read as ``execution`` is.
+    #: LIMIT wants some of its rows; 0 otherwise. Set also before ``explain``.
     limit_level: int = 0
 
     #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be

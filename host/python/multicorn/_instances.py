@@ -182,6 +182,7 @@ class Instance(Participant):
         ``plan_node`` is what runs of the scan were told; None if it was not to be run.
         """
         scan = Scan(*arguments)
+        self.wrapper.limit_level = scan.limit_level
         lines = self.wrapper.explain(
             self._quals(scan.quals or []),
             self._names(scan.columns),
