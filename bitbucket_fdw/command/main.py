@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
 from . import browser as logins
+from .dsn import command as dsn_command
 from .extension import install_extension
+from .reports import connected, dsn_option, end_with_checks, rows
 
 if TYPE_CHECKING:
-    import psycopg
-    from typing_extensions import LiteralString
-
-    Connection = psycopg.Connection[tuple[Any, ...]]
-    Check = Mapping[str, Any]
+    from .reports import Connection
 
 
 @click.group()
@@ -49,17 +44,9 @@ def emulator(arguments: tuple[str, ...]) -> None:
     sys.exit(run(list(arguments)))
 
 
-_dsn = click.option(
-    "--dsn",
-    default="",
-    metavar="DSN",
-    help="Connection string or URI of the database; parts left out come from PGHOST, PGDATABASE …",
-)
-
-
 @main.command(short_help="Log in to Bitbucket for your user mapping.")
 @click.argument("server")
-@_dsn
+@dsn_option
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -91,7 +78,7 @@ def login(
     if callback_url and not headless:
         raise click.UsageError("--callback-url goes with --headless")
     state = logins.new_state()
-    with _connected(dsn) as connection:
+    with connected(dsn) as connection:
         if headless:
             callback_url = callback_url or f"http://localhost:{port}/"
             click.echo(
@@ -102,7 +89,7 @@ def login(
             code = _came_back(lambda: logins.code_from(pasted, state))
         else:
             code, callback_url = _by_browser(connection, server, port, state, timeout)
-        [(auth, expires_in, scopes, whose)] = _rows(
+        [(auth, expires_in, scopes, whose)] = rows(
             connection,
             "SELECT auth, expires_in, scopes, user_mapping FROM "
             "bitbucket.oauth_access_token(%s, %s, %s, %s)",
@@ -141,7 +128,7 @@ def _came_back(wait: Callable[[], str]) -> str:
 
 
 def _address(connection: Connection, server: str, callback_url: str, state: str) -> str:
-    [(address,)] = _rows(
+    [(address,)] = rows(
         connection,
         "SELECT bitbucket.oauth_authorization_url(%s, %s, %s)",
         (server, callback_url, state),
@@ -149,14 +136,10 @@ def _address(connection: Connection, server: str, callback_url: str, state: str)
     return str(address)
 
 
-_WIDEST = 10_000  # columns; the table takes as many as its texts
-_COLOURS = {"ok": "green", "no_resources": "yellow", "removed": "yellow"}
-
-
 @main.command(short_help="Check the connection to Bitbucket.")
 @click.argument("server")
 @click.argument("workspace", required=False)
-@_dsn
+@dsn_option
 @click.option("--curl", is_flag=True, help="Show how to repeat each failed check with curl.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that was found as JSON.")
 def verify(server: str, workspace: str | None, dsn: str, curl: bool, as_json: bool) -> None:
@@ -164,63 +147,11 @@ def verify(server: str, workspace: str | None, dsn: str, curl: bool, as_json: bo
 
     The exit status is 1 unless every check is ok.
     """
-    with _connected(dsn) as connection:
+    with connected(dsn) as connection:
         cursor = connection.execute("SELECT * FROM bitbucket.verify(%s, %s)", (server, workspace))
         names = [column.name for column in cursor.description or ()]
         checks = [dict(zip(names, row, strict=True)) for row in cursor]
-    failed = [check for check in checks if check["status"] != "ok"]
-    if as_json:
-        click.echo(json.dumps(checks, indent=2, ensure_ascii=False))
-    else:
-        _print_checks(checks, failed if curl else ())
-    sys.exit(1 if failed else 0)
+    end_with_checks(checks, as_json=as_json, with_curl=curl)
 
 
-def _print_checks(checks: Iterable[Check], with_curl: Iterable[Check]) -> None:
-    """Print a table, and how to repeat some of the checks with curl."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("check", "status", "found and what to do")
-    for check in checks:
-        said = Text(check["found"] or "")
-        if check["what_to_do"]:
-            said.append(f"\n{check['what_to_do']}", "bold")
-        status = check["status"] or ""
-        table.add_row(
-            Text(check["check_name"] or ""), Text(status, _COLOURS.get(status, "red")), said
-        )
-    # A file or a program that reads this has no width, and a line that is broken cannot be found.
-    is_narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    console = Console(width=None if is_narrow else _WIDEST)
-    console.print(table)
-    for check in with_curl:
-        if check["curl"]:
-            console.print(Text(f"# {check['check_name']}\n{check['curl']}"), soft_wrap=True)
-
-
-@contextmanager
-def _connected(dsn: str) -> Iterator[Connection]:
-    """A connection whose errors end the command with PostgreSQL's message, detail and hint."""
-    try:
-        import psycopg
-    except ImportError as error:
-        raise click.ClickException(
-            f"this needs {error.name}: pip install 'bitbucket_fdw[tools]'"
-        ) from error
-    try:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            yield connection
-    except psycopg.Error as error:
-        said = error.diag
-        parts = (
-            said.message_primary or str(error),
-            said.message_detail and f"DETAIL: {said.message_detail}",
-            said.message_hint and f"HINT: {said.message_hint}",
-        )
-        raise click.ClickException("\n".join(filter(None, parts))) from None
-
-
-def _rows(connection: Connection, query: LiteralString, parameters: Sequence[Any]) -> list[Any]:
-    return connection.execute(query, parameters).fetchall()
+main.add_command(dsn_command)

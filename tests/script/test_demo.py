@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 from devkit import venv
 from devkit.cluster import Cluster
+from devkit.connect import CDATA_SOURCE
 from devkit.emulator import Control
 from devkit.places import CHECKOUT, Places, remove_tree
+
+from bitbucket_fdw.command.ini_files import read_entry
+from tests.support.odbc import find_driver
 
 SCRIPT = CHECKOUT / "script" / "demo"
 
@@ -179,6 +183,37 @@ def test_status_tells_how_to_connect(demo: Demo, started: Run) -> None:
     command = ["bash", "-c", f"{line} -w -Atc 'select current_user'"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "demo", done.stderr
+
+
+def test_status_names_the_data_source_of_cdata_s_examples(demo: Demo, started: Run) -> None:
+    for said in (started.output, demo.run("status").output):
+        assert f'DSN "{CDATA_SOURCE}"' in said
+    [file] = re.findall(r"DSN bitbucket in (\S+)", demo.run("status").output)
+    entry = read_entry(Path(file).read_text(), CDATA_SOURCE)
+    assert entry is not None
+    assert entry["updatablecursors"] == "1"
+    assert entry["connsettings"].startswith("SET search_path TO ")
+
+
+@pytest.mark.skipif(find_driver() is None, reason="psqlODBC (odbc-postgresql) is not installed")
+def test_statements_of_cdata_s_examples_run_on_its_data_source(demo: Demo, started: Run) -> None:
+    [file] = re.findall(r"DSN bitbucket in (\S+)", demo.run("status").output)
+    for source in ("bitbucket", CDATA_SOURCE):
+        done = demo.run("bitbucket-fdw", "dsn", source, "--check", "--json", ODBCINI=file)
+        assert done.status == 0, done.output
+    statements = ("SELECT * FROM Issues WHERE Id = '1'", "SELECT * FROM Workspaces")
+    for statement in statements:
+        shown = subprocess.run(
+            ["isql", "-b", "-v", "-x0x09", CDATA_SOURCE],
+            input=f"{statement}\n",
+            env={**os.environ, "ODBCINI": file},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert len(shown.stdout.splitlines()) >= 1
 
 
 def test_psql_shows_no_context_of_an_error(demo: Demo, started: Run) -> None:

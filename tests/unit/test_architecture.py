@@ -56,11 +56,13 @@ IMPURE = {
     *("asyncio", "concurrent", "ctypes", "http", "io", "multiprocessing", "os", "pathlib"),
     *("random", "requests", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl"),
     *("subprocess", "sys", "tempfile", "threading", "time", "urllib3", "aiohttp", "psycopg"),
+    "pyodbc",
     *("filelock", "oauthlib", "requests_oauthlib", "multicorn"),
 }
 # Rooms and modules, without the package's name.
 PURE = (
     *("errors", "options", "plain_text", "tables", "pushdown", "foreign_tables"),
+    *("command.connection_formats", "command.connection_settings", "command.ini_files"),
     *("reading.costs", "reading.explain", "reading.items", "reading.omissions"),
     *("writing.changed_columns", "writing.clauses", "writing.requests", "writing.statement_rows"),
 )
@@ -80,6 +82,7 @@ KEPT_IN = {
     "click": {"command"},
     "rich": {"command"},
     "psycopg": {"command"},
+    "pyodbc": {"command"},
 }
 
 

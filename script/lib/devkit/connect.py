@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from devkit.cluster import Cluster
+from devkit import demo_database
+from devkit.cluster import Cluster, client_environment
 from devkit.demo_database import ROLE, Target
 from devkit.places import Places, write_private
-from devkit.run import say
+from devkit.run import output_of, say
 
-DRIVER = "PostgreSQL Unicode"  # the name that Debian's odbc-postgresql registers
+SOURCE = "bitbucket"
+# The data source of the examples in CData's articles.
+CDATA_SOURCE = "CData ODBC Bitbucket Source"
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,27 @@ class Connection:
 
 
 def write_files(places: Places, cluster: Cluster, target: Target, password: str) -> Connection:
-    """A password file for libpq and a DSN file for ODBC, readable by their owner only."""
+    """A password file for libpq and data sources for ODBC, readable by their owner only."""
     password_file = places.demo / "pgpass"
     write_private(password_file, f"127.0.0.1:{cluster.port}:*:{ROLE}:{password}\n")
     odbc_file = places.demo / f"odbc-{target.database}.ini"
-    write_private(
-        odbc_file,
-        "[bitbucket]\n"
-        f"Driver = {DRIVER}\n"
-        "Servername = 127.0.0.1\n"
-        f"Port = {cluster.port}\n"
-        f"Database = {target.database}\n"
-        f"Username = {ROLE}\n"
-        f"Password = {password}\n"
-        "ReadOnly = 0\n"
-        # Or psqlODBC, which does not know jsonb, takes it for a text of 255 bytes.
-        "UnknownsAsLongVarchar = 1\n",
-    )
+    odbc_file.unlink(missing_ok=True)
+    where = f"host=127.0.0.1 port={cluster.port} user={ROLE} dbname={target.database}"
+    schemas = demo_database.cdata_schemas(cluster, target)
+    for name, path in ((SOURCE, ()), (CDATA_SOURCE, schemas)):
+        output_of(
+            [
+                str(places.venv / "bin" / "bitbucket-fdw"),
+                "dsn",
+                name,
+                f"--dsn={where}",
+                "--write",
+                "--with-password",
+                *(f"--schema={schema}" for schema in path),
+            ],
+            # Through the environment, which no other user sees.
+            env={**client_environment(), "PGPASSWORD": password, "ODBCINI": str(odbc_file)},
+        )
     return Connection(cluster.port, target.database, password_file, odbc_file)
 
 
@@ -63,7 +70,8 @@ def show_status(connection: Connection) -> None:
     say(f"Database {connection.database}")
     say(f"  psql   {password} psql {connection.uri}")
     say(f"  URI    {connection.uri}")
-    say(f"  ODBC   DSN bitbucket in {connection.odbc_file}")
+    say(f"  ODBC   DSN {SOURCE} in {connection.odbc_file}")
+    say(f'         DSN "{CDATA_SOURCE}" with the names of CData\'s driver')
 
 
 def show(connection: Connection, target: Target) -> None:
@@ -73,7 +81,8 @@ def show(connection: Connection, target: Target) -> None:
     say(f"  psql   script/demo {option}psql")
     say(f"  URI    {connection.uri}")
     say(f"         password: in {connection.password_file} (for libpq: PGPASSFILE=that path)")
-    say(f"  ODBC   DSN bitbucket in {connection.odbc_file}")
+    say(f"  ODBC   DSN {SOURCE} in {connection.odbc_file}")
+    say(f'         DSN "{CDATA_SOURCE}" with the names of CData\'s driver')
     say("         with Debian's packages unixodbc and odbc-postgresql:")
-    say(f"         ODBCINI={connection.odbc_file} isql -v bitbucket")
+    say(f"         ODBCINI={connection.odbc_file} isql -v {SOURCE}")
     say("\nBoth keep running: script/demo status, script/demo stop, script/demo reset.")

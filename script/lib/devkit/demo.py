@@ -28,7 +28,7 @@ from devkit.places import (
 from devkit.run import Failure, require_reachable, say, server_user
 from devkit.venv import Venv
 
-SAMPLE = Target(workspace="acme", database="demo", server={})
+SAMPLE = Target(workspace="acme", database="demo", server={}, repository="website")
 CLOUD = "https://api.bitbucket.org/2.0"
 WORKSPACE_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 CLIENTS = ("psql", "bitbucket-fdw")

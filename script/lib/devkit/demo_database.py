@@ -11,6 +11,7 @@ from devkit.run import say
 
 ROLE = "demo"
 SERVER = "bitbucket"
+CDATA_SCHEMA = "cdata"
 WRAPPER = "bitbucket_fdw.wrapper.BitbucketFdw"
 
 
@@ -21,6 +22,7 @@ class Target:
     workspace: str
     database: str
     server: dict[str, str]  # options: where the API and its authorization server are
+    repository: str = ""  # preferred where one repository is shown
 
 
 def stamp(stamps: Path, target: Target) -> Path:
@@ -53,6 +55,7 @@ def ensure(
     cluster.sql(_user_mapping(credentials), database=target.database, role=ROLE, secret=True)
     say(f"  Importing workspace {target.workspace}")
     cluster.sql(_import(target), database=target.database, role=ROLE)
+    cluster.sql(_import_for_cdata(target), database=target.database, role=ROLE)
 
 
 def _role_and_database(target: Target, password: str) -> str:
@@ -108,3 +111,42 @@ def _import(target: Target) -> str:
         SET client_min_messages = warning;
         SELECT * FROM bitbucket.import_workspace('{SERVER}',{literal(target.workspace)});
     """
+
+
+def _import_for_cdata(target: Target) -> str:
+    # Of one repository, since a connection of that driver shows one, too. Where the extension does
+    # not know all of that driver's names, those without underscores come nearest.
+    return f"""
+        SET client_min_messages = warning;
+        SELECT format('SELECT * FROM bitbucket.import_workspace(%L, %L, names => %L, '
+                      'schema => %L, repositories => ARRAY[%L])',
+                      '{SERVER}',{literal(target.workspace)},
+                      CASE WHEN EXISTS (SELECT FROM pg_proc WHERE proname = 'cdata_schema_name')
+                           THEN 'cdata' ELSE 'flat' END,
+                      '{CDATA_SCHEMA}', repository)
+        FROM ({_chosen(target)}) chosen \\gexec
+    """
+
+
+def _chosen(target: Target) -> str:
+    """A query for the repository to show: the preferred one, or one that has an issue tracker."""
+    return f"""
+        SELECT repository FROM bitbucket.imported_tables
+        WHERE workspace = lower({literal(target.workspace)}) AND repository IS NOT NULL
+        GROUP BY repository
+        ORDER BY repository <>{literal(target.repository)}, bool_or(table_name = 'issues') DESC,
+                 repository
+        LIMIT 1
+    """
+
+
+def cdata_schemas(cluster: Cluster, target: Target) -> list[str]:
+    """The search path for programs that were written for CData's driver: repository, workspace."""
+    listed = f"""
+        SELECT DISTINCT schema, repository IS NULL FROM bitbucket.imported_tables
+        WHERE schema = '{CDATA_SCHEMA}'
+           OR repository IS NOT NULL AND schema LIKE '{CDATA_SCHEMA}\\_\\_%'
+        ORDER BY repository IS NULL, schema
+    """
+    lines = cluster.sql(listed, database=target.database, role=ROLE).splitlines()
+    return [line.rpartition("|")[0] for line in lines]
