@@ -113,10 +113,12 @@ def schemas_of(
 
     :param names: only schemas with names of this kind, such as ``flat``; None for any.
     """
-    place = "IS NULL" if repository is None else f"= {_literal(repository.lower())}"
+    # A schema of a project is neither; databases of an earlier version have no such column.
+    whole = "IS NULL AND to_jsonb(t) ->> 'project' IS NULL"
+    place = whole if repository is None else f"= {_literal(repository.lower())}"
     kind = "" if names is None else f"HAVING max(names) = {_literal(names)} "
     found = run(
-        "SELECT schema, max(names) FROM bitbucket.imported_tables "  # noqa: S608
+        "SELECT schema, max(names) FROM bitbucket.imported_tables t "  # noqa: S608
         f"WHERE workspace = {_literal(workspace.lower())} AND repository {place} "
         f"GROUP BY schema {kind}ORDER BY count(*) DESC, schema"
     )
