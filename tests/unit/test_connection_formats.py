@@ -118,7 +118,7 @@ def test_an_entry_of_odbc_is_read_as_it_was_meant(user, password):
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\0b", "a\u2028b"])
 def test_no_line_can_be_slipped_in(field, bad):
     with pytest.raises(CannotWrite) as refused:
-        replace(PLAIN, **{field: bad})
+        Settings(**{**vars(PLAIN), field: bad})
     assert bad not in str(refused.value)
     with pytest.raises(CannotWrite):
         replace(PLAIN, schemas=(bad,))
@@ -128,7 +128,7 @@ def test_no_line_can_be_slipped_in(field, bad):
 @pytest.mark.parametrize("form", [formats.odbc_entry, formats.service_entry])
 def test_what_a_file_cannot_hold_is_refused(field, form):
     with pytest.raises(CannotWrite, match="blank"):
-        form(replace(PLAIN, **{field: " x"}))
+        form(Settings(**{**vars(PLAIN), field: " x"}))
     with pytest.raises(CannotWrite, match="too long"):
         form(replace(PLAIN, schemas=tuple(f"schema_{n}" for n in range(200))))
 
@@ -148,8 +148,8 @@ def test_the_name_of_cdatas_examples_is_taken():
 def test_a_password_stays_out_unless_it_is_given():
     for form in (formats.odbc_entry, formats.service_entry):
         assert "password" not in {key.lower() for key, _ in form(PLAIN)}
-    for form in (formats.jdbc_url, formats.sqlalchemy_url, formats.powershell):
-        assert "password" not in form(PLAIN).lower()
+    for text_of in (formats.jdbc_url, formats.sqlalchemy_url, formats.powershell):
+        assert "password" not in text_of(PLAIN).lower()
 
 
 def test_powershell_s_quotes_are_doubled():
