@@ -24,6 +24,8 @@ SERVICE_LINE = 1023
 LONG_TEXT = 65536
 ROWS_PER_FETCH = 100
 _WORDS = ("on", "off", *WRITE_MODES, *ON_ROLLBACK)
+# Loads the host's library, which a setting alone does not, and turns labels on.
+LABEL_COLUMNS = "SELECT bitbucket.label_columns()"
 KEYS_TABLE = "bitbucket_keys"  # what bitbucket.show_odbc_keys makes
 
 Entry = list[tuple[str, str]]
@@ -65,7 +67,7 @@ def odbc_entry(settings: Settings) -> Entry:
         ("RowVersioning", "0"),
         ("ExtraSysTablePrefixes", KEYS_TABLE),
     ]
-    statements = "" if settings.read_only else odbc_statements(settings)
+    statements = odbc_statements(settings)
     entry += [("ConnSettings", statements)] if statements else []
     for key, value in entry:
         _check_odbc_value(key, value)
@@ -90,12 +92,13 @@ def odbc_statements(settings: Settings) -> str:
 
     psqlODBC cuts the text at each ``;`` and may read ``%`` and ``+`` as in an address.
     """
-    statements = []
-    if settings.schemas:
-        names = ", ".join(map(_odbc_identifier, settings.schemas))
-        statements.append(f"SET search_path TO {names}")
-    statements += [f"SET {name} TO {_odbc_literal(value)}" for name, value in settings.session]
-    return "; ".join(statements)
+    labels = [LABEL_COLUMNS] if settings.labels else []
+    if settings.read_only:  # what is SET stands in pqopt
+        return "; ".join(labels)
+    names = ", ".join(map(_odbc_identifier, settings.schemas))
+    path = [f"SET search_path TO {names}"] if names else []
+    chosen = [f"SET {name} TO {_odbc_literal(value)}" for name, value in settings.session]
+    return "; ".join([*path, *chosen, *labels])
 
 
 def _odbc_identifier(name: str) -> str:
@@ -240,7 +243,8 @@ def _options(settings: Settings, *, with_search_path: bool) -> str:
     """The value of ``options``, with which a session begins: ``-c name=value`` for each."""
     chosen = [("search_path", settings.search_path)] if settings.schemas else []
     chosen = [*(chosen if with_search_path else ()), *settings.session]
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in chosen)
+    labels = [("multicorn.column_labels", "on")] if settings.labels else []
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in (*chosen, *labels))
 
 
 def _escaped(value: str) -> str:

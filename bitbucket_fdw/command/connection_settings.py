@@ -94,12 +94,11 @@ class Settings:
 
     @property
     def session(self) -> list[tuple[str, str]]:
-        """PostgreSQL's parameters to set besides ``search_path``."""
+        """PostgreSQL's parameters to set, besides ``search_path`` and what labels take."""
         chosen = [
             ("bitbucket_fdw.write_mode", self.write_mode),
             ("bitbucket_fdw.on_rollback", self.on_rollback),
             ("default_transaction_read_only", "on" if self.read_only else None),
-            ("multicorn.column_labels", "on" if self.labels else None),
         ]
         return [*((name, value) for name, value in chosen if value), *self.parameters]
 

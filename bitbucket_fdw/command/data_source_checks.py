@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -146,12 +146,13 @@ def settings_checks(entry: Mapping[str, str]) -> Iterator[Check]:
             "Set RowVersioning = 0.",
         )
 
-    if entry.get("readonly", "0") == "1" and entry.get("connsettings"):
+    statements = entry.get("connsettings", "").split(";")
+    is_set = any(statement.strip()[:4].upper() == "SET " for statement in statements)
+    if entry.get("readonly", "0") == "1" and is_set:
         yield Check(
             "statements",
             WRONG,
-            "with ReadOnly = 1 the driver refuses the statements of ConnSettings, too, and says "
-            "nothing",
+            "with ReadOnly = 1 the driver refuses SET in ConnSettings, too, and says nothing",
             "Set pqopt = options='-c search_path=…' instead, as dsn --read-only does.",
         )
 
@@ -279,7 +280,8 @@ def _opened_by_libpq(conninfo: str, statements: str) -> Iterator[Run]:
         timeout = psycopg.conninfo.make_conninfo(conninfo, connect_timeout=TIMEOUT)
         with psycopg.connect(timeout, autocommit=True) as connection:
             for statement in filter(str.strip, statements.split(";")):
-                connection.execute(statement.encode())
+                with suppress(psycopg.Error):  # as the driver passes over one that fails
+                    connection.execute(statement.encode())
             yield lambda query: connection.execute(query.encode()).fetchall()
     except psycopg.Error as error:
         raise CannotOpen(str(error)) from None

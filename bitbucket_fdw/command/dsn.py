@@ -72,7 +72,7 @@ class Wanted:
 @click.option(
     "--labels/--no-labels",
     default=None,
-    help="Columns of results named as the tables label them  [default: where there are labels]",
+    help="Results name columns as the tables label them  [default: by ODBC, where they do]",
 )
 @click.option("--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Also set this.")
 @click.option("--driver", metavar="NAME", help="ODBC driver, as it is registered.")
@@ -157,6 +157,8 @@ def _settings(name: str, dsn: str, wanted: Wanted, *, with_password: bool) -> Se
     password = _password(resolved) if with_password else resolved.password
     schemas, facts = _ask_server(_conninfo(dsn, resolved.host, password), wanted)
     bundled = facts is not None and facts.bundled
+    # Elsewhere the first statement of a session would have no labels, and a warning.
+    by_odbc = wanted.form in ("odbc", "windows")
     labelled = facts is not None and not set(schemas).isdisjoint(facts.labelled)
     return Settings(
         name=name,
@@ -170,7 +172,7 @@ def _settings(name: str, dsn: str, wanted: Wanted, *, with_password: bool) -> Se
         on_rollback=wanted.on_rollback,
         read_only=wanted.read_only,
         updatable_cursors=bundled if wanted.cursors is None else wanted.cursors,
-        labels=bundled and labelled if wanted.labels is None else wanted.labels,
+        labels=bundled and by_odbc and labelled if wanted.labels is None else wanted.labels,
         parameters=wanted.parameters,
         libpq=resolved.others,
         driver=wanted.driver or _DRIVERS.get(wanted.form, Settings.driver),

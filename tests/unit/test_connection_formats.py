@@ -177,16 +177,25 @@ def test_encryption_is_never_less_than_asked_for():
         ({"write_mode": "commit"}, "bitbucket_fdw.write_mode", "commit"),
         ({"on_rollback": "undo"}, "bitbucket_fdw.on_rollback", "undo"),
         ({"read_only": True}, "default_transaction_read_only", "on"),
-        ({"labels": True}, "multicorn.column_labels", "on"),
         ({"parameters": (("TimeZone", "UTC"),)}, "TimeZone", "UTC"),
     ],
 )
 def test_every_form_sets_what_was_chosen(chosen, parameter, value):
     settings = replace(PLAIN, **chosen)
-    assert re.search(rf"SET {parameter} TO '?{value}'?$", formats.odbc_statements(settings))
+    entry = dict(formats.odbc_entry(settings))
+    by_odbc = entry.get("ConnSettings", "") + entry.get("pqopt", "")
+    assert re.search(rf"(SET {parameter} TO '?{value}'?|-c {parameter}={value}')$", by_odbc)
     assert f"-c {parameter}={value}" == dict(formats.service_entry(settings))["options"]
     for url in (formats.jdbc_url(settings), formats.sqlalchemy_url(settings)):
         assert f"options=-c%20{parameter}%3D{value}" in url
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_labels_take_a_statement_where_a_form_has_one(read_only):
+    settings = replace(PLAIN, labels=True, read_only=read_only)
+    assert formats.odbc_statements(settings).endswith("SELECT bitbucket.label_columns()")
+    for url in (formats.jdbc_url(settings), formats.sqlalchemy_url(settings)):
+        assert "-c%20multicorn.column_labels%3Don" in url
 
 
 def test_a_driver_that_only_reads_gets_its_settings_from_libpq():
