@@ -56,6 +56,11 @@ BEGIN
             FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
             WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension
               AND d.deptype = 'e' AND d.classid <> 'pg_namespace'::regclass
+              -- PostgreSQL 18 lists the array type of a type as well. It goes with that type.
+              AND NOT EXISTS (
+                  SELECT FROM pg_depend part
+                  WHERE part.classid = d.classid AND part.objid = d.objid AND part.deptype = 'i'
+              )
             ORDER BY d.classid <> 'pg_event_trigger'::regclass, d.objid DESC
         LOOP
             BEGIN

@@ -88,6 +88,7 @@ LAYERS = (
                 "loose_comparisons",
                 "cancel",
                 "extension_import",
+                "extension_update",
                 "differential",
             )
         ),
