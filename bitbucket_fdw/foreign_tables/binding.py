@@ -16,7 +16,7 @@ from ..pushdown.planner import sort_column
 from ..pushdown.request import NONE_REFUSED, Refusals, Request
 from ..tables import BY_NAME, Table
 from ..tables.columns import Column, names
-from ..tables.endpoints import SLUGS
+from ..tables.endpoints import GUARDED
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class TableBinding:
             shown[name] = column
             if type_name.split("(")[0].strip() in column.data_type.same_meaning:
                 pushable[name] = column
-        bound = {p: values[p] for p in SLUGS if values.get(p) is not None}
+        bound = {p: values[p] for p in GUARDED if values.get(p) is not None}
+        _check_project(table, bound)
         renamed: dict[str, list[str]] = {}
         for name, column in shown.items():
             renamed.setdefault(column.name, []).append(name)
@@ -163,6 +164,15 @@ def _table(name: str | None) -> type[Table]:
             f'there is no Bitbucket table "{name}"', hint=_suggest(_snake(name), tuple(BY_NAME))
         )
     return BY_NAME[name]
+
+
+def _check_project(table: type[Table], bound: Mapping[str, str]) -> None:
+    """Raise :class:`OptionError` for a project that the table's rows would not be of."""
+    if "project" in bound and table.column_of("project") is None:
+        raise OptionError(
+            f'option "project" does not apply to {table.name}: its rows do not belong to projects',
+            hint="Leave it out, and select by a column, such as project_key of repositories.",
+        )
 
 
 def _snake(name: str) -> str:

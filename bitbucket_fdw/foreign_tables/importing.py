@@ -23,15 +23,20 @@ class SchemaNameError(BitbucketError):
 
 @dataclass(frozen=True, slots=True)
 class ForeignColumn:
-    """A column to create: its SQL name, the Bitbucket column it shows, whether it can be NULL."""
+    """A column to create: its SQL name, the Bitbucket column it shows, whether it can be NULL.
+
+    ``labelled`` is whether results are to give it the name that CData's driver has for it.
+    """
 
     name: str
     column: Column
     nullable: bool
+    labelled: bool = False
 
     @property
     def options(self) -> dict[str, str]:
-        return {} if self.name == self.column.name else {"column_name": self.column.name}
+        shown = {} if self.name == self.column.name else {"column_name": self.column.name}
+        return {**shown, "label": self.column.label} if self.labelled else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,52 @@ class ForeignTable:
     options: dict[str, str]
 
 
-def parse_schema(schema: str) -> tuple[str, str | None]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where tables are imported from: a workspace, or one repository or project of it."""
+
+    workspace: str
+    repository: str | None = None
+    project: str | None = None
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """The path parameters that it fixes."""
+        named = {
+            "workspace": self.workspace,
+            "project": self.project,
+            "repository": self.repository,
+        }
+        return {parameter: value for parameter, value in named.items() if value is not None}
+
+    def has(self, table: type[Table], names: str) -> bool:
+        """Whether its schema has the table.
+
+        The schema of a workspace has every table. Tables below a repository then span all
+        repositories. But under ``names 'cdata'`` it has, as with that driver, only those that are
+        not below a repository. The schema of a repository has the tables below a repository, and
+        that of a project the tables below a project.
+        """
+        if self.project is not None:
+            return table.column_of("project") is not None
+        if self.repository is not None:
+            return table.level == "repository"
+        return table.level == "workspace" or names != "cdata"
+
+    def options(self, table: type[Table], names: str) -> dict[str, str]:
+        """The options of one of its tables.
+
+        Under ``names 'cdata'``, what is listed without naming a workspace is not bound to one: that
+        driver's table ``Workspaces`` has all that the credential can see.
+        """
+        unbound = names == "cdata" and "workspace" not in table.parameters()
+        return {"table": table.name} if unbound else {"table": table.name, **self.bound}
+
+
+def parse_schema(schema: str, project: str | None = None) -> Place:
     """Split ``acme`` or ``acme/website`` into workspace and repository.
 
-    Raises :class:`SchemaNameError` for anything else.
+    Raises :class:`SchemaNameError` for anything else, and for a repository beside a project.
     """
     if len(schema.encode()) >= _LONGEST_NAME:
         raise SchemaNameError(
@@ -73,12 +120,16 @@ def parse_schema(schema: str) -> tuple[str, str | None]:
             options.read("workspace", slug)
         except ValueError as error:
             raise SchemaNameError(f'"{schema}" is no remote schema: "{slug}" {error}') from None
-    return workspace, repository or None
+    if repository and project is not None:
+        raise SchemaNameError(
+            f'"{schema}" is a repository, and option "project" names a project',
+            hint=f'IMPORT FOREIGN SCHEMA "{workspace}" with this option has its tables.',
+        )
+    return Place(workspace, repository or None, project)
 
 
 def foreign_tables(
-    workspace: str,
-    repository: str | None,
+    place: Place,
     *,
     names: str,
     wanted: Callable[[str], bool],
@@ -86,44 +137,48 @@ def foreign_tables(
 ) -> Iterable[ForeignTable]:
     """The tables of a schema.
 
-    The schema of a workspace has every table. Tables below a repository then span all repositories.
-    The schema of a repository has only the tables below a repository, bound to that repository.
-
-    :param names: ``snake`` or ``flat``.
+    :param names: ``snake``, ``flat`` or ``cdata``.
     :param wanted: whether a table is to be imported, by its SQL name.
     :param families: the families whose tables are to be imported.
     """
-    flat = names == "flat"
-    for name, table in _offered(repository, names).items():
+    for name, table in _offered(place, names).items():
         if table.family not in families or not wanted(name):
             continue
-        options = {"table": table.name, "workspace": workspace}
-        if repository is not None:
-            options["repository"] = repository
         filled = table.never_null()
         columns = tuple(
             ForeignColumn(
-                column.flat_name if flat else column.name, column, nullable=column not in filled
+                column.name if names == "snake" else column.flat_name,
+                column,
+                nullable=column not in filled,
+                labelled=names == "cdata",
             )
-            for column in table.columns
+            for column in _in_order(table, place, names)
         )
-        yield ForeignTable(name, table, columns, options)
+        yield ForeignTable(name, table, columns, place.options(table, names))
 
 
-def _offered(repository: str | None, names: str) -> dict[str, type[Table]]:
+def _in_order(table: type[Table], place: Place, names: str) -> list[Column]:
+    """The columns of a foreign table.
+
+    Under ``names 'cdata'``, those that are the same in each row come last: CData's driver does not
+    have them, and who reads ``SELECT *`` by position begins at the first.
+    """
+    bound = place.options(table, names)
+    return sorted(table.columns, key=lambda column: names == "cdata" and column.param in bound)
+
+
+def _offered(place: Place, names: str) -> dict[str, type[Table]]:
     """The tables that a schema can have, by their SQL names."""
     return {
-        table.flat_name() if names == "flat" else table.name: table
+        table.name if names == "snake" else table.flat_name(): table
         for table in TABLES
-        if repository is None or table.level == "repository"
+        if place.has(table, names)
     }
 
 
-def unknown_tables(
-    listed: Iterable[str], repository: str | None, names: str
-) -> dict[str, str | None]:
+def unknown_tables(listed: Iterable[str], place: Place, names: str) -> dict[str, str | None]:
     """Names in LIMIT TO or EXCEPT that no table of the schema has, each with a suggestion."""
-    offered = _offered(repository, names)
+    offered = _offered(place, names)
     return {
         name: next(iter(difflib.get_close_matches(name, offered, 1)), None)
         for name in listed
@@ -168,9 +223,10 @@ def is_decided_by(option: str, name: str) -> bool:
     return any(name in (table.name, table.flat_name()) for table in tables)
 
 
-def deciding_options() -> list[str]:
-    """The import options that decide about some tables."""
-    return list(dict.fromkeys(table.imported_by for table in TABLES if table.imported_by))
+def deciding_options(place: Place, names: str) -> list[str]:
+    """The import options that decide about some tables of a schema."""
+    tables = _offered(place, names).values()
+    return list(dict.fromkeys(table.imported_by for table in tables if table.imported_by))
 
 
 def switches(option: str) -> list[tuple[type[Table], str]]:

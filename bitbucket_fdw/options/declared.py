@@ -11,6 +11,7 @@ from .values import (
     base_url,
     email,
     false,
+    key,
     one_of,
     password,
     proxy,
@@ -230,6 +231,13 @@ OPTIONS: tuple[Option, ...] = (
         "Instead of table: what the functions of schema bitbucket make temporary tables for",
     ),
     Option("workspace", TABLE, slug, "Slug of the one workspace it is bound to"),
+    Option(
+        "project",
+        TABLE,
+        key,
+        "Key of the one project it is bound to; at import, makes the tables of this project only",
+        also=IMPORT,
+    ),
     Option("repository", TABLE, slug, "Slug of the one repository it is bound to"),
     Option(
         "column_name", COLUMN, text, "The Bitbucket column it shows, if its own name is another"
@@ -290,8 +298,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "names",
         IMPORT,
-        one_of("snake", "flat"),
-        "Names with underscores, or without, as CData's driver has them",
+        one_of("snake", "flat", "cdata"),
+        "Names with underscores, or without, as CData's driver has them; cdata also labels columns "
+        "with that driver's capitals, and parts tables as its schemas do",
         "snake",
     ),
     Option(

@@ -33,6 +33,13 @@ def slug(value: str) -> str:
     return value
 
 
+def key(value: str) -> str:
+    """The key of a project, which is a part of an address as well."""
+    if value in ("", ".", "..") or re.search(r"[/\s]", value):
+        raise ValueError("must be a key: not empty, and without slashes and spaces")
+    return value
+
+
 _PAGE = re.compile(r"(?:https?://)?(?:[\w-]+\.)?bitbucket\.org/(.*)", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9_]+")
 

@@ -73,6 +73,8 @@ def table_rows() -> Iterator[Row]:
             "writes": list(verbs(table)),
             "needs_issue_tracker": table.switch() is not None,
             "removed": table.removed,
+            "label": table.label(),
+            "below_project": table.column_of("project") is not None,
         }
 
 
@@ -80,6 +82,7 @@ def column_rows() -> Iterator[Row]:
     """One row per column of each foreign table."""
     for table in TABLES:
         filled = table.never_null()
+        above = referenced(table)
         writing = {verb: writable(table, verb) for verb in verbs(table) if verb != "DELETE"}
         for position, column in enumerate(table.columns, 1):
             yield {
@@ -95,7 +98,27 @@ def column_rows() -> Iterator[Row]:
                 "required": column.required,
                 "nullable": column not in filled,
                 "writes": [verb for verb, columns in writing.items() if column.name in columns],
+                "label": column.label,
+                "referenced_table": above.get(column.name, (None, None))[0],
+                "referenced_column": above.get(column.name, (None, None))[1],
             }
+
+
+def referenced(table: type[Table]) -> Mapping[str, tuple[str, str]]:
+    """The columns that name the row above: each with the table and the column of that row.
+
+    A column that a table further above has as well refers to the same as there: the repository of
+    a pull request's comment is that of the pull request, and both refer to ``repositories``.
+    """
+    if table.parent is None:
+        return {}
+    parent = table.parent.table
+    further, found = referenced(parent), {}
+    for parameter, supplier in table.parent.supplies:
+        column = table.column_of(parameter)
+        if column is not None:
+            found[column.name] = further.get(supplier, (parent.name, supplier))
+    return found
 
 
 def operators(table: type[Table], column: Column) -> list[str]:

@@ -57,8 +57,8 @@ class Column:
         any two rows, also of different repositories.
     :param listed: whether the items of a listing have it. Otherwise only an item that is read by
         itself has it, which takes one request per row.
-    :param flat: its name under ``names 'flat'``, if that is not just the column's name without
-        underscores. (These names are those of CData's driver.)
+    :param cdata: the name that CData's driver gives it, capitals and all, if that is not made of
+        the words of the column's name. See :attr:`label`.
     :param present: if true, the value is a boolean: whether there is something at ``path``.
     :param asked: listings leave it out unless ``fields`` names it.
     :param within: path of a text that ends in a slash and the value. It is used where there is no
@@ -103,7 +103,7 @@ class Column:
     page: bool = False
     listed: bool = True
     present: bool = False
-    flat: str | None = None
+    cdata: str | None = None
     asked: bool = False
     within: str | None = None
     others: tuple[str, ...] = ()
@@ -144,14 +144,28 @@ class Column:
         return tuple(path for path in (self.path, *self.others, self.unless, self.within) if path)
 
     @property
+    def label(self) -> str:
+        """Its name as CData's driver writes it, such as ``AuthorUUID``."""
+        return self.cdata or in_capitals(self.name)
+
+    @property
     def flat_name(self) -> str:
-        """Its name under the import option ``names 'flat'``."""
-        return self.flat or without_underscores(self.name)
+        """Its name under the import options ``names 'flat'`` and ``names 'cdata'``."""
+        return self.label.lower()
 
 
-def without_underscores(name: str) -> str:
-    """A name as CData's driver has it, except for letter case."""
-    return name.replace("_", "")
+# How CData's driver writes words that are not one word with one capital.
+_SPELLED = {
+    "uuid": "UUID",
+    "mainbranch": "MainBranch",
+    "pullrequest": "PullRequest",
+    "refname": "RefName",
+}
+
+
+def in_capitals(name: str) -> str:
+    """The words of a name as CData's driver writes them: each with a capital, nothing between."""
+    return "".join(_SPELLED.get(word, word.capitalize()) for word in name.split("_"))
 
 
 def column(

@@ -10,10 +10,10 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 SLUGS = ("workspace", "repository")
-"""Path parameters that a foreign table's options can fix, from left to right."""
+"""Path parameters of the places that schemas are imported from, from left to right."""
 
 GUARDED = ("workspace", "project", "repository")
-"""Path parameters of what has administrators of its own.
+"""Path parameters of what has administrators of its own. A foreign table's options can fix them.
 
 One of these may refuse what others beside it answer. A scan over several leaves it out then."""
 

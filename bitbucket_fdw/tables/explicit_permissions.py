@@ -11,6 +11,8 @@ no UUID or no slug, and cannot be written.
 Groups can be listed by an older version of the API only.
 """
 
+from dataclasses import replace
+
 from .columns import Column, column
 from .endpoints import Collection, Item, Paging
 from .projects import OF_PROJECT
@@ -89,6 +91,17 @@ def _group() -> tuple[Column, ...]:
     )
 
 
+def _user(project: bool) -> tuple[Column, ...]:
+    """The account, whose display name CData's driver calls UserName in projects."""
+    columns = account("user", "user", "the account")
+    return tuple(
+        replace(column, cdata="UserName")
+        if project and column.name == "user_display_name"
+        else column
+        for column in columns
+    )
+
+
 def _permission(values: tuple[str, ...], whom: str) -> Column:
     return column("permission", "text", f"{', '.join(values)}: given to the {whom} itself")
 
@@ -101,7 +114,7 @@ class RepositoryUserPermissions(_OfRepository):
     primary_key = ("workspace", "repository", "user_uuid")
     columns = (
         *repository_columns(),
-        *account("user", "user", "the account"),
+        *_user(project=False),
         _permission(_IN_REPOSITORY, "account"),
     )
     writes = _writes(items[0].path, "user_uuid", _IN_REPOSITORY, _MEMBERS)
@@ -137,7 +150,7 @@ class ProjectUserPermissions(_OfProject):
     primary_key = ("workspace", "project_key", "user_uuid")
     columns = (
         *project_columns(),
-        *account("user", "user", "the account"),
+        *_user(project=True),
         _permission(_IN_PROJECT, "account"),
     )
     writes = _writes(items[0].path, "user_uuid", _IN_PROJECT, _MEMBERS)

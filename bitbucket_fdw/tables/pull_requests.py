@@ -254,7 +254,7 @@ class PullRequestComments(Table):
         *account("user", "user", "the author"),
         column("parent.id", "bigint", "Comment it answers"),
         column("deleted", "boolean", "Was deleted; its text is gone", q=True),
-        column("pending", "boolean", "Not published yet"),
+        column("pending", "boolean", "Not published yet", cdata="ResolutionPending"),
         *inline_columns(),
         column("inline.outdated", "boolean", "The code has moved on since"),
         column("inline.src_rev", "text", "Source commit that it was written on"),

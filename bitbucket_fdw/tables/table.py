@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .columns import Column, without_underscores
+from .columns import Column, in_capitals
 from .endpoints import Collection, Item, Shape, path_parameters
 from .types import Comparison
 from .writing import Writes
@@ -113,7 +113,7 @@ class Table:
     endpoints answer such an item where others answer 404.
     ``for_whom`` says who can read the table, if it takes more than to see the place.
     ``rows`` is a guess of the items per collection, for estimates until a real size was seen.
-    ``flat`` is the name under ``names 'flat'``, as for a column.
+    ``cdata`` is the name that CData's driver gives the table, as for a column.
     ``removed`` says what happened to an endpoint that Bitbucket has removed, and ``removed_hint``
     what to do about its 404.
     ``imported_by`` is the import option that decides whether the table is imported. Its values are
@@ -155,7 +155,7 @@ class Table:
     nothing: ClassVar[tuple[str, Any] | None] = None
     for_whom: ClassVar[str | None] = None
     rows: ClassVar[float] = 100
-    flat: ClassVar[str | None] = None
+    cdata: ClassVar[str | None] = None
     removed: ClassVar[str | None] = None
     removed_hint: ClassVar[str | None] = None
     imported_by: ClassVar[str | None] = None
@@ -179,9 +179,14 @@ class Table:
         raise KeyError(name)
 
     @classmethod
+    def label(cls) -> str:
+        """The table's name as CData's driver writes it, such as ``PullRequests``."""
+        return cls.cdata or in_capitals(cls.name)
+
+    @classmethod
     def flat_name(cls) -> str:
-        """The table's name under the import option ``names 'flat'``."""
-        return cls.flat or without_underscores(cls.name)
+        """The table's name under the import options ``names 'flat'`` and ``names 'cdata'``."""
+        return cls.label().lower()
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ that. Access tokens may be refused the listing.
 
 from dataclasses import replace
 
-from .columns import Column, column, without_underscores
+from .columns import Column, column
 from .endpoints import Collection, Item, Paging
 from .shared_columns import account, html_link, workspace_column
 from .table import Parent, Scopes, Table
@@ -70,14 +70,11 @@ class Workspaces(Table):
 def _member() -> tuple[Column, ...]:
     """The account of a member.
 
-    CData's driver calls the table Users, and its columns have no prefix. So the flat names have
-    none, except for the type, which that driver does not have.
+    CData's driver calls the table Users, and its columns have no prefix. The type, which that
+    driver does not have, keeps it.
     """
     *named, kind = account("user", "user", "the member", filters="user")
-    plain = (
-        replace(column, flat=without_underscores(column.name.removeprefix("user_")))
-        for column in named
-    )
+    plain = (replace(column, cdata=column.label.removeprefix("User")) for column in named)
     return (*plain, kind)
 
 
@@ -85,7 +82,7 @@ class WorkspaceMembers(Table):
     name = "workspace_members"
     family = "workspace"
     description = "Members of a workspace"
-    flat = "users"
+    cdata = "Users"
     level = "workspace"
     scopes = Scopes(("account",), ("read:workspace:bitbucket",))
     collection = Collection("/workspaces/{workspace}/members", q=True, paging=Paging.NUMBERS)

@@ -14,7 +14,6 @@ from ..foreign_tables import importing
 from ..postgres import interrupts
 from ..reading.execution import Execution
 from ..tables import Table
-from ..tables.endpoints import SLUGS
 from .backend_state import STATE
 from .mapping_user import mapping_user
 from .reports import warn
@@ -42,18 +41,16 @@ def import_schema(
     families = importing.known_families(values["families"])
     server = options.parse(srv_options, options.SERVER, options.MAPPING)
     client = client_of(server, mapping_user(srv_options), STATE.clients)
-    workspace, repository = importing.parse_schema(schema)
-    place = {p: slug for p, slug in zip(SLUGS, (workspace, repository), strict=True) if slug}
-    _warn_of_unknown_tables(schema, restricts, repository, values["names"])
+    place = importing.parse_schema(schema, values["project"])
+    _warn_of_unknown_tables(schema, restricts, place, values["names"])
     wanted = importing.restriction(restriction_type, restricts)
     left_out = {
         option
-        for option in importing.deciding_options()
-        if not _is_wanted(values[option], importing.switches(option), client, place)
+        for option in importing.deciding_options(place, values["names"])
+        if not _is_wanted(values[option], importing.switches(option), client, place.bound)
     }
     tables = importing.foreign_tables(
-        workspace,
-        repository,
+        place,
         names=values["names"],
         families=families,
         wanted=lambda name: (
@@ -88,10 +85,10 @@ def _is_wanted(
 
 
 def _warn_of_unknown_tables(
-    schema: str, listed: list[str], repository: str | None, names: str
+    schema: str, listed: list[str], place: importing.Place, names: str
 ) -> None:
     """No error: LIMIT TO and EXCEPT may name what is not there, as with any wrapper."""
-    for name, meant in importing.unknown_tables(listed, repository, names).items():
+    for name, meant in importing.unknown_tables(listed, place, names).items():
         warn(
             f'schema "{schema}" has no table "{name}"',
             hint=f'Perhaps you meant "{meant}".' if meant else "See bitbucket.tables.",

@@ -32,12 +32,14 @@ CREATE FOREIGN TABLE bitbucket.tables (
     item_keys text[],
     writes text[],
     needs_issue_tracker boolean,
-    removed text
+    removed text,
+    label text,
+    below_project boolean
 ) SERVER bitbucket_catalog OPTIONS (table 'tables');
 
 COMMENT ON FOREIGN TABLE bitbucket.tables IS 'The foreign tables that can be imported';
 COMMENT ON COLUMN bitbucket.tables.name IS 'Name, and value of the table option "table"';
-COMMENT ON COLUMN bitbucket.tables.flat_name IS 'Name under names ''flat''';
+COMMENT ON COLUMN bitbucket.tables.flat_name IS 'Name under names ''flat'' and ''cdata''';
 COMMENT ON COLUMN bitbucket.tables.level IS
     'workspace: in schemas of workspaces only; repository: in those of repositories, too';
 COMMENT ON COLUMN bitbucket.tables.family IS
@@ -57,6 +59,9 @@ COMMENT ON COLUMN bitbucket.tables.writes IS 'Statements that change rows, besid
 COMMENT ON COLUMN bitbucket.tables.needs_issue_tracker IS
     'Imported by default only where there is an issue tracker';
 COMMENT ON COLUMN bitbucket.tables.removed IS 'What happened to an endpoint that was taken away';
+COMMENT ON COLUMN bitbucket.tables.label IS 'Name as CData''s driver writes it';
+COMMENT ON COLUMN bitbucket.tables.below_project IS
+    'Its rows belong to projects: in schemas of projects, too';
 
 CREATE FOREIGN TABLE bitbucket.columns (
     table_name text,
@@ -70,14 +75,17 @@ CREATE FOREIGN TABLE bitbucket.columns (
     request_per_row boolean,
     required boolean,
     nullable boolean,
-    writes text[]
+    writes text[],
+    label text,
+    referenced_table text,
+    referenced_column text
 ) SERVER bitbucket_catalog OPTIONS (table 'columns');
 
 COMMENT ON FOREIGN TABLE bitbucket.columns IS 'The columns of bitbucket.tables';
 COMMENT ON COLUMN bitbucket.columns.table_name IS 'Name of the table, without names ''flat''';
 COMMENT ON COLUMN bitbucket.columns.position IS 'Place in the table, from 1';
 COMMENT ON COLUMN bitbucket.columns.name IS 'Name, and value of the column option "column_name"';
-COMMENT ON COLUMN bitbucket.columns.flat_name IS 'Name under names ''flat''';
+COMMENT ON COLUMN bitbucket.columns.flat_name IS 'Name under names ''flat'' and ''cdata''';
 COMMENT ON COLUMN bitbucket.columns.type IS 'PostgreSQL type';
 COMMENT ON COLUMN bitbucket.columns.description IS 'What it holds';
 COMMENT ON COLUMN bitbucket.columns.operators IS 'Operators whose conditions Bitbucket applies';
@@ -88,6 +96,11 @@ COMMENT ON COLUMN bitbucket.columns.required IS
     'A query has to say which values it wants: =, IN or a join';
 COMMENT ON COLUMN bitbucket.columns.nullable IS 'Rows may have no value of it';
 COMMENT ON COLUMN bitbucket.columns.writes IS 'Statements that can set it: INSERT, UPDATE';
+COMMENT ON COLUMN bitbucket.columns.label IS
+    'Name as CData''s driver writes it, and column option "label" under names ''cdata''';
+COMMENT ON COLUMN bitbucket.columns.referenced_table IS
+    'The table above, to one of whose rows the row belongs';
+COMMENT ON COLUMN bitbucket.columns.referenced_column IS 'The column there that has the same value';
 
 
 -- What the session has asked

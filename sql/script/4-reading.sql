@@ -157,3 +157,31 @@ BEGIN
     END LOOP;
 END
 $$;
+
+CREATE FUNCTION bitbucket_private.projects(server name, workspace text) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+-- The keys of a workspace's projects, in order; NULL, with a WARNING, if they cannot be listed. A
+-- credential for repositories need not have the scope for it, and can import these all the same.
+DECLARE
+    keys text[];
+    message text;
+BEGIN
+    PERFORM bitbucket_private.check_listing();
+    EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing (key text) '
+                   'SERVER %I OPTIONS (table ''projects'', workspace %L)', server, workspace);
+    EXECUTE 'SELECT coalesce(array_agg(DISTINCT key COLLATE "C"), ''{}'') '
+            'FROM pg_temp.bitbucket_listing'
+        INTO keys;
+    DROP FOREIGN TABLE pg_temp.bitbucket_listing;
+    RETURN keys;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
+    RAISE WARNING USING
+        MESSAGE = format('projects of workspace "%s" left out', workspace),
+        DETAIL = message,
+        HINT = 'Their tables are in the workspace''s own schema, too. Import again with a credential '
+               'that may list projects to have a schema for each.';
+    RETURN NULL;
+END
+$$;

@@ -10,19 +10,20 @@ CREATE TYPE bitbucket.import_result AS (
 COMMENT ON TYPE bitbucket.import_result IS 'What importing did with one schema';
 COMMENT ON COLUMN bitbucket.import_result.workspace IS 'Workspace slug';
 COMMENT ON COLUMN bitbucket.import_result.repository IS
-    'Repository slug; NULL for the schema of the workspace';
+    'Repository slug; NULL for the schema of the workspace, or of a project of it';
 COMMENT ON COLUMN bitbucket.import_result.schema IS 'The schema';
 COMMENT ON COLUMN bitbucket.import_result.tables IS 'Number of tables made now';
 COMMENT ON COLUMN bitbucket.import_result.status IS
     'created, extended (by tables or columns), unchanged, or gone: no longer there or visible';
 
--- A wish is a schema to make or to complete. If repository is NULL it is the workspace's own
--- schema. If named is NULL the name follows from the rule. tracker says whether the issue tables
--- are wanted. A target is a wish whose schema is known, and missing are the tables that a target
--- does not have.
-CREATE TYPE bitbucket_private.wish AS (repository text, named name, tracker boolean);
+-- A wish is a schema to make or to complete. If repository and project are NULL it is the
+-- workspace's own schema. If named is NULL the name follows from the rule. tracker says whether the
+-- issue tables are wanted. A target is a wish whose schema is known, and missing are the tables that
+-- a target does not have.
+CREATE TYPE bitbucket_private.wish AS
+    (repository text, project text, named name, tracker boolean);
 CREATE TYPE bitbucket_private.target AS
-    (repository text, schema name, named boolean, tracker boolean);
+    (repository text, project text, schema name, named boolean, tracker boolean);
 CREATE TYPE bitbucket_private.missing AS (target integer, tables text[]);
 
 CREATE FUNCTION bitbucket.import_workspace(
@@ -32,6 +33,7 @@ RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     listing bitbucket_private.repository[];
+    projects text[];
     slug text := lower(workspace COLLATE "C");
 BEGIN
     PERFORM bitbucket_private.check_server(server),
@@ -41,8 +43,12 @@ BEGIN
     -- One listing tells which repositories there are, and which of them have an issue tracker.
     listing := ARRAY(SELECT r FROM bitbucket_private.repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, slug);
+    IF repositories IS NULL AND bitbucket_private.parts_projects(names, families) THEN
+        projects := bitbucket_private.projects(server, slug);
+    END IF;
     RETURN QUERY SELECT i.* FROM bitbucket_private.import(server, slug, names, families,
-        bitbucket_private.wishes(server, slug, listing, issues, repositories, schema)) i;
+        bitbucket_private.wishes(
+            server, slug, names, listing, projects, issues, repositories, schema)) i;
     IF NOT FOUND THEN
         PERFORM bitbucket_private.note_nothing(slug, families);
     END IF;
@@ -50,7 +56,8 @@ BEGIN
         SELECT DISTINCT t.workspace, t.repository, t.schema, 0, 'gone'
         FROM bitbucket.imported_tables t
         WHERE t.server = import_workspace.server AND t.workspace = lower(slug)
-          AND t.repository NOT IN (SELECT lower(l.slug) FROM unnest(listing) l)
+          AND (t.repository NOT IN (SELECT lower(l.slug) FROM unnest(listing) l)
+               OR t.project <> ALL (projects))
         ORDER BY 2, 3;
 END
 $$;
@@ -77,7 +84,7 @@ BEGIN
     END IF;
     RETURN QUERY SELECT i.* FROM bitbucket_private.import(
         server, listed.workspace, names, families, ARRAY[
-        (listed.slug, schema, coalesce(nullif(issues, 'auto') = 'always', listed.has_issues))
+        (listed.slug, NULL, schema, coalesce(nullif(issues, 'auto') = 'always', listed.has_issues))
             ::bitbucket_private.wish]) i;
     IF NOT FOUND THEN
         PERFORM bitbucket_private.note_nothing(
@@ -88,12 +95,20 @@ $$;
 COMMENT ON FUNCTION bitbucket.import_repository IS
     'Make a schema for a repository, or add what is new to it';
 
+CREATE FUNCTION bitbucket_private.parts_projects(names text, families text[]) RETURNS boolean
+LANGUAGE sql STABLE
+-- Whether projects get schemas of their own, as CData's driver has them.
+RETURN names = 'cdata' AND EXISTS (
+    SELECT FROM bitbucket.tables t
+    WHERE t.below_project AND (families IS NULL OR t.family = ANY (families)));
+
 CREATE FUNCTION bitbucket_private.wishes(
-    server name, workspace text, listing bitbucket_private.repository[], issues text,
-    repositories text[], schema name)
+    server name, workspace text, names text, listing bitbucket_private.repository[],
+    projects text[], issues text, repositories text[], schema name)
 RETURNS bitbucket_private.wish[] LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
--- The workspace's own schema first, then those of its repositories, or of the ones that are named.
+-- The workspace's own schema first, those of its projects, if these get some, then those of its
+-- repositories, or of the ones that are named.
 DECLARE
     wanted text[] COLLATE "C" := ARRAY(SELECT lower(r COLLATE "C") FROM unnest(repositories) r);
 BEGIN
@@ -104,19 +119,24 @@ BEGIN
     PERFORM bitbucket_private.no_repository(server, workspace, w)
     FROM unnest(wanted) w WHERE w NOT IN (SELECT lower(l.slug) FROM unnest(listing) l);
     RETURN ARRAY(
-        SELECT (w.repository, w.named, coalesce(nullif(issues, 'auto') = 'always', w.tracker))
+        SELECT (w.repository, w.project,
+                CASE WHEN schema IS NULL THEN NULL
+                     WHEN w.repository IS NULL AND w.project IS NULL THEN schema
+                     ELSE bitbucket_private.default_name(
+                         names, wishes.workspace, w.repository, w.project, schema) END,
+                coalesce(nullif(issues, 'auto') = 'always', w.tracker))
             ::bitbucket_private.wish
         FROM (
-            SELECT NULL AS repository, schema AS named, coalesce(bool_or(l.has_issues), false)
-                       AS tracker
+            SELECT NULL AS repository, NULL AS project,
+                   coalesce(bool_or(l.has_issues), false) AS tracker
             FROM unnest(listing) l
             UNION ALL
-            SELECT l.slug, CASE WHEN schema IS NOT NULL
-                           THEN bitbucket.schema_name(l.workspace, l.slug, schema) END,
-                   l.has_issues
+            SELECT NULL, p, false FROM unnest(projects) p
+            UNION ALL
+            SELECT l.slug, NULL, l.has_issues
             FROM unnest(listing) l WHERE lower(l.slug) = ANY (wanted)
         ) w
-        ORDER BY w.repository COLLATE "C" NULLS FIRST);
+        ORDER BY w.repository COLLATE "C" NULLS FIRST, w.project COLLATE "C" NULLS FIRST);
 END
 $$;
 
@@ -127,10 +147,10 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     known text[];
 BEGIN
-    IF names IS NULL OR names NOT IN ('snake', 'flat') THEN
+    IF names IS NULL OR names NOT IN ('snake', 'flat', 'cdata') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid value for parameter "names": %L', names),
-            HINT = 'It is one of: snake, flat.';
+            HINT = 'It is one of: snake, flat, cdata.';
     ELSIF issues IS NULL OR issues NOT IN ('auto', 'always', 'never') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid value for parameter "issues": %L', issues),
@@ -180,10 +200,11 @@ LANGUAGE sql
 RETURN pg_advisory_xact_lock(
     hashtextextended(concat_ws(' ', 'bitbucket_fdw', server, workspace), 0));
 
-CREATE FUNCTION bitbucket_private.label(workspace text, repository text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION bitbucket_private.label(workspace text, repository text, project text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- The comment on a schema that an import made. A later import finds the schema by it.
-RETURN CASE WHEN repository IS NULL THEN format('Bitbucket workspace %s', workspace)
+RETURN CASE WHEN project IS NOT NULL THEN format('Bitbucket project %s/%s', workspace, project)
+            WHEN repository IS NULL THEN format('Bitbucket workspace %s', workspace)
             ELSE format('Bitbucket repository %s/%s', workspace, repository) END;
 
 -- The following functions work on all schemas of a call at once. If each schema took a pass over
@@ -203,14 +224,16 @@ DECLARE
     step record;
 BEGIN
     PERFORM bitbucket_private.check_targets(server, workspace, names, targets);
-    PERFORM bitbucket_private.check_locks(sum(cardinality(l.tables))) FROM unnest(lacking) l;
+    PERFORM bitbucket_private.check_locks(
+        sum(cardinality(l.tables) + bitbucket_private.system_views(names)))
+    FROM unnest(lacking) l;
     -- A schema that would have no table of the chosen families is not made. Its status is NULL.
     results := ARRAY(
         SELECT (workspace, t.repository, t.schema, 0,
                 CASE WHEN n.oid IS NOT NULL THEN 'unchanged'
                      WHEN l.target IS NOT NULL THEN 'created' END)
             ::bitbucket.import_result
-        FROM unnest(targets) WITH ORDINALITY t (repository, schema, named, tracker, i)
+        FROM unnest(targets) WITH ORDINALITY t (repository, project, schema, named, tracker, i)
         LEFT JOIN pg_namespace n ON n.nspname = t.schema
         LEFT JOIN unnest(lacking) l ON l.target = t.i
         ORDER BY t.i);
@@ -229,11 +252,15 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM bitbucket_private.describe(ARRAY(SELECT t.schema FROM unnest(targets) t), false);
+    IF names = 'cdata' THEN
+        PERFORM bitbucket.show_system_views(r.schema)
+        FROM unnest(results) r WHERE r.status IS NOT NULL;
+    END IF;
 
     -- The comment by which a schema is found again. A comment that is there already is left alone.
     FOR step IN
         SELECT format('COMMENT ON SCHEMA %I IS %L', t.schema,
-                      bitbucket_private.label(workspace, t.repository)) AS statement
+                      bitbucket_private.label(workspace, t.repository, t.project)) AS statement
         FROM unnest(targets) t JOIN pg_namespace n ON n.nspname = t.schema
         WHERE obj_description(n.oid, 'pg_namespace') IS NULL AND pg_has_role(n.nspowner, 'USAGE')
     LOOP
@@ -257,26 +284,30 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN ARRAY(
         WITH made AS (
-            SELECT t.repository, t.schema, n.oid
+            SELECT t.repository, t.project, t.schema, n.oid
             FROM bitbucket.imported_tables t JOIN pg_namespace n ON n.nspname = t.schema
             -- Schemas of other roles do not count: somebody could make one to be found here.
             WHERE t.server = targets.server AND t.workspace = lower(targets.workspace)
               AND pg_has_role(n.nspowner, 'USAGE')
-            GROUP BY t.repository, t.schema, n.oid
+            GROUP BY t.repository, t.project, t.schema, n.oid
             HAVING bool_and(t.names = targets.names) IS NOT FALSE
         ), best AS (
-            SELECT DISTINCT ON (m.repository) m.repository, m.schema
+            SELECT DISTINCT ON (m.repository, m.project) m.repository, m.project, m.schema
             FROM made m
             WHERE lower(obj_description(m.oid, 'pg_namespace'))
-                = lower(bitbucket_private.label(targets.workspace, m.repository))
-            ORDER BY m.repository, m.schema <> bitbucket.schema_name(workspace, m.repository),
+                = lower(bitbucket_private.label(targets.workspace, m.repository, m.project))
+            ORDER BY m.repository, m.project,
+                     m.schema <> bitbucket_private.default_name(
+                         names, workspace, m.repository, m.project),
                      m.oid
         )
-        SELECT (w.repository,
-                coalesce(w.named, b.schema, bitbucket.schema_name(workspace, w.repository)),
+        SELECT (w.repository, w.project,
+                coalesce(w.named, b.schema, bitbucket_private.default_name(
+                    names, workspace, w.repository, w.project)),
                 w.named IS NOT NULL, w.tracker)::bitbucket_private.target
-        FROM unnest(wishes) WITH ORDINALITY w (repository, named, tracker, i)
+        FROM unnest(wishes) WITH ORDINALITY w (repository, project, named, tracker, i)
         LEFT JOIN best b ON lower(w.repository) IS NOT DISTINCT FROM b.repository
+            AND w.project IS NOT DISTINCT FROM b.project
         ORDER BY w.i);
 END
 $$;
@@ -296,17 +327,17 @@ DECLARE
 BEGIN
     FOR place IN
         SELECT x.schema, x.named, n.oid, n.nspowner AS owner, count(t.relation) AS tables,
-               string_agg(DISTINCT concat_ws('/', t.workspace, t.repository)
+               string_agg(DISTINCT concat_ws('/', t.workspace, t.repository, t.project)
                                    || format(' (server %s)', t.server), ', ')
                    FILTER (WHERE t.relation IS NOT NULL
-                       AND (t.server, t.workspace, t.repository) IS DISTINCT FROM
+                       AND (t.server, t.workspace, t.repository, t.project) IS DISTINCT FROM
                            (check_targets.server, lower(check_targets.workspace),
-                            lower(x.repository))) AS others,
+                            lower(x.repository), x.project)) AS others,
                max(t.names) FILTER (WHERE t.names <> check_targets.names) AS names
         FROM unnest(targets) x
         JOIN pg_namespace n ON n.nspname = x.schema
         LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema
-        GROUP BY x.schema, x.named, x.repository, n.oid, n.nspowner
+        GROUP BY x.schema, x.named, x.repository, x.project, n.oid, n.nspowner
     LOOP
         IF place.others IS NOT NULL THEN
             RAISE duplicate_schema USING
@@ -332,169 +363,3 @@ BEGIN
     END LOOP;
 END
 $$;
-
-CREATE FUNCTION bitbucket_private.create_schema(schema name) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT has_database_privilege(current_database(), 'CREATE') THEN
-        RAISE insufficient_privilege USING
-            MESSAGE = format('permission denied to create schema "%s"', schema),
-            HINT = format('The owner of database %1$I can GRANT CREATE ON DATABASE %1$I TO %2$I, '
-                          'or create the schema for you.', current_database(), current_user);
-    END IF;
-    EXECUTE format('CREATE SCHEMA %I', schema);
-END
-$$;
-
-CREATE FUNCTION bitbucket_private.missing_tables(
-    names text, families text[], targets bitbucket_private.target[])
-RETURNS bitbucket_private.missing[] LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
--- The names of the tables to make for each target that lacks some. Targets are told by their place
--- in the list.
-BEGIN
-    RETURN ARRAY(
-        WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables)  -- read once, whatever the plan
-        SELECT (x.i, array_agg(
-                CASE missing_tables.names WHEN 'flat' THEN k.flat_name ELSE k.name END))
-            ::bitbucket_private.missing
-        FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
-        CROSS JOIN known k
-        LEFT JOIN bitbucket.imported_tables t ON t.schema = x.schema AND t.table_name = k.name
-        WHERE (x.repository IS NULL OR k.level = 'repository')
-          AND (x.tracker OR NOT k.needs_issue_tracker)
-          AND (families IS NULL OR k.family = ANY (families))
-          AND t.relation IS NULL
-        GROUP BY x.i);
-END
-$$;
-
-CREATE FUNCTION bitbucket_private.locks() RETURNS bigint
-LANGUAGE sql STABLE
--- How many locks all sessions have between them: see PostgreSQL's max_locks_per_transaction.
-RETURN current_setting('max_locks_per_transaction')::bigint
-    * (current_setting('max_connections')::bigint
-       + current_setting('max_prepared_transactions')::bigint);
-
-CREATE FUNCTION bitbucket_private.check_locks(tables bigint) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
--- Each new table takes a lock until the end of the transaction. If there are not enough locks, this
--- says so at once; otherwise PostgreSQL would run out of them after a minute.
-BEGIN
-    IF tables > 0.9 * bitbucket_private.locks() THEN
-        RAISE program_limit_exceeded USING
-            MESSAGE = format('%s tables are too many for one transaction', tables),
-            DETAIL = format('Each takes one of %s locks that all sessions share.',
-                            bitbucket_private.locks()),
-            HINT = 'CALL bitbucket.import_repositories with the same parameters: it commits after '
-                   'some repositories at a time. Or import fewer (parameters "repositories" and '
-                   '"families"), or have the setting max_locks_per_transaction raised.';
-    END IF;
-END
-$$;
-
-CREATE FUNCTION bitbucket_private.create_tables(
-    server name, workspace text, target bitbucket_private.target, names text, tables text[])
-RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    remote text := concat_ws('/', workspace, target.repository);
-    too_long CONSTANT boolean := octet_length(remote) > 63;
-BEGIN
-    -- The parser cuts identifiers at 63 bytes, and so the name of a remote schema. If the name is
-    -- longer, the tables are imported from a made-up one and then bound to the right one. The
-    -- import makes no request for it: the tables are listed, and with 'always' nobody asks whether
-    -- there is an issue tracker.
-    IF too_long THEN
-        remote := CASE WHEN target.repository IS NULL THEN 'workspace'
-                       ELSE 'workspace/repository' END;
-    END IF;
-    EXECUTE format(
-        'IMPORT FOREIGN SCHEMA %I LIMIT TO (%s) FROM SERVER %I INTO %I '
-        'OPTIONS (names %L, issues ''always'')',
-        remote, (SELECT string_agg(quote_ident(t), ', ') FROM unnest(tables) t), server,
-        target.schema, names);
-    IF too_long THEN
-        EXECUTE (
-            SELECT string_agg(format(
-                'ALTER FOREIGN TABLE %I.%I OPTIONS (SET workspace %L%s)',
-                target.schema, t, workspace,
-                CASE WHEN target.repository IS NULL THEN ''
-                     ELSE format(', SET repository %L', target.repository) END), ';')
-            FROM unnest(tables) t);
-    END IF;
-END
-$$;
-
-CREATE FUNCTION bitbucket_private.missing_columns(names text, targets bitbucket_private.target[])
-RETURNS TABLE (i integer, statement text) LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
--- Statements that add missing columns, such as those that a new version of the package has.
-BEGIN
-    RETURN QUERY
-        WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
-        lacking AS (
-            SELECT x.i, t.relation, k.position, k.type, k.nullable, k.name,
-                   CASE missing_columns.names WHEN 'flat' THEN k.flat_name ELSE k.name END
-                       AS spelled
-            FROM unnest(targets) WITH ORDINALITY x (repository, schema, named, tracker, i)
-            JOIN bitbucket.imported_tables t ON t.schema = x.schema
-            JOIN known k ON k.table_name = t.table_name
-            LEFT JOIN bitbucket_private.shown_columns s
-                ON s.relation = t.relation AND s.shown = k.name
-            WHERE s.relation IS NULL
-        )
-        SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
-            format('ADD COLUMN %I %s', l.spelled, l.type) || CASE WHEN l.spelled <> l.name
-                THEN format(' OPTIONS (column_name %L)', l.name) ELSE '' END
-                || CASE WHEN l.nullable THEN '' ELSE ' NOT NULL' END,
-            ', ' ORDER BY l.position))
-        FROM lacking l GROUP BY l.i, l.relation;
-END
-$$;
-
-CREATE FUNCTION bitbucket_private.describe(schemas name[], overwrite boolean) RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
--- Describes tables and columns that have no comment, or all of them. Returns the number of
--- comments.
-DECLARE
-    statement text;
-    number bigint := 0;
-BEGIN
-    FOR statement IN
-        WITH known_tables AS MATERIALIZED (SELECT * FROM bitbucket.tables),
-        known_columns AS MATERIALIZED (SELECT * FROM bitbucket.columns),
-        mine AS MATERIALIZED (
-            SELECT t.relation, t.table_name
-            FROM bitbucket.imported_tables t JOIN pg_class c ON c.oid = t.relation
-            WHERE t.schema = ANY (schemas) AND pg_has_role(c.relowner, 'USAGE')
-        )
-        -- PostgreSQL has no keys on foreign tables, so that the comment has to name them.
-        SELECT format('COMMENT ON FOREIGN TABLE %s IS %L', m.relation, k.description || coalesce((
-            SELECT '. Key: ' || string_agg(s.name, ', ' ORDER BY p.i)
-            FROM unnest(k.primary_key) WITH ORDINALITY p (part, i)
-            JOIN bitbucket_private.shown_columns s ON s.relation = m.relation AND s.shown = p.part),
-            ''))
-        FROM mine m JOIN known_tables k ON k.name = m.table_name
-        WHERE overwrite OR obj_description(m.relation, 'pg_class') IS NULL
-        UNION ALL
-        SELECT format('COMMENT ON COLUMN %s.%I IS %L', m.relation, s.name, k.description)
-        FROM mine m JOIN bitbucket_private.shown_columns s ON s.relation = m.relation
-        JOIN known_columns k ON k.table_name = m.table_name AND k.name = s.shown
-        WHERE overwrite OR col_description(m.relation, s.number) IS NULL
-    LOOP
-        EXECUTE statement;
-        number := number + 1;
-    END LOOP;
-    RETURN number;
-END
-$$;
-
-CREATE FUNCTION bitbucket.comment_on(schema name, overwrite boolean DEFAULT false)
-RETURNS bigint LANGUAGE sql
-RETURN bitbucket_private.describe(ARRAY[schema], overwrite);
-COMMENT ON FUNCTION bitbucket.comment_on IS
-    'Describe the foreign tables of a schema and their columns; the number of comments made';

@@ -9,9 +9,8 @@ BEGIN
     WITH known AS MATERIALIZED (SELECT t.name, t.primary_key FROM bitbucket.tables t),
     part AS (
         SELECT t.name AS relname, cardinality(k.primary_key) AS number, p.i, s.name,
-               -- The options of the table name these parts already.
-               p.part = 'workspace' OR p.part = 'repository' AND t.repository IS NOT NULL AS bound
-        FROM bitbucket.imported_tables t
+               bitbucket_private.is_bound(p.part, t) AS bound
+        FROM bitbucket_private.shown_tables t
         JOIN known k ON k.name = t.table_name
         CROSS JOIN unnest(k.primary_key) WITH ORDINALITY p (part, i)
         JOIN bitbucket_private.shown_columns s ON s.relation = t.relation AND s.shown = p.part
@@ -53,7 +52,7 @@ BEGIN
     END IF;
     FOR imported IN
         SELECT t.name, t.relation, format('%I.%I', target, t.name) AS view
-        FROM bitbucket.imported_tables t WHERE t.schema = make_views.schema ORDER BY t.name
+        FROM bitbucket_private.shown_tables t WHERE t.schema = make_views.schema ORDER BY t.name
     LOOP
         IF made = 0 THEN
             EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', target);

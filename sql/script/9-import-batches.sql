@@ -16,7 +16,9 @@ LANGUAGE plpgsql AS $$
 -- made. With another default_transaction_isolation it would try to make that again, and fail.
 DECLARE
     listing bitbucket_private.repository[];
+    projects pg_catalog.text[];
     wishes bitbucket_private.wish[];
+    first bitbucket_private.wish[];
     part bitbucket_private.wish[];
     slug pg_catalog.text;
     number pg_catalog.int4;
@@ -37,15 +39,21 @@ BEGIN
             bitbucket_private.check_batch(batch);
     listing := ARRAY(SELECT r FROM bitbucket_private.repositories(server, ARRAY[workspace]) r);
     slug := coalesce((listing[1]).workspace, lower(workspace COLLATE "C"));
-    wishes := bitbucket_private.wishes(server, slug, listing, issues, repositories, schema);
+    IF repositories IS NULL AND bitbucket_private.parts_projects(names, families) THEN
+        projects := bitbucket_private.projects(server, slug);
+    END IF;
+    wishes := bitbucket_private.wishes(
+        server, slug, names, listing, projects, issues, repositories, schema);
+    -- The schemas of the workspace and of its projects.
+    first := ARRAY(SELECT w FROM unnest(wishes) w WHERE w.repository IS NULL);
 
     -- This is outside of the loop, so that its errors end the procedure. They would probably be
     -- those of all repositories.
     PERFORM bitbucket_private.lock(server, slug);
-    PERFORM bitbucket_private.import(server, slug, names, families, wishes[1:1]);
-    wishes := wishes[2:];
+    PERFORM bitbucket_private.import(server, slug, names, families, first);
+    wishes := wishes[cardinality(first) + 1 :];
     number := cardinality(wishes);
-    batch := least(coalesce(batch, bitbucket_private.batch_size(families)), greatest(number, 1));
+    batch := least(coalesce(batch, bitbucket_private.batch_size(names, families)), greatest(number, 1));
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM bitbucket_private.fix_search_path();
@@ -103,7 +111,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket_private.batch_size(families text[]) RETURNS integer
+CREATE FUNCTION bitbucket_private.batch_size(names text, families text[]) RETURNS integer
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 -- As many repositories as can be imported with a quarter of the server's locks, because other
@@ -111,7 +119,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- ended.
 DECLARE
     each CONSTANT bigint := (
-        SELECT count(*) FROM bitbucket.tables t
+        SELECT count(*) + bitbucket_private.system_views(names) FROM bitbucket.tables t
         WHERE t.level = 'repository' AND (families IS NULL OR t.family = ANY (families)));
 BEGIN
     RETURN least(200, greatest(1, bitbucket_private.locks() / 4 / greatest(1, each)));

@@ -251,7 +251,7 @@ def test_the_size_of_a_batch_follows_from_the_locks_that_there_are(db: Database)
         "count(*), count(*) FILTER (WHERE family = 'pipelines') "
         "FROM bitbucket.tables WHERE level = 'repository'"
     )
-    size = "SELECT bitbucket_private.batch_size({})"
+    size = "SELECT bitbucket_private.batch_size('snake', {})"
     assert db.value(size.format("NULL")) == min(200, settings // 4 // tables)
     assert db.value(size.format("'{pipelines}'")) == min(200, settings // 4 // pipelines)
     assert db.value(size.format("'{workspace}'")) == 200

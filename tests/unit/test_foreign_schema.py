@@ -3,6 +3,7 @@
 import pytest
 
 from bitbucket_fdw.foreign_tables.importing import (
+    Place,
     SchemaNameError,
     foreign_tables,
     is_decided_by,
@@ -13,9 +14,14 @@ from bitbucket_fdw.foreign_tables.importing import (
 from bitbucket_fdw.tables import TABLES
 from bitbucket_fdw.tables.table import FAMILIES
 
+ACME = Place("acme")
+WEBSITE = Place("acme", "website")
+NAMES = ("snake", "flat", "cdata")
 
-def tables(workspace, repository, names="snake", wanted=lambda name: True):
-    return {t.name: t for t in foreign_tables(workspace, repository, names=names, wanted=wanted)}
+
+def tables(workspace, repository, names="snake", project=None):
+    place = Place(workspace, repository, project)
+    return {t.name: t for t in foreign_tables(place, names=names, wanted=lambda name: True)}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +29,7 @@ def tables(workspace, repository, names="snake", wanted=lambda name: True):
     [("acme", ("acme", None)), ("acme/web.site-2", ("acme", "web.site-2"))],
 )
 def test_a_workspace_or_a_repository(schema, expected):
-    assert parse_schema(schema) == expected
+    assert parse_schema(schema) == Place(*expected)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +82,9 @@ def test_limit_to_and_except():
 
 def test_names_that_no_table_has():
     listed = ["pull_request", "projects", "zzz", "tags"]
-    assert unknown_tables(listed, None, "snake") == {"pull_request": "pull_requests", "zzz": None}
-    assert unknown_tables(["projects"], "website", "snake") == {"projects": None}
-    assert unknown_tables(["pull_requests"], None, "flat") == {"pull_requests": "pullrequests"}
+    assert unknown_tables(listed, ACME, "snake") == {"pull_request": "pull_requests", "zzz": None}
+    assert unknown_tables(["projects"], WEBSITE, "snake") == {"projects": None}
+    assert unknown_tables(["pull_requests"], ACME, "flat") == {"pull_requests": "pullrequests"}
 
 
 def test_issue_tables_by_either_spelling():

@@ -5,7 +5,7 @@ import pytest
 from bitbucket_fdw import options
 from bitbucket_fdw.errors import OptionError
 from bitbucket_fdw.foreign_tables.binding import check_table
-from bitbucket_fdw.foreign_tables.importing import SchemaNameError, parse_schema
+from bitbucket_fdw.foreign_tables.importing import Place, SchemaNameError, parse_schema
 from bitbucket_fdw.tables import TABLES
 
 
@@ -34,7 +34,7 @@ def test_an_address_or_a_name_is_refused_with_the_slug(option, given, meant):
 @pytest.mark.parametrize("given", ["acme", "Acme", "acme_labs", "{5b5c2b4c-1}", "mobile.app", "é"])
 def test_what_may_be_a_slug_is_taken(given):
     options.validate({"workspace": given}, "table")
-    assert parse_schema(given) == (given, None)
+    assert parse_schema(given) == Place(given)
 
 
 @pytest.mark.parametrize("given", ["", " ", "..", "a/b", "/", "https://elsewhere.example/acme"])

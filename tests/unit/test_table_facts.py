@@ -202,7 +202,7 @@ def test_places_are_those_that_options_name():
 
 
 def test_every_option_that_decides_about_tables_is_an_import_option():
-    options = importing.deciding_options()
+    options = importing.deciding_options(importing.Place("acme"), "snake")
     assert options
     for option in options:
         assert any(o.name == option and IMPORT in o.levels for o in OPTIONS)
