@@ -50,7 +50,7 @@ def test_options_that_do_not_exist(db: Database) -> None:
     with raises() as error:
         imported(db, "'acme', names => 'camel'")
     assert error.sqlstate == "22023"
-    assert error.hint == "It is one of: snake, flat."
+    assert error.hint == "It is one of: snake, flat, cdata."
     with raises() as error:
         imported(db, "'acme', issues => 'maybe'")
     assert error.sqlstate == "22023"
