@@ -151,7 +151,7 @@ def test_every_table_and_column_of_that_driver_is_found_by_its_name(cdata: Datab
         ("website", "SELECT * FROM Issues WHERE Id = '1'"),
         ("website", "SELECT Title, ContentRaw FROM Issues WHERE Id = '1'"),
         ("website", "SELECT * FROM PullRequests WHERE Id = 2"),
-        ("website", "SELECT * FROM PullRequests WHERE Id=6 AND State<>'OPEN'"),
+        ("website", "SELECT * FROM PullRequests WHERE Id=6 AND State='OPEN'"),
         ("website", "SELECT * FROM Branches WHERE Name='main'"),
         ("website", "SELECT ColumnName, DataTypeName FROM sys_tablecolumns WHERE TableName='Tags'"),
         ("website", "SELECT ColumnName, PrimaryKeyName FROM SYS_KEYCOLUMNS WHERE IsKey='True'"),
@@ -215,18 +215,19 @@ def test_a_projects_tables_ask_for_that_project_alone(cdata: Database) -> None:
 
 def test_a_project_that_is_not_there_and_a_table_that_is_below_none(cdata: Database) -> None:
     cdata.execute(
-        "CREATE FOREIGN TABLE missing (permission text) SERVER bitbucket OPTIONS "
+        "CREATE SCHEMA odd; "
+        "CREATE FOREIGN TABLE odd.missing (permission text) SERVER bitbucket OPTIONS "
         "(table 'project_user_permissions', workspace 'acme', project 'NOPE')"
     )
     with raises() as error:
-        cdata.rows("SELECT * FROM missing")
+        cdata.rows("SELECT * FROM odd.missing")
     assert "/projects/NOPE/" in error.message
     cdata.execute(
-        "CREATE FOREIGN TABLE wrong (id bigint) SERVER bitbucket OPTIONS "
+        "CREATE FOREIGN TABLE odd.wrong (id bigint) SERVER bitbucket OPTIONS "
         "(table 'issues', workspace 'acme', project 'WEB')"
     )
     with raises() as error:
-        cdata.rows("SELECT * FROM wrong")
+        cdata.rows("SELECT * FROM odd.wrong")
     assert 'option "project" does not apply to issues' in error.message
 
 
