@@ -90,7 +90,7 @@ CROSS JOIN LATERAL (
             AND w.repository IS NULL AND w.project IS NULL AND w.names = 'cdata'))
     ORDER BY a.namespace <> c.namespace, a.namespace LIMIT 1
 ) r
-WHERE NOT c.bound;
+WHERE c.referenced_table IS NOT NULL AND NOT c.bound;
 
 CREATE VIEW bitbucket_private.sys_keycolumns AS
 SELECT namespace, catalogname, schemaname, tablename, columnname, true AS iskey,
