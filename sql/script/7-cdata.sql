@@ -15,23 +15,28 @@ FROM bitbucket_private.shown_tables t
 JOIN pg_catalog.pg_class c ON c.relnamespace = t.namespace
 WHERE c.relname = 'sys_schemas' AND c.relkind = 'v';
 
+-- The declarations are read once, whatever the plan: a host may hand over all of them at each scan.
 CREATE VIEW bitbucket_private.labelled_tables AS
+WITH known AS MATERIALIZED (SELECT * FROM bitbucket.tables)
 SELECT t.namespace, t.relation, current_database()::text AS catalogname,
        t.schema::text AS schemaname,
        CASE WHEN t.name = k.flat_name THEN k.label ELSE t.name END AS tablename,
-       t.server, t.workspace, t.name, t.table_name, k.primary_key, k.writes, t AS shown
+       t.name, t.table_name, k.primary_key, k.writes, t AS shown
 FROM bitbucket_private.shown_tables t
-JOIN bitbucket.tables k ON k.name = t.table_name;
+JOIN known k ON k.name = t.table_name;
 
 CREATE VIEW bitbucket_private.labelled_columns AS
+WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns)
 SELECT t.namespace, t.relation, t.catalogname, t.schemaname, t.tablename,
        CASE WHEN s.name = k.flat_name THEN k.label ELSE s.name END AS columnname,
        s.number, s.shown, k.type, k.nullable, k.writes, k.referenced_table, k.referenced_column,
-       t.name, t.server, t.workspace, bitbucket_private.is_bound(s.shown, t.shown) AS bound,
+       t.name, t.table_name, (t.shown).server, (t.shown).workspace,
+       (t.shown).repository IS NULL AND (t.shown).project IS NULL AS spans,
+       bitbucket_private.is_bound(s.shown, t.shown) AS bound,
        array_position(t.primary_key, s.shown) AS key_part
 FROM bitbucket_private.labelled_tables t
 JOIN bitbucket_private.shown_columns s ON s.relation = t.relation
-JOIN bitbucket.columns k ON k.table_name = t.table_name AND k.name = s.shown;
+JOIN known k ON k.table_name = t.table_name AND k.name = s.shown;
 
 CREATE VIEW bitbucket_private.sys_tables AS
 SELECT t.namespace, t.catalogname, t.schemaname, t.tablename, 'TABLE' AS tabletype,
@@ -74,23 +79,19 @@ WHERE c.key_part IS NOT NULL AND NOT c.bound;
 
 -- The table above is looked for in the same schema, and then in that of the workspace.
 CREATE VIEW bitbucket_private.sys_foreignkeys AS
-SELECT c.namespace, c.catalogname, c.schemaname, c.tablename, c.columnname,
-       r.name || '_pkey' AS primarykeyname, c.name || '_' || c.shown || '_fkey' AS foreignkeyname,
-       r.catalogname AS referencedcatalogname, r.schemaname AS referencedschemaname,
-       r.tablename AS referencedtablename, r.columnname AS referencedcolumnname,
+WITH known AS MATERIALIZED (SELECT * FROM bitbucket_private.labelled_columns)
+SELECT DISTINCT ON (c.namespace, c.relation, c.number)
+       c.namespace, c.catalogname, c.schemaname, c.tablename, c.columnname,
+       a.name || '_pkey' AS primarykeyname, c.name || '_' || c.shown || '_fkey' AS foreignkeyname,
+       a.catalogname AS referencedcatalogname, a.schemaname AS referencedschemaname,
+       a.tablename AS referencedtablename, a.columnname AS referencedcolumnname,
        'IMPORT' AS foreignkeytype
-FROM bitbucket_private.labelled_columns c
-CROSS JOIN LATERAL (
-    SELECT a.* FROM bitbucket_private.labelled_columns a
-    JOIN bitbucket_private.shown_tables t ON t.relation = a.relation
-    WHERE t.table_name = c.referenced_table AND a.shown = c.referenced_column
-      AND (a.namespace = c.namespace OR EXISTS (
-          SELECT FROM bitbucket_private.shown_tables w
-          WHERE w.namespace = a.namespace AND w.server = c.server AND w.workspace = c.workspace
-            AND w.repository IS NULL AND w.project IS NULL AND w.names = 'cdata'))
-    ORDER BY a.namespace <> c.namespace, a.namespace LIMIT 1
-) r
-WHERE c.referenced_table IS NOT NULL AND NOT c.bound;
+FROM known c
+JOIN known a ON a.table_name = c.referenced_table AND a.shown = c.referenced_column
+    AND a.server = c.server
+WHERE NOT c.bound AND (a.namespace = c.namespace OR a.spans AND a.workspace = c.workspace
+    AND a.schemaname IN (SELECT s.schemaname FROM bitbucket_private.sys_schemas s))
+ORDER BY c.namespace, c.relation, c.number, a.namespace <> c.namespace, a.relation;
 
 CREATE VIEW bitbucket_private.sys_keycolumns AS
 SELECT namespace, catalogname, schemaname, tablename, columnname, true AS iskey,
