@@ -16,7 +16,7 @@ from ..pushdown.planner import sort_column
 from ..pushdown.request import NONE_REFUSED, Refusals, Request
 from ..tables import BY_NAME, Table
 from ..tables.columns import Column, names
-from ..tables.endpoints import GUARDED
+from ..tables.endpoints import GUARDED, SLUGS
 
 
 @dataclass(frozen=True)
