@@ -114,16 +114,33 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- give it another base_url, to which the credential of others is sent. So this trigger runs with
 -- the rights of the extension's owner, who sees all options. It also looks at the tables and user
 -- mappings of a server that changes, because they may be older than its option "wrapper".
+-- It does itself what check_given does: errors show a line of context for each function.
+DECLARE
+    given record;
+    fault record;
 BEGIN
-    PERFORM bitbucket_private.check_given(o.level, o.options, min(o.about))
-    FROM pg_event_trigger_ddl_commands() c
-    CROSS JOIN LATERAL (
-        SELECT * FROM bitbucket_private.given_options(c.classid, c.objid)
-        UNION ALL
-        SELECT * FROM bitbucket_private.dependent_options(c.objid)
-        WHERE c.classid = 'pg_foreign_server'::regclass
-    ) o
-    GROUP BY o.level, o.options;
+    FOR given IN
+        SELECT o.level, o.options, min(o.about) AS about
+        FROM pg_event_trigger_ddl_commands() c
+        CROSS JOIN LATERAL (
+            SELECT * FROM bitbucket_private.given_options(c.classid, c.objid)
+            UNION ALL
+            SELECT * FROM bitbucket_private.dependent_options(c.objid)
+            WHERE c.classid = 'pg_foreign_server'::regclass
+        ) o
+        GROUP BY o.level, o.options
+    LOOP
+        FOR fault IN
+            SELECT c.message, c.hint FROM bitbucket_private.option_checks c
+            WHERE c.level = given.level AND c.options = given.options
+        LOOP
+            RAISE EXCEPTION USING
+                ERRCODE = 'fdw_invalid_option_name',
+                MESSAGE = fault.message,
+                DETAIL = format('It stands on %s.', given.about),
+                HINT = coalesce(fault.hint, 'The page docs/options.md lists them.');
+        END LOOP;
+    END LOOP;
 END
 $$;
 
