@@ -1,5 +1,6 @@
 """HTTP: session, credentials, retry, request budget, paging. Knows nothing of tables or SQL."""
 
+from .ahead import Window
 from .client import Client
 from .clients import Clients
 from .clock import Clock
@@ -44,6 +45,7 @@ __all__ = [
     "Tally",
     "Wanted",
     "Whole",
+    "Window",
     "WriteCount",
     "complaint",
     "whole",

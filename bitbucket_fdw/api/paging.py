@@ -1,26 +1,37 @@
 """Pages of a listing, lazily, and whether they are all that there is.
 
-Where the next page is, a strategy says (see ``strategies``). This module sends the requests, one
-page ahead of the consumer, and checks what the pages say: items that come twice, pages that were
-read before, and at the end whether as many items came as the listing is said to have.
+Where the next page is, a strategy says (see ``strategies``). This module sends the requests, ahead
+of the consumer and side by side where the pages have numbers (see ``ahead``). It checks what the
+pages say: items that come twice, pages that were read before, and at the end whether as many items
+came as the listing is said to have.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
-from ..errors import BadResponse, RequestError
+from ..errors import BadResponse, NotFound, Rejected, RequestError
+from .ahead import Asked, PagesAhead, Window
 from .client import Client
 from .endpoints import Parameters
 from .envelope import Envelope, Unreadable, complaint
 from .exchange import Answer
 from .scan import ScanContext
-from .strategies import Contradiction, Following, Link, NextLinks, Number, Progress, Strategy
+from .strategies import (
+    Contradiction,
+    Following,
+    Link,
+    NextLinks,
+    Number,
+    Progress,
+    Strategy,
+    page_in,
+)
 from .wanted import JSON, Wanted
 
 NEXT = NextLinks()
@@ -34,6 +45,9 @@ are many: it was among the latest. An answer that stands still is the latest pag
 that begins anew, in a circle of any length, is the first one. What may come again from further
 back is an item that was changed while a listing was read that is sorted by the time of the change.
 """
+
+CHANGES = 3
+"""After how many changes a listing is read on page by page: each has requests made once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +76,16 @@ class Listing:
 class Pages:
     """The pages of one listing, in order.
 
-    Nothing is requested before :meth:`start` or the first page is asked for. From the second page
-    on, the next one is requested while the consumer works on the last: a consumer that came back
-    once is likely to come back again, one that stops after a page has cost a page.
+    Nothing is requested before :meth:`start` or the first page is asked for. A consumer that stops
+    after a page has cost a page. One that comes back is likely to come back again: the next page is
+    requested while it works on the second one, two are on the way at the third, and so on.
 
     :param enough: how many items the consumer may be content with, if that is known: nothing is
         read ahead beyond them.
     :param doubt: told in a sentence if fewer items came than the listing is said to have.
+    :param every: whether the consumer surely takes every page: as many are requested as ``window``
+        has room for, from the first page on.
+    :param window: shared with other listings of the scan; by default for this one alone.
 
     Raises :class:`BadResponse` for pages that cannot be those of one listing.
     """
@@ -80,16 +97,23 @@ class Pages:
         listing: Listing,
         enough: int | None = None,
         doubt: Callable[[str], None] = lambda _: None,
+        *,
+        every: bool = False,
+        window: Window | None = None,
     ) -> None:
         self._client = client
         self._scan = scan
         self._listing = listing
         self._enough = enough
         self._doubt = doubt
-        self._url = ""
-        self._first: Future[Answer] | None = None
+        self._every = every
+        self._window = window or Window(client.settings.concurrency)
+        self._url = ""  # of the page read last
+        self._first: Asked | None = None
+        self._ahead: PagesAhead | None = None
+        self._changes = 0  # how often the listing was seen to change while it was read
         self._sent: Parameters = ()
-        self._asked: set[int] = set()  # hashes of the addresses, as many as the budget allows
+        self._read: set[int] = set()  # hashes of the addresses, as many as the budget allows
         self._seen = _SeenKeys(REMEMBERED)
         self.size: int | None = None
 
@@ -99,34 +123,135 @@ class Pages:
             self._sent = self._parameters
             self._first = self._submit(self._address())
 
+    def go_on(self) -> None:
+        """Request further pages for a consumer that will come later, if the first one is there."""
+        first = self._first
+        if not self._every or first is None or not first.answer.done() or first.answer.cancelled():
+            return
+        if first.answer.exception() is None and complaint(first.answer.result().json) is None:
+            try:
+                page = self._listing.read(first.answer.result().json)
+            except Unreadable:
+                return  # the consumer is to be told
+            self._fill(Progress(page, 1, len(page.values), page.size, self._pagelen))
+
     def __iter__(self) -> Iterator[list[Any]]:
-        page = self._envelope(self._first_answer())
+        asked = self._first_page()
+        page = self._envelope(self._scan.wait(asked.answer))
+        values = self._new(page.values)
         number = items = 0
-        while True:
-            number += 1
-            items += len(page.values)
-            values = self._new(page.values)
-            if page.size is not None:
-                self.size = page.size
-            progress = Progress(page, number, items, self.size, self._pagelen)
-            pending = None
-            # Whoever is content with this page is not to be told of a fault of the next one.
-            hungry = number > 1 and (self._enough is None or items < self._enough)
-            if hungry:
-                following = self._following(progress)
-                pending = self._follow(following) if following else None
-            yield values
-            if not hungry:
-                following = self._following(progress)
-            if following is None:
-                break
-            page = self._envelope(self._scan.wait(pending or self._follow(following)))
-            self._check_number(following, page)
+        try:
+            while True:
+                number += 1
+                items += len(page.values)
+                if page.size is not None:
+                    self.size = page.size
+                progress = Progress(page, number, items, self.size, self._pagelen)
+                pending = None
+                # Whoever is content with this page is not to be told of a fault of the next one.
+                hungry = self._every or number > 1
+                hungry = hungry and (self._enough is None or items < self._enough)
+                if hungry:
+                    following = self._following(progress)
+                    pending = self._pending(following, progress)
+                yield values
+                if not hungry:
+                    following = self._following(progress)
+                if following is None:
+                    break
+                page, values = self._next(following, pending or self._follow(following))
+        finally:
+            if self._ahead is not None:
+                self._ahead.forget(go_on=False)
         if self._listing.counted and self.size is not None and items < self.size:
             self._doubt(
                 f"GET {self._listing.path} gave {items} items and says that it has {self.size}: "
                 "something may have changed meanwhile, or is not shown"
             )
+
+    # --- pages side by side ---
+
+    def _fill(self, progress: Progress) -> None:
+        """Ask for as many pages ahead as a consumer that has come so far is worth."""
+        if self._ahead is None:
+            numbers = self._listing.strategy.ahead(progress)
+            if self._enough is not None and progress.page.values:
+                pages = math.ceil(self._enough / len(progress.page.values))
+                numbers = numbers[: max(0, pages - 1)]
+            self._ahead = PagesAhead(numbers, self._ask_ahead, self._window)
+        self._ahead.fill(self._window.size if self._every else progress.number - 1)
+
+    def _ask_ahead(self, number: int) -> Asked:
+        return self._submit(self._address(("page", str(number))), ahead=True)
+
+    def _pending(self, following: Following, progress: Progress) -> Asked | None:
+        """The next page, asked for at the latest now; and others after it."""
+        if following is None:
+            return None
+        self._fill(progress)
+        assert self._ahead is not None
+        number = following.page if isinstance(following, Number) else page_in(following.address)
+        if number == progress.number + 1:
+            asked = self._ahead.take(number)
+        else:
+            self._ahead.forget(go_on=False)  # it goes on in another way than by its numbers
+            asked = None
+        return asked or self._follow(following)
+
+    def _next(self, following: Link | Number, asked: Asked) -> tuple[Envelope, list[Any]]:
+        """The next page, and what is new of it."""
+        if asked.ahead:
+            taken = self._taken_ahead(asked, following)
+            if taken is not None:
+                return taken
+            asked = self._follow(following)
+        return self._taken(asked, following)
+
+    def _taken_ahead(
+        self, asked: Asked, following: Link | Number
+    ) -> tuple[Envelope, list[Any]] | None:
+        """A page that was asked for by its number; ``None`` if it has to be asked for once more.
+
+        Numbers may be ignored or refused. Then the listing is read on page by page. And what is new
+        moves other items on, to a page that may have been answered before: items between two pages
+        are lost if the first was answered after the second. The size shows that it was so.
+        """
+        assert self._ahead is not None
+        try:
+            page = self._envelope(self._scan.wait(asked.answer))
+            if self._is_meant(page, following):
+                if page.size != self.size:
+                    self._changes += 1
+                    self._ahead.forget(go_on=self._changes <= CHANGES)
+                    return None
+                values = self._new(page.values)
+                self._read_from(asked.url, following)
+                return page, values
+        except (BadResponse, Rejected, NotFound):
+            pass
+        self._ahead.forget(go_on=False)
+        return None
+
+    def _is_meant(self, page: Envelope, following: Link | Number) -> bool:
+        """Whether a page that was asked for ahead looks as if it were the following one."""
+        if not page.values or page.size is None:
+            return False
+        if isinstance(following, Number):
+            return page.page in (None, following.page)
+        return page.page == page_in(following.address)
+
+    def _read_from(self, url: str, following: Following) -> None:
+        """Note where the page that is read now came from."""
+        if isinstance(following, Link):
+            self._read.add(hash(self._linked(following)))
+        self._read.add(hash(url))
+        self._url = url
+
+    def _taken(self, asked: Asked, following: Following) -> tuple[Envelope, list[Any]]:
+        page = self._envelope(self._scan.wait(asked.answer))
+        self._read_from(asked.url, following)
+        self._check_number(following, page)
+        return page, self._new(page.values)
 
     # --- requests ---
 
@@ -145,27 +270,27 @@ class Pages:
         path = self._client.endpoints.path(listing.endpoint, listing.path)
         return self._client.url(path, (*self._parameters, *more))
 
-    def _first_answer(self) -> Answer:
+    def _first_page(self) -> Asked:
         listing = self._listing
         while True:
             self.start()
             assert self._first is not None
             try:
-                return self._scan.wait(self._first)
+                self._scan.wait(self._first.answer)
+                self._read_from(self._first.url, None)
+                return self._first
             except RequestError as error:
                 if not self._client.endpoints.learn(listing.endpoint, self._sent, error):
                     raise
                 self._first = None
 
-    def _follow(self, following: Link | Number) -> Future[Answer]:
+    def _follow(self, following: Link | Number) -> Asked:
         if isinstance(following, Number):
             return self._submit(self._address(("page", str(following.page))))
         return self._submit(self._linked(following))
 
-    def _submit(self, url: str) -> Future[Answer]:
-        self._url = url
-        self._asked.add(hash(url))
-        return self._client.ask(url, self._scan, self._listing.wanted)
+    def _submit(self, url: str, *, ahead: bool = False) -> Asked:
+        return Asked(url, self._client.ask(url, self._scan, self._listing.wanted), ahead)
 
     # --- what the answers say ---
 
@@ -183,7 +308,7 @@ class Pages:
             following = self._listing.strategy.following(progress)
         except Contradiction as why:
             raise self._bad(str(why)) from None
-        if isinstance(following, Link) and hash(self._linked(following)) in self._asked:
+        if isinstance(following, Link) and hash(self._linked(following)) in self._read:
             raise self._bad("Its link to the next page leads back to a page already read.")
         return following
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
 
 from .envelope import Envelope
 
@@ -72,13 +73,13 @@ class Strategy:
         """
         raise NotImplementedError
 
-    def ahead(self, first: Progress) -> tuple[Number, ...]:
-        """The pages after the first one whose addresses need no other page's answer.
+    def ahead(self, first: Progress) -> range:
+        """The numbers of the pages after the first one that can be asked for side by side.
 
-        They can be asked for side by side. Empty if each page has to wait for the one before it.
-        What the listing ends with is still for :meth:`following` to say.
+        Empty if each page has to wait for the one before it. What the listing ends with is still
+        for :meth:`following` to say.
         """
-        return ()
+        return range(0)
 
 
 class NextLinks(Strategy):
@@ -107,8 +108,14 @@ class Numbers(NextLinks):
             return super()._without_link(progress)
         return Number(progress.page.page + 1)
 
-    def ahead(self, first: Progress) -> tuple[Number, ...]:
-        return _numbers_up_to_size(first) if first.page.page == 1 else ()
+    def ahead(self, first: Progress) -> range:
+        """None where the link to the second page does not have its number.
+
+        Seen live by users: some listings refuse a number, and their links have marks instead.
+        """
+        link = first.page.next
+        numbered = link is None or page_in(link) == 2
+        return _numbers_up_to_size(first) if first.page.page == 1 and numbered else range(0)
 
 
 class OwnNumbers(Strategy):
@@ -126,7 +133,7 @@ class OwnNumbers(Strategy):
             return None
         return Number(progress.number + 1)
 
-    def ahead(self, first: Progress) -> tuple[Number, ...]:
+    def ahead(self, first: Progress) -> range:
         return _numbers_up_to_size(first)
 
 
@@ -141,14 +148,22 @@ class Whole(OwnNumbers):
         return super().following(progress)
 
 
-def _numbers_up_to_size(first: Progress) -> tuple[Number, ...]:
+def page_in(address: str) -> int | None:
+    """The number of a page in its address; ``None`` if there is no number."""
+    marks = [value for name, value in parse_qsl(urlsplit(address).query) if name == "page"]
+    if len(marks) != 1 or len(marks[0]) > 9 or not (marks[0].isascii() and marks[0].isdigit()):
+        return None
+    return int(marks[0])
+
+
+def _numbers_up_to_size(first: Progress) -> range:
     """The numbers of all other pages, by the listing's size and the length of its first page.
 
     None where these do not fit together: then it is safer to go on page by page.
     """
     length = first.page.pagelen or first.asked
     if first.number != 1 or first.size is None or not length or not first.short_of_size:
-        return ()
+        return range(0)
     if len(first.page.values) != length:
-        return ()
-    return tuple(Number(page) for page in range(2, math.ceil(first.size / length) + 1))
+        return range(0)
+    return range(2, math.ceil(first.size / length) + 1)

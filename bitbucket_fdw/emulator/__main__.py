@@ -34,9 +34,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--page-numbers",
-        choices=("refused", "accepted"),
+        choices=("refused", "accepted", "linked"),
         default="refused",
-        help="whether page=2 works, or only the marks in next links",
+        help="whether page=2 works, and next links have it, or only the marks in next links",
     )
     made.add_argument(
         "--committers",
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Behaviour(
             case_sensitive=options.text_equality == "sensitive",
             issues_removed=options.issues == "removed",
-            page_numbers=options.page_numbers == "accepted",
+            page_numbers=options.page_numbers != "refused",
+            numbered_links=options.page_numbers == "linked",
             committers=options.committers == "present",
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bitbucket_fdw.emulator import bbql, fields, times
@@ -33,12 +33,14 @@ class Behaviour:
     :param case_sensitive: whether ``=`` on text minds case.
     :param issues_removed: whether the issue tracker answers 410.
     :param page_numbers: whether plain page numbers work everywhere, not only the marks in ``next``.
+    :param numbered_links: whether ``next`` has plain numbers then, where a listing tells its size.
     :param committers: whether commits say who committed them.
     """
 
     case_sensitive: bool = True
     issues_removed: bool = False
     page_numbers: bool = False
+    numbered_links: bool = False
     committers: bool = False
 
 
@@ -198,9 +200,10 @@ class Call:
         return condensed
 
     def _page(self, documents: list[Json], listing: Listing) -> Json:
-        pager = Pager(
-            self.marks, self.url, self.parameters, listing.pages, self.behaviour.page_numbers
-        )
+        rules, behaviour = listing.pages, self.behaviour
+        if behaviour.numbered_links and rules.has_size and not rules.iterator:
+            rules = replace(rules, numbered=rules.mark == "page")
+        pager = Pager(self.marks, self.url, self.parameters, rules, behaviour.page_numbers)
         selected = self._select(documents, listing)
         start, length = pager.window.offset, pager.window.length
         rows = selected if listing.pages.unpaged else selected[start : start + length]

@@ -94,6 +94,7 @@ class Execution:
             self._requests.judge.never(never)
         self._requests.asks_every_parent = planned.asks_every_parent
         self._requests.reads_all = planned.stop_after is None and not self._may_stop
+        self._requests.every = planned.sort_here or self._requests.reads_all
         self._outlook, self._yield = Outlook(), Yield()
         rows = (row for _, row in self._keyed_rows(planned))
         return itertools.islice(rows, planned.offset, planned.enough)
@@ -114,14 +115,15 @@ class Execution:
     # --- several streams ---
 
     def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
-        """One stream after another. The first pages of the following ones are requested meanwhile.
+        """One stream after another. The pages of the following ones are requested meanwhile.
 
-        How many are requested ahead grows as the consumer goes on. So a consumer that stops after
-        the first stream has not caused requests for eight of them.
+        If the consumer may stop, how many are requested ahead grows as it goes on. So one that
+        stops after the first stream has not caused requests for eight of them.
         """
         waiting: deque[Stream] = deque()
+        self._requests.waiting = waiting
         source = iter(streams)
-        width = 1
+        width = self._requests.concurrency if self._requests.every else 1
         while True:
             for stream in itertools.islice(source, width - len(waiting)):
                 stream.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from ..api import (
     Strategy,
     Wanted,
     Whole,
+    Window,
 )
 from ..errors import (
     BadResponse,
@@ -88,6 +90,11 @@ class ScanRequests:
         self._omissions = omissions
         self.asks_every_parent = False
         self.reads_all = False
+        self._window = Window(client.settings.concurrency)
+        # Whether every page of every listing is surely wanted.
+        self.every = False
+        # Streams whose rows are wanted after those of the present one.
+        self.waiting: deque[Stream] = deque()
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
@@ -116,7 +123,20 @@ class ScanRequests:
         return self._client.url(path, query.pairs())
 
     def pages(self, listing: Listing, enough: int | None = None) -> Pages:
-        return Pages(self._client, self._scan, listing, enough, self.doubt)
+        return Pages(
+            self._client,
+            self._scan,
+            listing,
+            enough,
+            self.doubt,
+            every=self.every,
+            window=self._window,
+        )
+
+    def go_on(self) -> None:
+        """Have the streams that wait ask for further pages, as far as they can and it is time."""
+        for stream in self.waiting:
+            stream.go_on()
 
     def ask(self, template: str, path: str, query: Query) -> Any:
         """The JSON of one answer.
@@ -217,6 +237,9 @@ class Stream:
     def start(self) -> None:
         """Send the first request now, although the rows are read later."""
         raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Send further requests that are known to be needed, although the rows are read later."""
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
@@ -332,6 +355,9 @@ class CollectionStream(Stream):
         if not self._is_skipped():
             self._pages.start()
 
+    def go_on(self) -> None:
+        self._pages.go_on()
+
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         if self._is_skipped():
             return
@@ -363,6 +389,7 @@ class CollectionStream(Stream):
         first = True
         try:
             for values in self._pages:
+                self._requests.go_on()
                 self.size = self._pages.size
                 if first:
                     self._answered()

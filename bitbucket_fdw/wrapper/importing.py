@@ -80,7 +80,7 @@ def _is_wanted(
     if chosen != "auto":
         return chosen == "always"
     scan, observed = client.scan(interrupts.pending, about="import"), STATE.observations.of(client)
-    execution = Execution(client, scan, observed)
+    execution = Execution(client, scan, observed, may_stop=True)
     return any(execution.any_is_true(table, column, place) for table, column in switches)
 
 

@@ -78,7 +78,7 @@ class Bent(Comparison):
 
 @pytest.fixture(scope="module")
 def bent(emulator_factory: Any, db_factory: Any) -> Iterator[Bent]:
-    emulator = emulator_factory(page_numbers="accepted")
+    emulator = emulator_factory(page_numbers="linked")
     with Proxy(emulator.base_url).running() as proxy:
         database = db_factory(emulator=emulator, base_url=proxy.base_url, retry_limit="0")
         import_all(database)

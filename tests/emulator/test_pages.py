@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
@@ -142,3 +142,12 @@ def test_page_numbers_can_be_switched_on(emulator_factory) -> None:
     second = api.json(f"{WEBSITE}/issues", page=2, pagelen=20)
     assert second["values"][0]["id"] == 25
     assert api.get(f"{WEBSITE}/issues", page=0).status_code == 400
+
+
+def test_links_can_have_page_numbers_where_a_listing_tells_its_size(emulator_factory) -> None:
+    api = Client(emulator_factory(page_numbers="linked"))
+    link = api.json(f"{WEBSITE}/issues", pagelen=20)["next"]
+    assert dict(parse_qsl(urlsplit(link).query)) == {"pagelen": "20", "page": "2"}
+    assert api.json(link)["values"] == api.json(f"{WEBSITE}/issues", page=2, pagelen=20)["values"]
+    marked = api.json(f"{WEBSITE}/commits", pagelen=20)["next"]
+    assert not dict(parse_qsl(urlsplit(marked).query))["page"].isdigit()

@@ -24,7 +24,7 @@ PAGED = [table for table in TABLES if table.collection.pagelen]
 
 @pytest.fixture(scope="module")
 def numbered_emulator(emulator_factory):
-    return emulator_factory(page_numbers="accepted")
+    return emulator_factory(page_numbers="linked")
 
 
 @pytest.fixture(scope="module")

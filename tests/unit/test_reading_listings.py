@@ -48,14 +48,14 @@ def test_a_listing_is_read_page_by_page(api, session):
 
 
 def test_nothing_is_requested_before_a_row_is_wanted(api, session):
-    rows = iter(session.rows("pull_requests"))
+    rows = iter(session.rows("pull_requests", may_stop=True))
     assert api.calls == []
     next(rows)
     assert len(api.calls) == 1
 
 
 def test_who_stops_within_the_first_page_has_paid_for_one(api, session):
-    list(itertools.islice(session.rows("pull_requests"), 50))
+    list(itertools.islice(session.rows("pull_requests", may_stop=True), 50))
     assert len(api.calls) == 1
 
 
@@ -119,7 +119,12 @@ def test_a_failure_on_a_later_page_is_an_error_and_no_end(api, session):
     rows = iter(session.rows("pull_requests"))
     with pytest.raises(ServerFailure):
         list(rows)
-    assert len(api.calls) == 2
+    assert len(api.calls) == 3  # the third page was asked for beside the second
+
+
+def test_who_takes_every_row_has_all_pages_asked_for_at_once(api, session):
+    next(iter(session.rows("pull_requests")))
+    assert [request["page"] for request in api.received] == [None, "2", "3"]
 
 
 def test_pages_that_are_shorter_than_asked_for_are_all_read(api, session):
