@@ -49,9 +49,26 @@ class Workers:
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._size, thread_name_prefix="bitbucket")
-        with blocked_signals():
-            return self._pool.submit(function, *args)
+            self._pool = self._started()
+        return self._pool.submit(function, *args)
+
+    def _started(self) -> ThreadPoolExecutor:
+        """A pool whose threads are all there, so that no later one starts without the mask.
+
+        A thread that waits at the barrier is not idle, so each task gets a thread of its own. To
+        block the signals around every request instead took most of the time of handing it over:
+        0.14 of 0.16 milliseconds.
+        """
+        pool = ThreadPoolExecutor(self._size, thread_name_prefix="bitbucket")
+        everyone = threading.Barrier(self._size)
+        try:
+            with blocked_signals():
+                for _ in range(self._size):
+                    pool.submit(everyone.wait)
+        except RuntimeError:  # no more threads are to be had
+            everyone.abort()
+            raise
+        return pool
 
     def abandon(self) -> None:
         """Give up what is queued or running."""

@@ -123,12 +123,20 @@ def test_interrupts_are_looked_for_on_the_waiting_thread_only(client_factory, em
 
 
 def test_worker_threads_block_every_signal():
-    workers = Workers(3)
-    scan = ScanContext(workers, 10)
-    mask = scan.wait(scan.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()))
-    # SIGKILL and SIGSTOP cannot be blocked, nor the two that the C library keeps to itself.
-    assert {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM, signal.SIGHUP} <= mask
-    assert mask >= signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    scan, everyone = ScanContext(Workers(3), 10), threading.Barrier(3)
+
+    def mask_of_another_thread() -> set[signal.Signals]:
+        everyone.wait(10)
+        return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    first = scan.wait(scan.submit(threading.get_ident))
+    assert first != threading.get_ident()
+    for future in [scan.submit(mask_of_another_thread) for _ in range(3)]:
+        mask = scan.wait(future)
+        common = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM, signal.SIGHUP}
+        assert common <= mask
+        # SIGKILL and SIGSTOP cannot be blocked, nor the two that the C library keeps to itself.
+        assert mask >= signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def test_the_mask_of_the_waiting_thread_stays_as_it_was():
