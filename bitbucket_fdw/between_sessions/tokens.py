@@ -27,8 +27,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from ..errors import TokenStoreError
 from .directory import make_private, named_or_default
 
@@ -131,6 +129,8 @@ class TokenStore:
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold the entry's lock, against other threads and other processes."""
+        import filelock  # which takes long to load, and only tokens that are renewed need it
+
         self._prepare()
         # Each holder opens the file anew, so that threads exclude one another, too. All entries
         # share 256 lock files. With one per entry, anybody who names new logins could make files
