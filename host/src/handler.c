@@ -14,6 +14,7 @@ void
 _PG_init(void)
 {
 	labels_init();
+	jit_init();
 }
 
 Datum

@@ -47,13 +47,25 @@ static bool column_labels = false;
 static HTAB *prepared_statements = NULL;
 static post_parse_analyze_hook_type next_analyze = NULL;
 
+/* Whether a foreign table is one of this host's. */
+bool
+is_our_table(Oid relid)
+{
+	Oid			handler;
+	FmgrInfo	info;
+
+	handler = GetForeignDataWrapper(GetForeignServer(GetForeignServerIdByRelId(relid))->fdwid)->fdwhandler;
+	if (!OidIsValid(handler))
+		return false;
+	fmgr_info(handler, &info);
+	return info.fn_addr == multicorn_handler;
+}
+
 /* The option "label" of a column of one of this host's tables; NULL if there is none. */
 static char *
 label_of_column(Oid relid, AttrNumber attno)
 {
 	char	   *label = NULL;
-	Oid			handler;
-	FmgrInfo	info;
 	ListCell   *cell;
 
 	foreach(cell, GetForeignColumnOptions(relid, attno))
@@ -63,13 +75,7 @@ label_of_column(Oid relid, AttrNumber attno)
 		if (strcmp(option->defname, "label") == 0)
 			label = pstrdup(defGetString(option));
 	}
-	if (label == NULL || label[0] == '\0')
-		return NULL;
-	handler = GetForeignDataWrapper(GetForeignServer(GetForeignServerIdByRelId(relid))->fdwid)->fdwhandler;
-	if (!OidIsValid(handler))
-		return NULL;
-	fmgr_info(handler, &info);
-	if (info.fn_addr != multicorn_handler)
+	if (label == NULL || label[0] == '\0' || !is_our_table(relid))
 		return NULL;
 	/* The name of a result column has as much room as other names. */
 	truncate_identifier(label, (int) strlen(label), false);

@@ -204,9 +204,11 @@ enum
 	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
 };
 
-/* labels.c */
+/* labels.c, jit.c: what begins when the library is loaded */
 
+extern bool is_our_table(Oid relid);
 extern void labels_init(void);
+extern void jit_init(void);
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 
