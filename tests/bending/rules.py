@@ -150,12 +150,25 @@ def _long_lines(asked: Asked) -> Asked | Answer:
     return asked
 
 
+_MARK = "mark-"
+
+
 def _refusing_numbers(asked: Asked) -> Asked | Answer:
+    """Nothing but the marks that :func:`_marked` puts into links, and those of the emulator."""
     page = asked.one("page")
-    # Marks are longer than any number of a page.
-    if page is not None and len(page) < 8 and not PIPELINES_GROUP.search(asked.path):
+    if page is None or PIPELINES_GROUP.search(asked.path):
+        return _short(asked)
+    if page.isdigit():
         return _error(400, "Invalid page")
-    return _short(asked)
+    return _short(asked.having("page", page.removeprefix(_MARK)))
+
+
+def _marked(asked: Asked, page: dict[str, Any]) -> dict[str, Any]:
+    """Links with marks in place of numbers."""
+    link = page.get("next")
+    if not link or PIPELINES_GROUP.search(asked.path):
+        return page
+    return {**page, "next": re.sub(r"(?<=[?&])page=(?=\d+(&|$))", f"page={_MARK}", link)}
 
 
 def _ignoring_selection(asked: Asked) -> Asked:
@@ -361,7 +374,7 @@ def _parameters() -> Iterator[Rule]:
     yield Rule("sort refused", _failing(400, "Invalid sort attribute", "sort"))
     yield Rule("at most 20 a page", _shortest_pages(20))
     yield Rule("pages of its own length", _shorter)
-    yield Rule("page numbers refused", _refusing_numbers)
+    yield Rule("page numbers refused", _refusing_numbers, _listing(_marked))
     yield Rule("pipelines are not selected", _ignoring_selection)
     yield Rule("long request lines refused", _long_lines, avoided=True)
     # The pipelines group with a slash only, or without one only.

@@ -120,7 +120,10 @@ def test_pages_of_pipelines_that_stand_still_are_an_error(bent, limit, told):
     bent.server.ask = lambda target: changed(short_pages(target), page=None)
     with pytest.raises(psycopg.Error, match="unexpected page"):
         bent.db.rows(f"SELECT build_number FROM pipelines{limit}")
-    assert len(bent.server.received) == 2
+    # Where all is wanted and numbers are told, the pages are asked for side by side, and the second
+    # one once more.
+    side_by_side = 8 if told and not limit else 0
+    assert 2 <= len(bent.server.received) <= 2 + side_by_side
 
 
 def test_pipelines_without_anything_in_the_envelope(bent):
