@@ -125,7 +125,7 @@ def test_interrupts_are_looked_for_on_the_waiting_thread_only(client_factory, em
 def test_worker_threads_block_every_signal():
     scan, everyone = ScanContext(Workers(3), 10), threading.Barrier(3)
 
-    def mask_of_another_thread() -> set[signal.Signals]:
+    def mask_of_another_thread() -> set[int | signal.Signals]:
         everyone.wait(10)
         return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 

