@@ -121,9 +121,9 @@ BEGIN
         )
         SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
             format('ADD COLUMN %I %s', l.spelled, l.type)
-                || coalesce(format(' OPTIONS (%s)', nullif(concat_ws(', ',
+                || coalesce(' OPTIONS (' || nullif(concat_ws(', ',
                     CASE WHEN l.spelled <> l.name THEN format('column_name %L', l.name) END,
-                    'label ' || quote_literal(l.label)), '')), '')
+                    'label ' || quote_literal(l.label)), '') || ')', '')
                 || CASE WHEN l.nullable THEN '' ELSE ' NOT NULL' END,
             ', ' ORDER BY l.position))
         FROM lacking l GROUP BY l.i, l.relation;
