@@ -19,10 +19,6 @@ from tests.support.odbc import Odbc
 Issue = Callable[[int], dict[str, Any]]
 
 SOURCE = "CData ODBC Bitbucket Source"
-LABELS = {
-    "website.issues": ("Id", "Title", "ContentRaw", "State"),
-    "information.workspaces": ("Slug", "Name"),
-}
 SCHEMAS = ("website", "information")
 PHP = PROGRAMS / "article.php"
 EDITOR = PROGRAMS.with_name("odbc") / "editor.py"
@@ -32,18 +28,11 @@ QUIET = ["error_reporting=24575"]
 
 
 def import_acme(db: Database) -> None:
-    """The repository and its workspace with that driver's names, and the capitals of some."""
-    for schema, remote in zip(SCHEMAS, ("acme/website", "acme"), strict=True):
-        db.execute(f"CREATE SCHEMA {schema}")
-        db.execute(
-            f'IMPORT FOREIGN SCHEMA "{remote}" FROM SERVER {SERVER} INTO {schema} '
-            "OPTIONS (names 'flat')"
-        )
-    for table, labels in LABELS.items():
-        for label in labels:
-            db.execute(
-                f"ALTER FOREIGN TABLE {table} ALTER {label.lower()} OPTIONS (label '{label}')"
-            )
+    """The repository and its workspace with that driver's schemas, names and capitals."""
+    db.execute(
+        f"SELECT FROM bitbucket.import_workspace('{SERVER}', 'acme', names => 'cdata',"
+        " repositories => '{website}')"
+    )
 
 
 @contextlib.contextmanager
@@ -120,6 +109,12 @@ def test_php_prints_all_results(article: Site, issue: Issue, host: str) -> None:
     for name in ("Id", "Title", "State"):
         assert called(host, name) in header
         assert str(issue(1)[name.lower()]) in row
+
+
+def test_php_lists_schemas_without_a_request(article: Site) -> None:
+    done = article.php("article.php", "odbc_pconnect", "SELECT * FROM sys_schemas")
+    assert done.requests == []
+    assert set(SCHEMAS) <= {value for row in done.json for value in row.values()}
 
 
 def test_php_lists_workspaces(article: Site, host: str) -> None:
