@@ -397,7 +397,8 @@ def test_an_options_spelling_stands_in_every_row(fresh, table, form):
     columns = ", ".join(f'"{c.name}" {c.type}' for c in table.columns)
     fresh.db.execute(
         f"CREATE FOREIGN TABLE {name} ({columns}) SERVER bitbucket OPTIONS "
-        f"(table '{table.name}', workspace 'acme', repository {literal(given)})"
+        f"(table '{table.name}', workspace 'acme', repository {literal(given)}, "
+        "preview_requests '0')"
     )
     if not any(c.param and c.param not in SLUGS and not c.path for c in table.columns):
         count = fresh.db.value(f"SELECT count(*) FROM website_x.{table.name}")
