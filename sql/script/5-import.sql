@@ -245,7 +245,7 @@ BEGIN
             server, workspace, targets[missing.target], names, missing.tables);
         results[missing.target].tables := cardinality(missing.tables);
     END LOOP;
-    FOR step IN SELECT * FROM bitbucket_private.missing_columns(names, targets) LOOP
+    FOR step IN SELECT * FROM bitbucket_private.column_changes(names, targets) LOOP
         EXECUTE step.statement;
         IF results[step.i].status = 'unchanged' THEN
             results[step.i].status := 'extended';

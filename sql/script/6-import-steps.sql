@@ -100,33 +100,42 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION bitbucket_private.missing_columns(names text, targets bitbucket_private.target[])
+CREATE FUNCTION bitbucket_private.column_changes(names text, targets bitbucket_private.target[])
 RETURNS TABLE (i integer, statement text) LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
--- Statements that add missing columns, such as those that a new version of the package has.
+-- Statements that make older imports what a new version of the package has: they add columns, and
+-- take NOT NULL from those that may have no value, since the planner relies on it.
 BEGIN
     RETURN QUERY
-        WITH known AS MATERIALIZED (SELECT * FROM bitbucket.columns),
-        lacking AS (
+        WITH known AS MATERIALIZED (
             SELECT x.i, t.relation, k.position, k.type, k.nullable, k.name,
-                   CASE missing_columns.names WHEN 'snake' THEN k.name ELSE k.flat_name END
+                   CASE column_changes.names WHEN 'snake' THEN k.name ELSE k.flat_name END
                        AS spelled,
-                   CASE missing_columns.names WHEN 'cdata' THEN k.label END AS label
+                   CASE column_changes.names WHEN 'cdata' THEN k.label END AS label,
+                   s.number
             FROM unnest(targets) WITH ORDINALITY x (repository, project, schema, named, tracker, i)
             JOIN bitbucket_private.shown_tables t ON t.schema = x.schema
-            JOIN known k ON k.table_name = t.table_name
+            JOIN bitbucket.columns k ON k.table_name = t.table_name
             LEFT JOIN bitbucket_private.shown_columns s
                 ON s.relation = t.relation AND s.shown = k.name
-            WHERE s.relation IS NULL
-        )
-        SELECT l.i::integer, format('ALTER FOREIGN TABLE %s %s', l.relation, string_agg(
-            format('ADD COLUMN %I %s', l.spelled, l.type)
+        ),
+        changes AS (
+            SELECT k.i, k.relation, k.position, format('ADD COLUMN %I %s', k.spelled, k.type)
                 || coalesce(' OPTIONS (' || nullif(concat_ws(', ',
-                    CASE WHEN l.spelled <> l.name THEN format('column_name %L', l.name) END,
-                    'label ' || quote_literal(l.label)), '') || ')', '')
-                || CASE WHEN l.nullable THEN '' ELSE ' NOT NULL' END,
-            ', ' ORDER BY l.position))
-        FROM lacking l GROUP BY l.i, l.relation;
+                    CASE WHEN k.spelled <> k.name THEN format('column_name %L', k.name) END,
+                    'label ' || quote_literal(k.label)), '') || ')', '')
+                || CASE WHEN k.nullable THEN '' ELSE ' NOT NULL' END AS change
+            FROM known k WHERE k.number IS NULL
+            UNION ALL
+            SELECT k.i, k.relation, k.position,
+                   format('ALTER COLUMN %I DROP NOT NULL', a.attname)
+            FROM known k
+            JOIN pg_attribute a ON a.attrelid = k.relation AND a.attnum = k.number
+            WHERE k.nullable AND a.attnotnull
+        )
+        SELECT c.i::integer, format('ALTER FOREIGN TABLE %s %s', c.relation,
+                                    string_agg(c.change, ', ' ORDER BY c.position))
+        FROM changes c GROUP BY c.i, c.relation;
 END
 $$;
 

@@ -201,10 +201,14 @@ def test_statements_of_cdata_s_examples_run_on_its_data_source(demo: Demo, start
     for source in ("bitbucket", CDATA_SOURCE):
         done = demo.run("bitbucket-fdw", "dsn", source, "--check", "--json", ODBCINI=file)
         assert done.status == 0, done.output
-    statements = ("SELECT * FROM Issues WHERE Id = '1'", "SELECT * FROM Workspaces")
-    for statement in statements:
+    statements = {
+        "SELECT Id, Title FROM Issues WHERE Id = '1'": "Id\tTitle",
+        "SELECT Slug FROM Workspaces": "Slug",
+        "SELECT SchemaName FROM sys_schemas": "schemaname",
+    }
+    for statement, columns in statements.items():
         shown = subprocess.run(
-            ["isql", "-b", "-v", "-x0x09", CDATA_SOURCE],
+            ["isql", "-b", "-v", "-c", "-x0x09", CDATA_SOURCE],
             input=f"{statement}\n",
             env={**os.environ, "ODBCINI": file},
             capture_output=True,
@@ -213,7 +217,9 @@ def test_statements_of_cdata_s_examples_run_on_its_data_source(demo: Demo, start
             check=False,
         )
         assert shown.returncode == 0, shown.stdout + shown.stderr
-        assert len(shown.stdout.splitlines()) >= 1
+        names, *rows = shown.stdout.splitlines()
+        assert names == columns
+        assert rows
 
 
 def test_psql_shows_no_context_of_an_error(demo: Demo, started: Run) -> None:

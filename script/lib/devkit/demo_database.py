@@ -114,16 +114,12 @@ def _import(target: Target) -> str:
 
 
 def _import_for_cdata(target: Target) -> str:
-    # Of one repository, since a connection of that driver shows one, too. Where the extension does
-    # not know all of that driver's names, those without underscores come nearest.
+    # Of one repository, since a connection of that driver shows one, too.
     return f"""
         SET client_min_messages = warning;
         SELECT format('SELECT * FROM bitbucket.import_workspace(%L, %L, names => %L, '
                       'schema => %L, repositories => ARRAY[%L])',
-                      '{SERVER}',{literal(target.workspace)},
-                      CASE WHEN EXISTS (SELECT FROM pg_proc WHERE proname = 'cdata_schema_name')
-                           THEN 'cdata' ELSE 'flat' END,
-                      '{CDATA_SCHEMA}', repository)
+                      '{SERVER}',{literal(target.workspace)}, 'cdata', '{CDATA_SCHEMA}', repository)
         FROM ({_chosen(target)}) chosen \\gexec
     """
 
