@@ -1,12 +1,18 @@
 -- Reading the API
 
+-- What an error says. The functions for users hand errors on as their own, so that there is one line
+-- of context, and not one for each function within. An error without a hint is none that users are
+-- expected to meet: it keeps its context.
+CREATE TYPE bitbucket_private.error AS (state text, message text, detail text, hint text);
+
 CREATE FUNCTION bitbucket_private.require(parameter text, given anyelement) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF given IS NULL THEN
         RAISE null_value_not_allowed USING
-            MESSAGE = format('parameter "%s" must not be null', parameter);
+            MESSAGE = format('parameter "%s" must not be null', parameter),
+            HINT = 'bitbucket.schemas(server) lists the workspaces and repositories that can be named.';
     END IF;
 END
 $$;
@@ -81,10 +87,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 -- The slugs of all workspaces that the credential can list.
 DECLARE
-    state text;
-    message text;
-    detail text;
-    hint text;
+    said bitbucket_private.error;
 BEGIN
     PERFORM bitbucket_private.check_listing();
     EXECUTE format('CREATE FOREIGN TABLE pg_temp.bitbucket_listing (slug text) '
@@ -92,12 +95,12 @@ BEGIN
     BEGIN
         RETURN QUERY EXECUTE 'SELECT slug FROM pg_temp.bitbucket_listing';
     EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-            detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-        RAISE USING ERRCODE = state, MESSAGE = message, DETAIL = detail, HINT = concat_ws(' ',
-            nullif(hint, ''),
-            format('A credential that cannot list workspaces can still list one that is named: '
-                   'bitbucket.schemas(%L, ''acme'').', server));
+        GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+            said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+            HINT = concat_ws(' ', nullif(said.hint, ''), format(
+                'A credential that cannot list workspaces can still list one that is named: '
+                'bitbucket.schemas(%L, ''acme'').', server));
     END;
     DROP FOREIGN TABLE pg_temp.bitbucket_listing;
 END

@@ -35,6 +35,7 @@ DECLARE
     listing bitbucket_private.repository[];
     projects text[];
     slug text := lower(workspace COLLATE "C");
+    said bitbucket_private.error;
 BEGIN
     PERFORM bitbucket_private.check_server(server),
             bitbucket_private.require('workspace', workspace),
@@ -59,6 +60,16 @@ BEGIN
           AND (t.repository NOT IN (SELECT lower(l.slug) FROM unnest(listing) l)
                OR t.project <> ALL (projects))
         ORDER BY 2, 3;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.import_workspace IS
@@ -71,6 +82,7 @@ RETURNS SETOF bitbucket.import_result LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     listed bitbucket_private.repository;
+    said bitbucket_private.error;
 BEGIN
     PERFORM bitbucket_private.check_server(server),
             bitbucket_private.require('workspace', workspace),
@@ -90,6 +102,16 @@ BEGIN
         PERFORM bitbucket_private.note_nothing(
             concat_ws('/', listed.workspace, listed.slug), families);
     END IF;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.import_repository IS

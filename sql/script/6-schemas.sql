@@ -22,6 +22,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     workspaces text[] := ARRAY[lower(workspace COLLATE "C")];
     listing bitbucket_private.repository[] := '{}';
+    said bitbucket_private.error;
 BEGIN
     PERFORM bitbucket_private.check_server(server);
     IF workspace IS NULL THEN
@@ -53,6 +54,16 @@ BEGIN
         FULL JOIN imported i ON lower(v.workspace) = i.workspace
             AND coalesce(lower(v.repository), '') = coalesce(i.repository, '')
         ORDER BY 1, 2 NULLS FIRST, 3;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.schemas IS

@@ -126,6 +126,11 @@ DECLARE
     view record;
     number bigint := 0;
 BEGIN
+    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        RAISE invalid_schema_name USING
+            MESSAGE = format('schema "%s" does not exist', schema),
+            HINT = 'bitbucket.imported_tables lists the schemas that have tables.';
+    END IF;
     FOR view IN
         SELECT c.relname AS name,
                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)

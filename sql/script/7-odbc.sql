@@ -25,6 +25,9 @@ BEGIN
             FROM bitbucket.keys(schema) k)
     INTO parts, statements;
     IF parts IS NULL THEN
+        RAISE WARNING USING
+            MESSAGE = format('schema "%s" has no imported tables with a key', schema),
+            HINT = 'bitbucket.imported_tables lists the schemas that have tables.';
         RETURN 0;
     END IF;
     EXECUTE format('CREATE TABLE %s (%s, CHECK (false))', helper, parts);

@@ -25,6 +25,8 @@ RETURNS TABLE (check_name text, status text, found text, what_to_do text, scopes
                missing_scope text, rate_limit text, curl text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said bitbucket_private.error;
 BEGIN
     RETURN QUERY
         SELECT c.* FROM bitbucket_private.call(server, 'verify', jsonb_build_object(
@@ -39,6 +41,16 @@ BEGIN
         CROSS JOIN LATERAL jsonb_to_record(result) c (
             check_name text, status text, found text, what_to_do text, scopes text,
             missing_scope text, rate_limit text, curl text);
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.verify IS
@@ -76,11 +88,23 @@ CREATE FUNCTION bitbucket.oauth_authorization_url(
     server name, callback_url text, state text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said bitbucket_private.error;
 BEGIN
     PERFORM bitbucket_private.mapping_for_login(server);
     RETURN (SELECT result ->> 'url'
             FROM bitbucket_private.call(server, 'oauth_authorization_url', jsonb_build_object(
                 'callback_url', callback_url, 'state', state)) result);
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.oauth_authorization_url IS
@@ -94,10 +118,12 @@ SET search_path = pg_catalog, pg_temp AS $$
 -- The tokens are kept in the server's token store, which the session's user cannot read. The user
 -- mapping gets the name by which the store knows them.
 DECLARE
-    mapping CONSTANT record := bitbucket_private.mapping_for_login(server);
+    mapping record;
     outcome jsonb;
     changes text;
+    said bitbucket_private.error;
 BEGIN
+    mapping := bitbucket_private.mapping_for_login(server);
     IF code IS NULL OR callback_url IS NULL OR state IS NULL THEN
         RAISE null_value_not_allowed USING
             MESSAGE = 'code, callback_url and state must not be NULL',
@@ -122,6 +148,16 @@ BEGIN
     RETURN QUERY SELECT outcome ->> 'auth', (outcome ->> 'expires_in')::numeric::integer,
         outcome ->> 'scopes', CASE mapping.whose WHEN 'PUBLIC' THEN 'public'
                                                  ELSE current_user::text END;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.oauth_access_token IS
@@ -131,10 +167,22 @@ CREATE FUNCTION bitbucket.oauth_refresh(server name)
 RETURNS TABLE (auth text, expires_in integer, scopes text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said bitbucket_private.error;
 BEGIN
     RETURN QUERY
         SELECT result ->> 'auth', (result ->> 'expires_in')::numeric::integer, result ->> 'scopes'
         FROM bitbucket_private.call(server, 'oauth_refresh', '{}') result;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
+        said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
+    IF said.hint = '' THEN
+        RAISE;
+    ELSIF said.detail = '' THEN
+        RAISE USING ERRCODE = said.state, MESSAGE = said.message, HINT = said.hint;
+    END IF;
+    RAISE USING ERRCODE = said.state, MESSAGE = said.message, DETAIL = said.detail,
+        HINT = said.hint;
 END
 $$;
 COMMENT ON FUNCTION bitbucket.oauth_refresh IS
