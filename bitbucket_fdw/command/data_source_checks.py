@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from . import connection_files, ini_files
 from .connection_settings import ON_ROLLBACK, WRITE_MODES
+from .extras import invoked_as
 from .libpq_settings import answers
 from .server_facts import Facts, Run, ask
 
@@ -83,7 +84,7 @@ def _no_entry(name: str) -> Check:
         WRONG,
         f"there is no [{name}] in {files[0]} or {files[1]}"
         + (f"; there are: {', '.join(known)}" if known else ""),
-        f"Write it: bitbucket-fdw dsn '{name}' --write",
+        f"Write it: {invoked_as()} dsn '{name}' --write",
     )
 
 
@@ -203,7 +204,7 @@ def check_service(name: str) -> list[Check]:
     try:
         resolve(conninfo)
     except BadConnectionString as error:
-        to_do = f"Write it: bitbucket-fdw dsn '{name}' --as service --write"
+        to_do = f"Write it: {invoked_as()} dsn '{name}' --as service --write"
         return [Check("service", WRONG, str(error), to_do)]
     checks = [Check("service", OK, f"libpq finds {name}")]
     try:

@@ -13,7 +13,8 @@ from .. import __version__
 from . import browser as logins
 from .dsn import command as dsn_command
 from .extension import install_extension
-from .reports import connected, dsn_option, end_with_checks, rows
+from .extras import invoked_as
+from .reports import connected, dsn_option, end_with_checks, needing, rows
 
 if TYPE_CHECKING:
     from .reports import Connection
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="bitbucket-fdw")
 def main() -> None:
     """Bitbucket Cloud as PostgreSQL tables."""
+    # What click prints, such as "Try … --help", can then be run as it is.
+    click.get_current_context().info_name = invoked_as()
 
 
 main.add_command(install_extension)
@@ -35,13 +38,12 @@ main.add_command(install_extension)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def emulator(arguments: tuple[str, ...]) -> None:
     """Run an emulator of Bitbucket Cloud's REST API; ``--help`` lists its options."""
-    try:
-        from ..emulator.__main__ import main as run
-    except ImportError as error:
-        raise click.ClickException(
-            f"the emulator needs {error.name}: pip install 'bitbucket_fdw[emulator]'"
-        ) from error
-    sys.exit(run(list(arguments)))
+    from ..emulator.__main__ import main as run
+
+    # It imports its libraries when it has understood its options.
+    with needing("emulator"):
+        status = run(list(arguments))
+    sys.exit(status)
 
 
 @main.command(short_help="Log in to Bitbucket for your user mapping.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .extras import is_ours, what_to_install
+
 if TYPE_CHECKING:
     import psycopg
     from typing_extensions import LiteralString
@@ -29,14 +31,21 @@ _WIDEST = 10_000  # columns; the table takes as many as its texts
 _COLOURS = {"ok": "green", "no_resources": "yellow", "removed": "yellow", "not checked": "yellow"}
 
 
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """End the command with what to install where a library of an extra is missing."""
+    try:
+        yield
+    except ImportError as error:
+        if is_ours(error):
+            raise
+        raise click.ClickException(what_to_install(error, extra)) from None
+
+
 def require_psycopg() -> None:
     """End the command with what to install where psycopg is missing."""
-    try:
+    with needing("tools"):
         import psycopg  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(
-            f"this needs {error.name}: pip install 'bitbucket_fdw[tools]'"
-        ) from error
 
 
 @contextmanager
@@ -75,9 +84,10 @@ def end_with_checks(checks: Sequence[Check], *, as_json: bool, with_curl: bool =
 
 def _print_checks(checks: Iterable[Check], with_curl: Iterable[Check]) -> None:
     """Print a table, and how to repeat some of the checks with curl."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    with needing("tools"):
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
 
     table = Table("check", "status", "found and what to do")
     for check in checks:

@@ -34,7 +34,7 @@ SUMMARY = "Bitbucket Cloud as PostgreSQL tables"
 COMMAND_NEEDS = ("python3-click", "python3-rich", "python3-psycopg")
 
 COMMAND = f"""#!{HOME}/bin/python3 -I
-from bitbucket_fdw.command.main import main
+from bitbucket_fdw.command.__main__ import main
 
 main()
 """
