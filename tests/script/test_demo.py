@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -222,6 +223,45 @@ def test_statements_of_cdata_s_examples_run_on_its_data_source(demo: Demo, start
         assert rows
 
 
+def test_variables_that_name_files_get_through_and_others_do_not(
+    demo: Demo, started: Run, tmp_path: Path
+) -> None:
+    services = tmp_path / "services"
+    services.write_text("[mine]\napplication_name=of a service\n")
+    elsewhere = {"PGHOST": "nowhere.invalid", "PGDATABASE": "other", "PGUSER": "nobody"}
+    variables = {**elsewhere, "PGSERVICE": "none", "PGSERVICEFILE": str(services)}
+    shown = demo.run("psql", "-At", "service=mine", "-c", "SHOW application_name", **variables)
+    assert shown.output == "of a service\n"
+    written = demo.run("bitbucket-fdw", "dsn", "--as", "service", "--write", **variables)
+    assert written.status == 0, written.output
+    assert "[bitbucket]" in services.read_text()
+    assert "nowhere" not in services.read_text()
+    shown = demo.run("psql", "-At", "service=bitbucket", "-c", "SELECT current_user", **variables)
+    assert shown.output == "demo\n"
+
+
+def test_a_password_is_that_of_a_server_which_is_named(demo: Demo, started: Run) -> None:
+    command = ("bitbucket-fdw", "dsn", "--as", "jdbc", "--schema", "acme", "--with-password")
+    # The demo's own server needs none on its socket, and this one is another's.
+    assert "hush-hush" not in demo.run(*command, PGPASSWORD="hush-hush").output
+    other = demo.run(*command, "--dsn=host=127.0.0.1 port=1", PGPASSWORD="hush-hush")
+    assert "password=hush-hush" in other.output
+
+
+def test_the_command_knows_the_demo_s_data_sources(demo: Demo, started: Run) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ODBCINI", raising=False)
+        found = demo.run("bitbucket-fdw", "dsn", "--check", "--json")
+        missing = demo.run("bitbucket-fdw", "dsn", "nope", "--check")
+        made = demo.run("bitbucket-fdw", "dsn", "nope", "--schema", "acme", "--write")
+    assert f"[bitbucket] in {demo.home / 'demo' / 'odbc-demo.ini'}" in found.output
+    assert "script/demo bitbucket-fdw dsn 'nope' --write" in missing.output
+    assert made.status == 0, made.output
+    assert demo.run("--no-tour").status == 0
+    text = (demo.home / "demo" / "odbc-demo.ini").read_text()
+    assert text.count("[nope]") == text.count("[bitbucket]") == 1
+
+
 def test_psql_shows_no_context_of_an_error(demo: Demo, started: Run) -> None:
     done = demo.run("psql", "-c", "SELECT * FROM bitbucket.schemas('nowhere')")
     assert 'server "nowhere" does not exist' in done.output
@@ -340,5 +380,26 @@ def _command_lines() -> set[str]:
 def test_help_names_every_command(demo: Demo) -> None:
     done = demo.run("--help")
     assert done.status == 0
-    for word in ("psql", "stop", "reset", "status", "--workspace", "BITBUCKET_API_TOKEN"):
+    for word in ("psql", "stop", "reset", "status", "--workspace", "BITBUCKET_API_TOKEN", "dsn"):
         assert word in done.output
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("--help",), ("nonsense",)])
+def test_it_ends_quietly_where_nobody_reads(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [str(SCRIPT), *arguments],
+        env={**os.environ, "BITBUCKET_FDW_HOME": str(tmp_path / "state")},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    if arguments == ("nonsense",):  # says so elsewhere, and nothing is amiss with the output
+        assert done.returncode == 2
+        assert "nonsense" in done.stderr
+    else:
+        assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -262,9 +262,16 @@ class Cluster:
         )
 
 
-def client_environment() -> dict[str, str]:
-    """The caller's environment without PG* variables, which would redirect a client."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+def client_environment(passed_on: Collection[str] = ()) -> dict[str, str]:
+    """The caller's environment without PG* variables, which would redirect a client.
+
+    :param passed_on: those of them that are passed on nevertheless.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PG") or name in passed_on
+    }
     return {**kept, "PGAPPNAME": "bitbucket_fdw"}
 
 

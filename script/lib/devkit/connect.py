@@ -30,12 +30,22 @@ class Connection:
         return f"postgresql://{ROLE}@127.0.0.1:{self.port}/{self.database}"
 
 
+def odbc_file(places: Places, database: str) -> Path:
+    """The file of the data sources for a database."""
+    return places.demo / f"odbc-{database}.ini"
+
+
+def option(target: Target) -> str:
+    """What script/demo is told to mean this workspace, with a blank behind it; empty for acme."""
+    return "" if target.database == "demo" else f"--workspace {target.workspace} "
+
+
 def write_files(places: Places, cluster: Cluster, target: Target, password: str) -> Connection:
     """A password file for libpq and data sources for ODBC, readable by their owner only."""
     password_file = places.demo / "pgpass"
     write_private(password_file, f"127.0.0.1:{cluster.port}:*:{ROLE}:{password}\n")
-    odbc_file = places.demo / f"odbc-{target.database}.ini"
-    odbc_file.unlink(missing_ok=True)
+    # What else was written there stays.
+    file = odbc_file(places, target.database)
     where = f"host=127.0.0.1 port={cluster.port} user={ROLE} dbname={target.database}"
     schemas = demo_database.cdata_schemas(cluster, target)
     for name, path in ((SOURCE, ()), (CDATA_SOURCE, schemas)):
@@ -50,9 +60,9 @@ def write_files(places: Places, cluster: Cluster, target: Target, password: str)
                 *(f"--schema={schema}" for schema in path),
             ],
             # Through the environment, which no other user sees.
-            env={**client_environment(), "PGPASSWORD": password, "ODBCINI": str(odbc_file)},
+            env={**client_environment(), "PGPASSWORD": password, "ODBCINI": str(file)},
         )
-    return Connection(cluster.port, target.database, password_file, odbc_file)
+    return Connection(cluster.port, target.database, password_file, file)
 
 
 def written(places: Places, cluster: Cluster) -> list[Connection]:
@@ -76,9 +86,8 @@ def show_status(connection: Connection) -> None:
 
 def show(connection: Connection, target: Target) -> None:
     """Print how to connect. The password itself stays in its files."""
-    option = "" if target.database == "demo" else f"--workspace {target.workspace} "
     say("\nConnect")
-    say(f"  psql   script/demo {option}psql")
+    say(f"  psql   script/demo {option(target)}psql")
     say(f"  URI    {connection.uri}")
     say(f"         password: in {connection.password_file} (for libpq: PGPASSFILE=that path)")
     say(f"  ODBC   DSN {SOURCE} in {connection.odbc_file}")

@@ -32,6 +32,11 @@ SAMPLE = Target(workspace="acme", database="demo", server={}, repository="websit
 CLOUD = "https://api.bitbucket.org/2.0"
 WORKSPACE_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 CLIENTS = ("psql", "bitbucket-fdw")
+# Variables of libpq that name files, and lead no client to another server.
+FILES = ("PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE")
+# What opens a server that the caller names himself. It says nothing about the demo's, so it must
+# not come into what is written about that.
+KEYS = ("PGPASSWORD", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT", "PGSSLCRL", "PGSSLCRLDIR")
 COMMANDS = ("start", *CLIENTS, "stop", "reset", "status")
 
 DESCRIPTION = """\
@@ -43,7 +48,7 @@ commands:
   (none)      set up, start and show the tour
   psql ...    psql on the demo's database; everything after the word goes to psql
   bitbucket-fdw ...
-              likewise the command of the Python package: verify, login
+              likewise the command of the Python package: verify, login, dsn
   status      what is running, and where
   stop        stop PostgreSQL and the emulator
   reset       stop, and remove the demo's data; with --all also what was built and installed
@@ -290,12 +295,15 @@ def client(demo: Demo, target: Target, name: str, arguments: list[str]) -> int:
         )
     # Through the environment, so that the caller's own -U, -d or connection string win.
     env = {
-        **client_environment(),
+        **client_environment(_passed_on(name, arguments)),
         "PGHOST": str(cluster.sockets),
         "PGPORT": str(cluster.port),
         "PGUSER": demo_database.ROLE,
         "PGDATABASE": target.database,
     }
+    if name == "bitbucket-fdw":
+        env.setdefault("ODBCINI", str(connect.odbc_file(demo.places, target.database)))
+        env["BITBUCKET_FDW_COMMAND"] = f"script/demo {connect.option(target)}bitbucket-fdw"
     programs = {
         "psql": cluster.tree.bindir / "psql",
         "bitbucket-fdw": demo.places.venv / "bin" / "bitbucket-fdw",
@@ -306,6 +314,13 @@ def client(demo: Demo, target: Target, name: str, arguments: list[str]) -> int:
     # Python ignores SIGPIPE; psql would inherit that and complain when a pager ends first.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execve(programs[name], [name, *arguments], env)  # noqa: S606 - no shell is wanted
+
+
+def _passed_on(name: str, arguments: list[str]) -> tuple[str, ...]:
+    """The variables of libpq that a client gets from the caller."""
+    options = {text.split("=")[0] for text in arguments}
+    own_server = "--dsn" in options or ("--check" in options and "--write" not in options)
+    return FILES + KEYS if name == "psql" or own_server else FILES
 
 
 def status(demo: Demo) -> int:
