@@ -86,8 +86,8 @@ class Budget:
 
     option = "max_requests"
     hint = (
-        "To read it all the same, raise the limit: ALTER SERVER … OPTIONS (ADD max_requests '…'), "
-        "or SET where it is set already."
+        "To read it all the same, raise the limit, as the server's owner can: ALTER SERVER … "
+        "OPTIONS (ADD max_requests '…'), or SET where it is set already."
     )
 
     def __init__(self, limit: int) -> None:
@@ -103,14 +103,21 @@ class Budget:
             if self.spent > self.limit:
                 raise self._too_many(f"more than {self.limit}")
 
-    def afford(self, count: int) -> None:
+    def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """:class:`TooManyRequests` if that many different requests more would pass the limit.
 
         Those of an earlier scan may be answered from what the execution keeps.
+
+        :param estimate: about how many requests the scan takes in all, where ``count`` is only how
+            many it takes at the least; called if these are too many.
         """
         before = self.spent if self.scans == 1 else 0
-        if before + count > self.limit:
-            raise self._too_many(f"about {before + count}")
+        if before + count <= self.limit:
+            return
+        least = before + count
+        about = least if estimate is None else estimate()
+        # An estimate below that has turned out to be wrong.
+        raise self._too_many(f"about {about}" if about >= least else f"more than {least - 1}")
 
     def _too_many(self, needed: str) -> TooManyRequests:
         return TooManyRequests(
@@ -137,8 +144,9 @@ class PreviewBudget(Budget):
 
     option = "preview_requests"
     hint = (
-        "To read it all the same, raise the limit, or lift it by '0': ALTER FOREIGN TABLE … "
-        "OPTIONS (ADD preview_requests '…'), or ALTER SERVER for all tables."
+        "To read it all the same, raise the limit, or lift it by '0'. The table's owner can: ALTER "
+        "FOREIGN TABLE … OPTIONS (ADD preview_requests '…'). For all tables, the server's owner "
+        "can: ALTER SERVER."
     )
 
     def __init__(self, limit: int, stops: bool) -> None:
@@ -308,9 +316,9 @@ class ScanContext:
         self.spend()
         self.tally.begin()
 
-    def afford(self, count: int) -> None:
+    def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """As :meth:`Budget.afford`."""
-        self._budget.afford(count)
+        self._budget.afford(count, estimate)
 
     @property
     def requests(self) -> int:

@@ -92,6 +92,7 @@ class Execution:
         self._requests.judge.bound = planned.bound
         for never in planned.never:
             self._requests.judge.never(never)
+        self._requests.planned = planned
         self._requests.asks_every_parent = planned.asks_every_parent
         self._requests.reads_all = planned.stop_after is None and not self._may_stop
         self._requests.every = planned.sort_here or self._requests.reads_all
@@ -212,8 +213,11 @@ class Execution:
         for place in source:
             found.append(place)
             level.waiting += 1
-            self._requests.afford(self._outlook.to_come())
-            if plan.parent.parent is None and level.size is not None:
+            # Other listings of parents, and further pages of them, may lead to more.
+            told = plan.parent.parent is None and level.size is not None
+            whole = told and plan is self._requests.planned
+            self._requests.afford(self._outlook.to_come(), whole)
+            if told:
                 break
         while found:
             level.waiting -= 1
@@ -295,7 +299,8 @@ class Execution:
         every place is asked, even with a LIMIT.
         """
         if self._reads_all(plan):
-            self._requests.afford(places * len(plan.queries) * plan.first_requests)
+            whole = plan is self._requests.planned
+            self._requests.afford(places * len(plan.queries) * plan.first_requests, whole)
 
     def _reads_all(self, plan: Plan) -> bool:
         """Whether every place will be asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,7 @@ from ..pushdown.request import Refusals
 from ..tables.addresses import fill
 from ..tables.endpoints import Collection, Item, Paging, Shape
 from ..tables.table import Table
+from . import costs
 from .items import Items
 from .not_found import REFUSALS, RefusalJudge, may_be_empty
 from .observations import Observed
@@ -70,8 +72,8 @@ class ScanRequests:
     :param strict: whether a scan over several repositories fails if one of them refuses.
     :param doubt: called with a message if an answer may be incomplete.
 
-    ``asks_every_parent`` is whether the scan's plan does. ``reads_all`` is whether it is known that
-    every listing is read to its end.
+    ``planned`` is the scan's plan, and ``asks_every_parent`` whether it does. ``reads_all`` is
+    whether it is known that every listing is read to its end.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ScanRequests:
         self._sizes = observed.sizes
         self.doubt = doubt
         self._omissions = omissions
+        self.planned: Plan | None = None
         self.asks_every_parent = False
         self.reads_all = False
         self._window = Window(client.settings.concurrency)
@@ -102,11 +105,18 @@ class ScanRequests:
         """How many requests may be under way at a time."""
         return self._client.settings.concurrency
 
-    def afford(self, count: int) -> None:
-        """Raise :class:`TooManyRequests` if so many more requests would exceed a limit."""
+    def afford(self, count: int, whole: bool = True) -> None:
+        """Raise :class:`TooManyRequests` if so many more requests would exceed a limit.
+
+        :param whole: whether these are about all that the scan takes. If not, the error has the
+            estimate that EXPLAIN shows.
+        """
+        estimate = None
+        if not whole and self.planned is not None:
+            estimate = functools.partial(costs.requests, self.planned, self._sizes.guess)
         if self.preview is not None and (self.preview.stops or self.asks_every_parent):
-            self.preview.afford(count)
-        self._scan.afford(count)
+            self.preview.afford(count, estimate)
+        self._scan.afford(count, estimate)
 
     @property
     def preview(self) -> PreviewBudget | None:

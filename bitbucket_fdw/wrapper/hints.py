@@ -53,8 +53,10 @@ def _choose(columns: tuple[str, ...]) -> str:
         return "Narrow it down in WHERE."
     *first, last = columns
     named = f"{', '.join(first)} and {last}" if first else last
-    by = "a join on it" if HOST.keeps_join_conditions else "a LATERAL subquery with OFFSET 0"
-    return f"Say which rows by a condition on {named}: =, IN (…), or {by}."
+    # A LIMIT above a join does not tell how many rows of the other table are wanted.
+    by = "a join" if HOST.keeps_join_conditions else "a LATERAL subquery with OFFSET 0, joined"
+    few = "with few rows, as of a subquery that has its own LIMIT"
+    return f"Say in WHERE which rows, by a condition on {named}: =, IN (…), or {by} {few}."
 
 
 def _of_forbidden(error: Forbidden, table: type[Table]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from bitbucket_fdw.errors import TooManyRequests
 from bitbucket_fdw.pushdown import Qual, conditions_of, plan
 from bitbucket_fdw.pushdown.plan import Kind
 from bitbucket_fdw.pushdown.request import Request
-from bitbucket_fdw.tables import TABLES, Table
+from bitbucket_fdw.reading import costs
+from bitbucket_fdw.tables import BY_NAME, TABLES, Table
 from tests.support.fake_api import FakeApi, numbered
 from tests.support.reading import AT, REPOSITORY, WORKSPACE, Session
 
@@ -110,6 +111,22 @@ def test_a_listing_that_would_be_read_to_its_end_is_refused_by_its_size(api, ses
     assert len(api.calls) == 1
     rows = session.rows("pull_requests", preview=PreviewBudget(6, stops=True))
     assert len(list(rows)) == 300
+
+
+def test_the_number_in_the_error_is_the_scans_and_not_the_limits(api, session):
+    """The listing of commits has no size: its first page shows only that it is too many."""
+    api.collection(f"{AT}/commits", [{"hash": f"{n:040x}"} for n in range(250)], size=False)
+    with pytest.raises(TooManyRequests) as caught:
+        session.values("key", "commit_statuses", preview=PreviewBudget(40, stops=False))
+    guess = session.observations.of(session.client).sizes.guess
+    estimated = costs.requests(planned(BY_NAME["commit_statuses"]), guess)
+    assert estimated > 200
+    assert f"would take about {estimated} requests" in caught.value.message
+
+
+def test_an_estimate_that_has_turned_out_to_be_too_small_is_not_told():
+    with pytest.raises(TooManyRequests, match="would take more than 40 requests"):
+        PreviewBudget(40, stops=False).afford(41, lambda: 7)
 
 
 def planned(table: type[Table], *quals: tuple[str, str, object]):
