@@ -53,6 +53,8 @@ class TableBinding:
                 column = _column(table, column_options.get("column_name", name))
             except DeclarationError as error:
                 error.hint = f"{error.hint} {_import_again(name, values)}"
+                if "column_name" not in column_options:
+                    error.hint = f"{error.hint} {_renamed(name, table, columns)}"
                 raise
             shown[name] = column
             if type_name.split("(")[0].strip() in column.data_type.same_meaning:
@@ -204,6 +206,22 @@ def _import_again(name: str, values: Mapping[str, Any]) -> str:
         "If an import by an older version has made it, drop it and import again, which adds what "
         f'is new: ALTER FOREIGN TABLE … DROP COLUMN "{name}"; {select} bitbucket.{call}'
         f"('…', {places});"
+    )
+
+
+def _renamed(
+    name: str, table: type[Table], columns: Mapping[str, tuple[Mapping[str, str], str]]
+) -> str:
+    """What to do about a column that ALTER FOREIGN TABLE has renamed.
+
+    An import makes all columns, so that the one that is not there is likely to be the renamed one.
+    """
+    there = {options.get("column_name", column) for column, (options, _) in columns.items()}
+    gone = [column for column in names(table.columns) if column not in there]
+    former = gone[0] if len(gone) == 1 else "…"
+    return (
+        "If it was renamed, tell what it shows: ALTER FOREIGN TABLE … ALTER COLUMN "
+        f"\"{name}\" OPTIONS (ADD column_name '{former}')."
     )
 
 

@@ -73,6 +73,26 @@ def test_a_column_that_an_older_version_had_is_an_error_that_says_how_to_import_
     assert db.rows("SELECT name, message FROM acme__website.tags")
 
 
+@pytest.mark.parametrize("names", ["snake", "flat"])
+def test_a_renamed_column_is_an_error_that_says_how_to_mend_it(db: Database, names: str) -> None:
+    db.rows(
+        "SELECT bitbucket.import_repository('bitbucket', 'acme', 'website', names => %s)", (names,)
+    )
+    statement = "SELECT id, title FROM acme__website.issues ORDER BY id"
+    before = db.rows(statement)
+    db.execute("ALTER FOREIGN TABLE acme__website.issues RENAME COLUMN title TO headline")
+    renamed = statement.replace("title", "headline")
+    with pytest.raises(psycopg.Error, match='issues has no column "headline"') as caught:
+        db.rows(renamed)
+    hint = caught.value.diag.message_hint or ""
+    [cure] = re.findall(r"ALTER FOREIGN TABLE … ALTER COLUMN .*?\)", hint)
+    assert "'title'" in cure
+    db.execute(cure.replace("…", "acme__website.issues"))
+    assert db.rows(renamed) == before
+    db.execute("ALTER FOREIGN TABLE acme__website.issues RENAME COLUMN headline TO heading")
+    assert db.rows(renamed.replace("headline", "heading")) == before
+
+
 def test_columns_are_added_below_a_view_which_stays_as_it_is(db: Database) -> None:
     call = "SELECT status FROM bitbucket.import_repository('bitbucket', 'acme', 'website')"
     db.value(call)
