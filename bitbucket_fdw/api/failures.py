@@ -9,6 +9,7 @@ data.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,11 @@ _HINTS = {
     "application a credential of its own.",
 }
 
-
+_IN_PROJECT = re.compile(r"/projects/[^/]")
+_NO_PROJECT = (
+    "Check the workspace and project. Bitbucket also answers 404 for what the credential may not "
+    "see."
+)
 _REFUSED = (
     "Bitbucket did not take the request as it was: see what it says. Check base_url, and the "
     "values in the conditions."
@@ -73,6 +78,8 @@ def failure(response: requests.Response, method: str, path: str) -> RequestError
         hint: str | None = _scopes_hint(response.headers)
     elif status >= 500:
         hint = "Bitbucket could not answer, also not when asked again. Try again later."
+    elif status == 404 and _IN_PROJECT.search(path):
+        hint = _NO_PROJECT
     else:
         hint = _HINTS.get(status, _REFUSED if method == "GET" else _CHANGE_REFUSED)
     error = kind(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .. import options
 from ..errors import BitbucketError, OptionError
+from ..pushdown.conditions import Condition
+from ..pushdown.plan import Plan
+from ..pushdown.planner import plan
+from ..pushdown.request import Request
 from ..tables import TABLES, Table
 from ..tables.columns import Column
 from ..tables.table import FAMILIES
@@ -126,6 +131,37 @@ def parse_schema(schema: str, project: str | None = None) -> Place:
             hint=f'IMPORT FOREIGN SCHEMA "{workspace}" with this option has its tables.',
         )
     return Place(workspace, repository or None, project)
+
+
+def may_look_up(values: Mapping[str, Any]) -> bool:
+    """Whether an import may ask Bitbucket something, as its options say.
+
+    It may not if those which decide about tables are given: then it makes no request for them.
+    """
+    deciding = {table.imported_by for table in TABLES if table.imported_by}
+    return all(values[option] == "auto" for option in deciding)
+
+
+def project_plan(place: Place) -> Plan:
+    """A plan that reads the one project of a place."""
+    table, key = next(
+        (table.parent.table, supplier)
+        for table in TABLES
+        if table.parent is not None
+        for parameter, supplier in table.parent.supplies
+        if parameter == "project"
+    )
+    wanted = (Condition(table.column(key), "=", place.project),)
+    return plan(Request(table, {"workspace": place.workspace}, wanted, columns=frozenset({key})))
+
+
+def no_project(place: Place) -> SchemaNameError:
+    """The error for a project that is not there."""
+    return SchemaNameError(
+        f'workspace "{place.workspace}" has no project "{place.project}"',
+        hint=f'Check option "project": is "{place.project}" the key, in capitals as the address of '
+        "the project's page has it? Projects that the credential may not see are not found either.",
+    )
 
 
 def foreign_tables(

@@ -10,6 +10,7 @@ from multicorn import ColumnDefinition, TableDefinition
 from .. import options
 from ..api import Client
 from ..connection import client_of
+from ..errors import Forbidden
 from ..foreign_tables import importing
 from ..postgres import interrupts
 from ..reading.execution import Execution
@@ -43,6 +44,8 @@ def import_schema(
     client = client_of(server, mapping_user(srv_options), STATE.clients)
     place = importing.parse_schema(schema, values["project"])
     _warn_of_unknown_tables(schema, restricts, place, values["names"])
+    if place.project is not None and importing.may_look_up(values):
+        _check_project(client, place)
     wanted = importing.restriction(restriction_type, restricts)
     left_out = {
         option
@@ -68,6 +71,20 @@ def import_schema(
         )
         for table in tables
     ]
+
+
+def _check_project(client: Client, place: importing.Place) -> None:
+    """Raise :class:`SchemaNameError` if there is no such project; makes one request.
+
+    A credential that may not see projects is no obstacle.
+    """
+    scan, observed = client.scan(interrupts.pending, about="import"), STATE.observations.of(client)
+    try:
+        found = list(Execution(client, scan, observed).rows(importing.project_plan(place)))
+    except Forbidden:
+        return
+    if not found:
+        raise importing.no_project(place)
 
 
 def _is_wanted(

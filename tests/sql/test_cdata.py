@@ -222,6 +222,7 @@ def test_a_project_that_is_not_there_and_a_table_that_is_below_none(cdata: Datab
     with raises() as error:
         cdata.rows("SELECT * FROM odd.missing")
     assert "/projects/NOPE/" in error.message
+    assert "Check the workspace and project." in error.hint
     cdata.execute(
         "CREATE FOREIGN TABLE odd.wrong (id bigint) SERVER bitbucket OPTIONS "
         "(table 'issues', workspace 'acme', project 'WEB')"
@@ -331,6 +332,31 @@ def test_without_permission_to_list_projects_the_rest_is_imported(db: Database) 
     assert 'WARNING: projects of workspace "acme" left out' in db.notices
 
 
+@pytest.mark.parametrize("key", ["WEBB", "web", "Website"])
+def test_a_project_that_is_not_there_is_not_imported(cdata: Database, key: str) -> None:
+    cdata.execute("DROP SCHEMA IF EXISTS mine CASCADE; CREATE SCHEMA mine")
+    statement = (
+        'IMPORT FOREIGN SCHEMA "acme" FROM SERVER bitbucket INTO mine '
+        f"OPTIONS (names 'cdata', project '{key}'%s)"
+    )
+    with raises() as error:
+        cdata.execute(statement % "")
+    assert f'"{key}"' in error.message
+    assert "project" in error.hint
+    # As with repositories: who says what to import has nothing looked up.
+    assert cdata.query(statement % ", issues 'never'").requests == []
+
+
+def test_a_credential_that_may_not_see_a_project_can_import_it(cdata: Database) -> None:
+    cdata.execute("DROP SCHEMA IF EXISTS mine CASCADE; CREATE SCHEMA mine")
+    cdata.emulator.fault("*/projects/WEB", kind="status", status=403)
+    cdata.execute(
+        'IMPORT FOREIGN SCHEMA "acme" FROM SERVER bitbucket INTO mine '
+        "OPTIONS (names 'cdata', project 'WEB')"
+    )
+    assert cdata.value("SELECT count(*) FROM bitbucket.imported_tables WHERE schema = 'mine'")
+
+
 @pytest.mark.parametrize(
     ("remote", "options"), [("acme", ""), ("acme", ", project 'WEB'"), ("acme/website", "")]
 )
@@ -344,7 +370,8 @@ def test_the_command_makes_the_same_tables(cdata: Database, remote: str, options
     )
 
     assert shape(cdata, "mine") == shape(cdata, schema)
-    assert len(result.requests) == (remote != "acme")  # whether there is an issue tracker
+    # Whether there is an issue tracker, or such a project.
+    assert len(result.requests) == (remote != "acme" or bool(options))
     assert cdata.value("SELECT bitbucket.show_system_views('mine')") == len(VIEWS)
     assert cdata.value("SELECT bitbucket.show_system_views('mine')") == 0
     own = "SELECT count(*) FROM {}.sys_tables"
