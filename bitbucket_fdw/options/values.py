@@ -97,7 +97,8 @@ def seconds(value: str) -> float:
 def one_of(*choices: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in choices:
-            raise ValueError(f"must be one of: {', '.join(choices)}")
+            lower = ", in lower case" if value.lower() in choices else ""
+            raise ValueError(f"must be one of: {', '.join(choices)}{lower}")
         return value
 
     return parse

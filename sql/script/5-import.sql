@@ -172,11 +172,15 @@ BEGIN
     IF names IS NULL OR names NOT IN ('snake', 'flat', 'cdata') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid value for parameter "names": %L', names),
-            HINT = 'It is one of: snake, flat, cdata.';
+            HINT = 'It is one of: snake, flat, cdata'
+                || CASE WHEN lower(names) IN ('snake', 'flat', 'cdata') THEN ', in lower case.'
+                        ELSE '.' END;
     ELSIF issues IS NULL OR issues NOT IN ('auto', 'always', 'never') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid value for parameter "issues": %L', issues),
-            HINT = 'It is one of: auto, always, never.';
+            HINT = 'It is one of: auto, always, never'
+                || CASE WHEN lower(issues) IN ('auto', 'always', 'never') THEN ', in lower case.'
+                        ELSE '.' END;
     ELSIF families IS NOT NULL THEN
         known := ARRAY(
             SELECT f.family

@@ -55,6 +55,10 @@ def test_options_that_do_not_exist(db: Database) -> None:
         imported(db, "'acme', issues => 'maybe'")
     assert error.sqlstate == "22023"
     assert error.hint == "It is one of: auto, always, never."
+    for capitals in ("names => 'CData'", "issues => 'Never'"):
+        with raises() as error:
+            imported(db, f"'acme', {capitals}")
+        assert error.hint.endswith(", in lower case.")
 
 
 @pytest.mark.parametrize(

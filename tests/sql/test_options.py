@@ -155,7 +155,11 @@ def test_a_wrong_column_option(trial):
         ),
         (
             "IMPORT FOREIGN SCHEMA acme FROM SERVER bitbucket INTO public OPTIONS (names 'x')",
-            "snake, flat",
+            "snake, flat, cdata",
+        ),
+        (
+            "IMPORT FOREIGN SCHEMA acme FROM SERVER bitbucket INTO public OPTIONS (names 'CData')",
+            "snake, flat, cdata, in lower case",
         ),
         ('IMPORT FOREIGN SCHEMA "a/b/c" FROM SERVER bitbucket INTO public', "no remote schema"),
         ('IMPORT FOREIGN SCHEMA "/b" FROM SERVER bitbucket INTO public', "no remote schema"),
