@@ -6,7 +6,8 @@ for its parent and by the scopes that Bitbucket says the credential has.
 
 The statuses are ``ok``, ``invalid_credentials`` (401), ``invalid_permissions`` (403),
 ``no_resources`` (404, or nothing is visible), ``removed`` (410), and ``unreachable`` (no answer, or
-an answer that tells nothing).
+an answer that tells nothing). ``bitbucket.verify`` adds ``invalid_definition``, for tables whose
+columns are not those of the declaration: it finds them in PostgreSQL's catalog.
 """
 
 from __future__ import annotations

@@ -20,6 +20,47 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION bitbucket_private.unreadable_tables(server name, workspace text)
+RETURNS TABLE (relation regclass, found text, what_to_do text) LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+-- Imported tables that each query refuses, because of a column that Bitbucket's table does not have.
+-- Makes no request.
+BEGIN
+    RETURN QUERY
+        WITH known AS MATERIALIZED (SELECT c.table_name, c.name FROM bitbucket.columns c),
+        shown AS (
+            SELECT t.relation, t.table_name,
+                   array_agg(quote_ident(c.name) ORDER BY c.number)
+                       FILTER (WHERE k.name IS NULL) AS unknown,
+                   array_agg(c.shown::text) AS shown
+            FROM bitbucket.imported_tables t
+            JOIN bitbucket_private.shown_columns c ON c.relation = t.relation
+            LEFT JOIN known k ON k.table_name = t.table_name AND k.name = c.shown
+            WHERE t.server = unreadable_tables.server
+              AND t.workspace = coalesce(lower(unreadable_tables.workspace COLLATE "C"), t.workspace)
+            GROUP BY t.relation, t.table_name
+            HAVING bool_or(k.name IS NULL))
+        SELECT s.relation,
+               CASE WHEN k.all IS NULL THEN format('there is no Bitbucket table "%s"', s.table_name)
+                    ELSE format('%s has no column %s', s.table_name,
+                                array_to_string(s.unknown, ', ')) END,
+               CASE WHEN k.all IS NULL THEN format('Drop it: DROP FOREIGN TABLE %s;', s.relation)
+                    ELSE format(
+                        'If it was renamed, tell what it shows: ALTER FOREIGN TABLE %s ALTER COLUMN '
+                        '%s OPTIONS (ADD column_name %L); else drop it and import again: ALTER '
+                        'FOREIGN TABLE %s DROP COLUMN %s;',
+                        s.relation, s.unknown[1],
+                        CASE WHEN cardinality(k.absent) = 1 THEN k.absent[1] ELSE '…' END,
+                        s.relation, s.unknown[1]) END
+        FROM shown s
+        CROSS JOIN LATERAL (
+            SELECT array_agg(k.name) AS all,
+                   array_agg(k.name) FILTER (WHERE k.name <> ALL (s.shown)) AS absent
+            FROM known k WHERE k.table_name = s.table_name) k
+        ORDER BY s.relation::text COLLATE "C";
+END
+$$;
+
 CREATE FUNCTION bitbucket.verify(server name, workspace text DEFAULT NULL)
 RETURNS TABLE (check_name text, status text, found text, what_to_do text, scopes text,
                missing_scope text, rate_limit text, curl text)
@@ -41,6 +82,10 @@ BEGIN
         CROSS JOIN LATERAL jsonb_to_record(result) c (
             check_name text, status text, found text, what_to_do text, scopes text,
             missing_scope text, rate_limit text, curl text);
+    RETURN QUERY
+        SELECT 'table ' || u.relation, 'invalid_definition', u.found, u.what_to_do,
+               NULL::text, NULL::text, NULL::text, NULL::text
+        FROM bitbucket_private.unreadable_tables(verify.server, verify.workspace) u;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS said.state = RETURNED_SQLSTATE, said.message = MESSAGE_TEXT,
         said.detail = PG_EXCEPTION_DETAIL, said.hint = PG_EXCEPTION_HINT;
@@ -54,7 +99,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 COMMENT ON FUNCTION bitbucket.verify IS
-    'Check the connection, the credential, the workspaces and each imported table';
+    'Check the connection, the credential, the workspaces and the imported tables';
 
 CREATE FUNCTION bitbucket_private.mapping_for_login(
     server name, OUT whose text, OUT options text[])

@@ -43,7 +43,7 @@ def verify(mapped: Mapped, workspace: str | None = None) -> dict[str, Check]:
     checks = {row[0]: Check(*row) for row in rows}
     assert len(checks) == len(rows)
     for check in checks.values():
-        assert check.status in STATUSES
+        assert check.status in (*STATUSES, "invalid_definition")
         assert check.found
         assert check.status == "ok" or check.what_to_do, check
         assert not leaks.found(" ".join(filter(None, check)))
@@ -85,6 +85,45 @@ def test_one_request_for_a_kind_of_table_not_one_for_each_repository(imported):
     assert len(requests) <= len({table.collection.path for table in TABLES}) + 3
     lines = [request.line for request in requests[1:]]
     assert len(set(lines)) == len(lines)
+
+
+def test_each_table_that_cannot_be_read_is_told_without_a_request(imported):
+    database = imported.database
+    database.execute(
+        'ALTER FOREIGN TABLE acme__website.issues RENAME title TO "Head Line"; '
+        "ALTER FOREIGN TABLE acme__mobile_app.tags ADD gone text, ADD lost text; "
+        "ALTER FOREIGN TABLE acme.issues RENAME title TO headline; "
+        "ALTER FOREIGN TABLE acme.issues "
+        "ALTER headline OPTIONS (ADD column_name 'title')"
+    )
+    # As after an update of the package that has lost a table; ALTER would refuse it.
+    database.execute(
+        "UPDATE pg_foreign_table SET ftoptions = array_replace(ftoptions, 'table=branches', "
+        "'table=twigs') WHERE ftrelid = 'acme__mobile_app.branches'::regclass"
+    )
+    database.emulator.clear()
+    checks = verify(imported)
+    requests = len(database.emulator.requests())
+    broken = {name: c for name, c in checks.items() if c.status == "invalid_definition"}
+    assert list(broken) == [
+        "table acme__mobile_app.branches",
+        "table acme__mobile_app.tags",
+        "table acme__website.issues",
+    ]
+    branches, tags, issues = broken.values()
+    assert branches.found == 'there is no Bitbucket table "twigs"'
+    assert tags.found == "tags has no column gone, lost"
+    assert {c.status for c in checks.values()} == {"ok", "invalid_definition"}
+    cure = issues.what_to_do[issues.what_to_do.index("ALTER") :].split(";")[0]
+    assert "column_name 'title'" in cure
+    database.execute(cure)
+    assert database.rows('SELECT "Head Line" FROM acme__website.issues LIMIT 1')
+    for table, check in (("branches", branches), ("tags", tags)):
+        assert f"acme__mobile_app.{table}" in check.what_to_do
+    database.emulator.clear()
+    assert len(verify(imported)) == len(checks) - 1
+    assert len(database.emulator.requests()) == requests
+    assert not [name for name in verify(imported, "globex") if "acme__" in name]
 
 
 def test_without_imported_tables_the_workspaces_are_looked_for(mapped):
