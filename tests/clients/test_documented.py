@@ -2,11 +2,15 @@
 
 import configparser
 import re
+import subprocess
+import sys
 
 import pytest
+from devkit import connect, demo_database
+from devkit.cluster import SUPERUSER
 
 from tests.clients.conftest import SCHEMA
-from tests.docs.pages import DOCS, blocks
+from tests.docs.pages import DOCS, ROOT, blocks
 from tests.support.odbc import find_driver
 
 PAGE = DOCS / "odbc.md"
@@ -42,28 +46,82 @@ def documented(site, request):
     return site
 
 
-def test_the_php_program_prints_what_it_should(documented, issue, tmp_path):
+def by_the_command(site):
+    """What the page's own command writes, for an import with the names that are the default."""
+    site.db.value("SELECT bitbucket.import_repository('bitbucket', 'acme', 'website', 'plain')")
+    site.db.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    return ["bitbucket", "--workspace=acme", "--repository=website"]
+
+
+def of_the_demo(site):
+    """The demo's source for programs of CData's driver, on schemas that are made as the demo's."""
+    site.db.value(
+        "SELECT count(*) FROM bitbucket.import_workspace('bitbucket', 'acme', names => 'cdata', "
+        f"schema => '{demo_database.CDATA_SCHEMA}', repositories => '{{website}}')"
+    )
+    schemas = (f"{demo_database.CDATA_SCHEMA}__website", demo_database.CDATA_SCHEMA)
+    return [connect.CDATA_SOURCE, *(f"--schema={schema}" for schema in schemas)]
+
+
+@pytest.fixture(params=[None, by_the_command, of_the_demo], ids=["ini", "command", "demo"])
+def sourced(request, documented):
+    """A site, and the name of a data source on which the page says that its examples run."""
+    if request.param is None:
+        return documented, "bitbucket"
+    site, arguments = documented, request.param(documented)
+    cluster = site.db.cluster
+    where = f"host=127.0.0.1 port={cluster.port} user={SUPERUSER} dbname={site.db.name}"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "bitbucket_fdw.command", "dsn", *arguments),
+            *(f"--dsn={where}", "--write", "--with-password"),
+        ],
+        env={
+            **site.odbc.env,
+            "PYTHONPATH": str(ROOT),
+            "PGPASSWORD": cluster.password_file.read_text().strip(),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return site, arguments[0]
+
+
+def new_issues(site):
+    """The titles of what the examples ask for, from a schema of the test's own."""
+    site.db.execute("CREATE SCHEMA own")
+    site.db.execute(
+        'IMPORT FOREIGN SCHEMA "acme/website" LIMIT TO (issues) FROM SERVER bitbucket INTO own'
+    )
+    return site.db.column("SELECT title FROM own.issues WHERE state = 'new'")
+
+
+def test_the_php_program_prints_what_it_should(sourced, issue, tmp_path):
+    site, source = sourced
     [shown] = blocks(PAGE, "php")
     program = tmp_path / "shown.php"
-    program.write_text(shown.text)
-    done = documented.run(["php", str(program)])
+    program.write_text(shown.text.replace('"bitbucket"', f'"{source}"'))
+    done = site.run(["php", "-d", "error_reporting=-1", str(program)])
     assert done.status == 0, done.output
     assert done.output.startswith(issue(1)["title"] + "\n")
-    open_ones = documented.db.value(
-        f"SELECT count(*) FROM {SCHEMA}.pullrequests WHERE state = 'OPEN'"
-    )
-    assert done.output.count("<tr><td>") == open_ones
+    titles = new_issues(site)
+    assert titles
+    assert done.output.count("<tr><td>") == len(titles)
 
 
-def test_isql_prints_what_it_should(documented):
+def test_isql_prints_what_it_should(sourced):
+    site, source = sourced
     [line] = [b.text for b in blocks(PAGE, "sh") if "isql" in b.text]
-    statement = re.search(r'echo "(.*?)"', line)[1]
-    done = documented.run(["sh", "-c", line])
+    assert line.endswith(" bitbucket")
+    line = line.removesuffix("bitbucket") + f'"{source}"'
+    done = site.run(["sh", "-c", line])
     assert done.status == 0
-    for (title,) in documented.db.rows(
-        statement.replace("Id, Title FROM ", f"Title FROM {SCHEMA}.")
-    ):
-        assert title in done.output
+    titles = new_issues(site)
+    assert titles
+    assert all(title in done.output for title in titles)
 
 
 @pytest.mark.parametrize("documented", ROLLING_BACK, indirect=True)

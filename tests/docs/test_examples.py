@@ -11,6 +11,7 @@ import re
 import subprocess
 
 import pytest
+from devkit.demo_database import CDATA_SCHEMA
 
 from bitbucket_fdw.tables import TABLES
 from tests.docs.pages import ROOT, blocks, name, pages
@@ -70,12 +71,22 @@ def sample(db_factory):
     """One database for all pages: importing the workspace is what takes time."""
     database = db_factory()
     database.execute("SELECT * FROM bitbucket.import_workspace('bitbucket', 'acme')")
+    database.execute(
+        "SELECT * FROM bitbucket.import_workspace('bitbucket', 'acme', names => 'cdata', "
+        f"schema => '{CDATA_SCHEMA}', repositories => '{{website}}')"
+    )
     return database
+
+
+def schemas(database):
+    return set(database.column("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"))
 
 
 @pytest.mark.parametrize("page", SAMPLE, ids=name)
 def test_the_examples_of_a_page_run(page, sample, emulator, tmp_path):
+    before = schemas(sample)
     output = run(sample, script(examples(page, fresh=False)), tmp_path, SEARCH_PATH)
+    assert before - schemas(sample) == set(), "examples drop what they have made, and nothing else"
     refused = [request.line for request in emulator.requests() if request.status == 400]
     assert refused == []
     if page in TABLE_PAGES:  # an example that shows nothing teaches nothing
