@@ -16,15 +16,36 @@ from . import ini_files
 
 # How unixODBC's odbcinst calls them; the defaults are Debian's.
 _SYSTEM_SOURCES = "SYSTEM DATA SOURCES"
+_USER_SOURCES = "USER DATA SOURCES"
 _DRIVERS = "DRIVERS"
 
 
 def odbc_ini(*, system: bool) -> Path:
-    """The file of the user's data sources (ODBCINI names it), or of everybody's."""
+    """The file of the user's data sources (ODBCINI names it), or of everybody's.
+
+    unixODBC does not go by HOME: it takes the user's home from the system's user database.
+    """
     if system:
         return _told_by_odbcinst().get(_SYSTEM_SOURCES) or _system_directory() / "odbc.ini"
     named = os.environ.get("ODBCINI")
-    return Path(named) if named else Path.home() / ".odbc.ini"
+    if named:
+        return Path(named)
+    return _told_by_odbcinst().get(_USER_SOURCES) or _home_of_user() / ".odbc.ini"
+
+
+def odbc_ini_below_home() -> Path | None:
+    """The file below HOME, where unixODBC reads another one; None where it is the same."""
+    below = Path.home() / ".odbc.ini"
+    return None if below == odbc_ini(system=False) else below
+
+
+def _home_of_user() -> Path:
+    try:
+        import pwd
+
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except (ImportError, KeyError):  # Windows, or a user who is in no database
+        return Path.home()
 
 
 def odbcinst_ini() -> Path:

@@ -18,6 +18,7 @@ from .connection_settings import ON_ROLLBACK, WRITE_MODES
 from .extras import invoked_as
 from .libpq_settings import answers
 from .server_facts import Facts, Run, ask
+from .suggestions import instead_of
 
 OK, WRONG, NOT_CHECKED = "ok", "wrong", "not checked"
 TIMEOUT = 10  # seconds to connect
@@ -78,14 +79,15 @@ def find_odbc(name: str) -> tuple[Path | None, dict[str, str] | None]:
 
 def _no_entry(name: str) -> Check:
     files = [connection_files.odbc_ini(system=system) for system in (False, True)]
-    known = [found for path in files for found in ini_files.names(connection_files.read(path))]
-    return Check(
-        "data source",
-        WRONG,
-        f"there is no [{name}] in {files[0]} or {files[1]}"
-        + (f"; there are: {', '.join(known)}" if known else ""),
-        f"Write it: {invoked_as()} dsn '{name}' --write",
-    )
+    known = {found for path in files for found in ini_files.names(connection_files.read(path))}
+    found = f"there is no [{name}] in {files[0]} or {files[1]}. {instead_of([name], known)}"
+    write = f"{invoked_as()} dsn '{name}' --write"
+    to_do = f"Write it: {write}"
+    unread = connection_files.odbc_ini_below_home()
+    if unread and ini_files.read_entry(connection_files.read(unread), name) is not None:
+        found = f"it is in {unread}, which unixODBC does not read: it does not go by HOME"
+        to_do = f"Set ODBCINI={unread}. Or write it where unixODBC reads it: {write}"
+    return Check("data source", WRONG, found.strip(), to_do)
 
 
 def _entry(name: str, place: Path, entry: Mapping[str, str]) -> Check:
@@ -381,12 +383,12 @@ def _named(facts: Facts) -> list[str]:
 def _schemas(facts: Facts) -> Check:
     absent = [name for name in _named(facts) if name not in facts.usable]
     if absent:
-        have = ", ".join(sorted(facts.imported)) or "none"
+        meant = instead_of(absent, facts.imported) or "None has been imported."
         return Check(
             "schema",
             WRONG,
-            f"not there, or not open to this user: {', '.join(absent)}. Imported ones: {have}",
-            "Correct the search path, or GRANT USAGE ON SCHEMA.",
+            f"not there, or not open to this user: {', '.join(absent)}",
+            f"{meant} Correct the search path, or GRANT USAGE ON SCHEMA.",
         )
     named = ", ".join(_named(facts))
     return Check("schema", OK, named or "none is set: statements name it before each table")
@@ -400,15 +402,14 @@ def _tables(facts: Facts) -> Check:
         return Check("tables", OK, f"{count} imported tables")
     if not named and "public" in facts.imported:
         return Check("tables", OK, f"{facts.imported['public']} imported tables")
-    others = ", ".join(sorted(facts.imported))
-    return Check(
-        "tables",
-        WRONG,
-        "no imported table is in " + (", ".join(named) if named else "this database"),
-        f"Name one of the schemas that have some: {others}"
-        if others
-        else "SELECT * FROM bitbucket.import_workspace('bitbucket', 'your-workspace');",
-    )
+    if not facts.imported:
+        to_do = "SELECT * FROM bitbucket.import_workspace('bitbucket', 'your-workspace');"
+    elif set(named).isdisjoint(facts.usable):
+        to_do = "See schema."
+    else:
+        to_do = f"Name a schema that has some. {instead_of(named, facts.imported)}"
+    where = ", ".join(named) if named else "this database"
+    return Check("tables", WRONG, f"no imported table is in {where}", to_do)
 
 
 def _changes(facts: Facts) -> Check:

@@ -16,6 +16,8 @@ from .connection_settings import ON_ROLLBACK, WRITE_MODES, CannotWrite, Settings
 from .reports import dsn_option, end_with_checks, require_psycopg
 
 if TYPE_CHECKING:
+    import psycopg
+
     from .libpq_settings import Resolved
     from .server_facts import Facts, Run
 
@@ -202,7 +204,7 @@ def _ask_server(conninfo: str, wanted: Wanted) -> tuple[tuple[str, ...], Facts |
     """The schemas to use, and what the database says; what is needed ends the command."""
     import psycopg
 
-    from .server_facts import ask
+    from .server_facts import absent, ask
 
     try:
         with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -212,6 +214,7 @@ def _ask_server(conninfo: str, wanted: Wanted) -> tuple[tuple[str, ...], Facts |
 
             facts = ask(run)
             if wanted.workspace is None:
+                _warn_of_absent(absent(run, wanted.schemas), facts)
                 return wanted.schemas, facts
             if facts.extension is None:
                 raise CannotWrite(
@@ -220,15 +223,46 @@ def _ask_server(conninfo: str, wanted: Wanted) -> tuple[tuple[str, ...], Facts |
                 )
             return _imported(run, wanted.workspace, wanted), facts
     except psycopg.Error as error:
+        password = _about_password(error)
         if wanted.workspace is not None:
             raise CannotWrite(
                 f"the server cannot be asked for the schema of {wanted.workspace}: {error}",
-                "Name the schema: --schema.",
+                f"{password} Or name the schema: --schema."
+                if password
+                else "Name the schema: --schema.",
             ) from None
         click.echo(f"The server was not asked: {error}", err=True)
+        if password:
+            click.echo(f"HINT: {password}", err=True)
         if wanted.cursors is None and wanted.form in ("odbc", "windows"):
             click.echo("UpdatableCursors is 0: --cursors if it has the bundled host.", err=True)
         return wanted.schemas, None
+
+
+def _about_password(error: psycopg.Error) -> str | None:
+    """What to do where the password is what keeps the command out."""
+    connection = error.pgconn
+    file = os.environ.get("PGPASSFILE") or "~/.pgpass"
+    if connection is not None and connection.needs_password:
+        return (
+            f"Put the password into {file} (a line host:port:database:user:password, mode 600) "
+            "or into PGPASSWORD."
+        )
+    if connection is not None and connection.used_password:
+        return f"If it is the password, correct it in {file}, PGPASSWORD or --dsn."
+    return None
+
+
+def _warn_of_absent(schemas: Sequence[str], facts: Facts) -> None:
+    """A schema may be made later, so it is no error."""
+    from .suggestions import instead_of
+
+    if schemas:
+        click.echo(
+            f"WARNING: not in this database, or not open to you: schema {', '.join(schemas)}. "
+            f"{instead_of(schemas, facts.imported)}".rstrip(),
+            err=True,
+        )
 
 
 def _imported(run: Run, workspace: str, wanted: Wanted) -> tuple[str, ...]:

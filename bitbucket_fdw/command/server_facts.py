@@ -125,5 +125,15 @@ def schemas_of(
     return [(schema, kind or "") for schema, kind in found if schema is not None]
 
 
+def absent(run: Run, schemas: Sequence[str]) -> list[str]:
+    """Those of the schemas that are not there, or not open to this user."""
+    names = ", ".join(map(_literal, schemas))
+    found = run(
+        "SELECT nspname::text FROM pg_namespace "  # noqa: S608
+        f"WHERE nspname IN ({names or 'NULL'}) AND has_schema_privilege(oid, 'USAGE')"
+    )
+    return [name for name in schemas if (name,) not in map(tuple, found)]
+
+
 def _literal(text: str) -> str:
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
