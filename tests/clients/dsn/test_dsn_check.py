@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
 
 import pytest
 from devkit.tree import BUNDLED
 
+from bitbucket_fdw.command import connection_files
 from tests.clients.dsn.conftest import ROOT
 
 
@@ -87,6 +91,25 @@ def test_it_says_what_the_session_lacks(db, written):
     assert command.wrong(*arguments) == {"extension"}
 
 
+def test_it_names_the_schema_that_was_meant_and_some_of_many(db, written):
+    command, form, change, arguments = written
+    key = {"odbc": "ConnSettings", "service": "options"}[form]
+    value = {"odbc": "SET search_path TO {}", "service": "-c search_path={}"}[form]
+    for number in range(12):
+        db.execute(
+            f"CREATE SCHEMA other_{number}; IMPORT FOREIGN SCHEMA acme LIMIT TO (workspaces) "
+            f"FROM SERVER bitbucket INTO other_{number}"
+        )
+    change(key, value.format("websit"))
+    found = command.checked(*arguments)
+    assert "Perhaps you meant website." in found["schema"]["what_to_do"]
+    change(key, value.format("nowhere"))
+    unlike = command.checked(*arguments)
+    assert "and 8 more" in unlike["schema"]["what_to_do"]
+    for told in (found, unlike):
+        assert str(told).count("other_") <= 5
+
+
 def test_without_a_schema_any_imported_table_will_do(db, written):
     command, form, change, arguments = written
     change({"odbc": "ConnSettings", "service": "options"}[form], None)
@@ -155,6 +178,32 @@ def test_a_name_that_is_not_there_is_told(dsn):
     assert "website" in found["data source"]["found"]
     assert "--write" in found["data source"]["what_to_do"]
     assert dsn.wrong("nope", "--as", "service") == {"service"}
+
+
+def test_a_file_that_unixodbc_does_not_read_is_not_ok(dsn, tmp_path, monkeypatch):
+    """unixODBC takes the home of the user from the system, and not from HOME."""
+    text = dsn.ini.read_text().replace("[website]", "[below home]")
+    (tmp_path / ".odbc.ini").write_text(text)
+    monkeypatch.delitem(dsn.env, "ODBCINI")
+    found = dsn.checked("below home", HOME=str(tmp_path))["data source"]
+    assert found["status"] == "wrong"
+    assert "does not read" in found["found"]
+    assert f"ODBCINI={tmp_path / '.odbc.ini'}" in found["what_to_do"]
+    assert dsn.checked("below home", ODBCINI=str(tmp_path / ".odbc.ini"))["data source"]["found"]
+
+
+@pytest.mark.skipif(shutil.which("odbcinst") is None, reason="odbcinst is not installed")
+@pytest.mark.parametrize("without_odbcinst", [False, True])
+def test_the_user_s_file_is_the_one_that_unixodbc_reads(tmp_path, monkeypatch, without_odbcinst):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ODBCINI", raising=False)
+    told = subprocess.run(["odbcinst", "-j"], capture_output=True, text=True, check=True).stdout
+    [file] = re.findall(r"USER DATA SOURCES\.*: (.+)", told)
+    if without_odbcinst:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert str(connection_files.odbc_ini(system=False)) == file
+    monkeypatch.setenv("ODBCINI", "/elsewhere")
+    assert str(connection_files.odbc_ini(system=False)) == "/elsewhere"
 
 
 def test_the_table_shows_what_to_do(dsn):

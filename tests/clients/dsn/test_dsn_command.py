@@ -40,6 +40,46 @@ def test_a_server_that_cannot_be_asked_gets_the_careful_settings(dsn):
     assert "--schema" in refused.stderr
 
 
+@pytest.mark.parametrize("asked", [("--workspace", "acme", "--repository", "website"), ()])
+def test_a_missing_password_is_what_the_hint_is_about(dsn, asked, tmp_path):
+    nothing = {"PGPASSWORD": "", "PGPASSFILE": str(tmp_path / "pgpass")}
+    refused = dsn("--dsn", dsn.dsn(), *asked, **nothing)
+    assert refused.returncode == bool(asked)
+    hint = refused.stderr.partition("HINT: ")[2]
+    assert str(tmp_path / "pgpass") in hint
+    assert "PGPASSWORD" in hint
+    assert ("--schema" in hint) == bool(asked)
+    wrong = dsn("--dsn", dsn.dsn(), *asked, PGPASSWORD="wrong")
+    assert "~/.pgpass" in wrong.stderr.partition("HINT: ")[2]
+    # What is said then helps.
+    (tmp_path / "pgpass").write_text(f"127.0.0.1:*:*:{SUPERUSER}:{dsn.password}\n")
+    (tmp_path / "pgpass").chmod(0o600)
+    assert dsn("--dsn", dsn.dsn(), *asked, **nothing).stderr == ""
+
+
+def test_a_password_is_not_what_an_absent_server_lacks(dsn):
+    refused = dsn("--dsn", dsn.dsn(port=1), "--workspace", "acme", PGPASSWORD="")
+    assert refused.stderr.partition("HINT: ")[2] == "Name the schema: --schema.\n"
+
+
+@pytest.mark.parametrize(
+    ("schemas", "said"),
+    [
+        (["websit"], "Perhaps you meant website."),
+        (["website", "WEBSITE"], "schema WEBSITE. Perhaps you meant website."),
+        (["zzz"], "There are: website."),
+        (["website"], None),
+        (["website", "public", "it's"], "schema it's."),
+    ],
+)
+def test_a_schema_that_is_not_there_is_warned_of(dsn, schemas, said):
+    options = [f"--schema={schema}" for schema in schemas]
+    done = dsn("mine", "--dsn", dsn.dsn(), *options, "--write")
+    assert done.returncode == 0
+    assert ("WARNING" in done.stderr) == (said is not None)
+    assert (said or "") in done.stderr
+
+
 def test_the_schema_of_a_repository_is_looked_up(dsn):
     shown = dsn("--dsn", dsn.dsn(), "--workspace", "ACME", "--repository", "website")
     assert 'ConnSettings = SET search_path TO "website"' in shown.stdout
