@@ -105,13 +105,17 @@ class Client:
         """A Location header as a full address."""
         return urljoin(f"{self.settings.base_url}/", location)
 
-    def ask(self, url: str, scan: ScanContext, wanted: Wanted = JSON) -> Future[Answer]:
+    def ask(
+        self, url: str, scan: ScanContext, wanted: Wanted = JSON, *, anew: bool = False
+    ) -> Future[Answer]:
         """GET an address on a worker thread, as :meth:`get` does; or give what the scan's execution
         keeps of it, which costs no request.
+
+        :param anew: Bitbucket itself is to be asked, whatever was answered before.
         """
-        found = scan.kept.find(((*self._place, wanted), url)) if scan.kept else None
+        found = scan.kept.find(((*self._place, wanted), url)) if scan.kept and not anew else None
         if found is None:
-            return scan.submit(self.get, url, scan, wanted)
+            return scan.submit(self.get, url, scan, wanted, anew)
         scan.tally.found()
         future: Future[Answer] = Future()
         if isinstance(found, Answer):
@@ -120,14 +124,15 @@ class Client:
             future.set_exception(found)
         return future
 
-    def get(self, url: str, scan: ScanContext, wanted: Wanted = JSON) -> Answer:
+    def get(self, url: str, scan: ScanContext, wanted: Wanted = JSON, anew: bool = False) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
 
         Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
         writes = self._writes.value
-        outgoing = Outgoing("GET", url, fresh=scan.fresh, wanted=wanted, redirected=scan.redirected)
+        fresh = scan.fresh or anew
+        outgoing = Outgoing("GET", url, fresh=fresh, wanted=wanted, redirected=scan.redirected)
         self._exchange.path(url)
         attempts = Attempts(self.settings)
         scan.spend()

@@ -83,8 +83,8 @@ class Pages:
     :param enough: how many items the consumer may be content with, if that is known: nothing is
         read ahead beyond them.
     :param doubt: told in a sentence if fewer items came than the listing is said to have.
-    :param every: whether the consumer surely takes every page: as many are requested as ``window``
-        has room for, from the first page on.
+    :param every: whether nothing is known to end the consumer's reading: as many pages are
+        requested as ``window`` has room for, once it comes back for the second one.
     :param window: shared with other listings of the scan; by default for this one alone.
 
     Raises :class:`BadResponse` for pages that cannot be those of one listing.
@@ -112,6 +112,7 @@ class Pages:
         self._first: Asked | None = None
         self._ahead: PagesAhead | None = None
         self._changes = 0  # how often the listing was seen to change while it was read
+        self._anew = False  # whether what was answered before may be out of date
         self._sent: Parameters = ()
         self._read: set[int] = set()  # hashes of the addresses, as many as the budget allows
         self._seen = _SeenKeys(REMEMBERED)
@@ -148,18 +149,19 @@ class Pages:
                     self.size = page.size
                 progress = Progress(page, number, items, self.size, self._pagelen)
                 pending = None
-                # Whoever is content with this page is not to be told of a fault of the next one.
-                hungry = self._every or number > 1
-                hungry = hungry and (self._enough is None or items < self._enough)
+                # Whoever is content with this page is not to be told of a fault of the next one,
+                # and many stop within the first one without having said so.
+                hungry = number > 1 and (self._enough is None or items < self._enough)
                 if hungry:
                     following = self._following(progress)
                     pending = self._pending(following, progress)
                 yield values
                 if not hungry:
                     following = self._following(progress)
-                if following is None:
+                    pending = self._pending(following, progress)
+                if following is None or pending is None:
                     break
-                page, values = self._next(following, pending or self._follow(following))
+                page, values = self._next(following, pending)
         finally:
             if self._ahead is not None:
                 self._ahead.forget(go_on=False)
@@ -204,6 +206,7 @@ class Pages:
             taken = self._taken_ahead(asked, following)
             if taken is not None:
                 return taken
+            self._anew = True  # what the execution keeps of that address is what was doubted
             asked = self._follow(following)
         return self._taken(asked, following)
 
@@ -290,7 +293,8 @@ class Pages:
         return self._submit(self._linked(following))
 
     def _submit(self, url: str, *, ahead: bool = False) -> Asked:
-        return Asked(url, self._client.ask(url, self._scan, self._listing.wanted), ahead)
+        answer = self._client.ask(url, self._scan, self._listing.wanted, anew=self._anew)
+        return Asked(url, answer, ahead)
 
     # --- what the answers say ---
 

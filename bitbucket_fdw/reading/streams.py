@@ -399,7 +399,6 @@ class CollectionStream(Stream):
         first = True
         try:
             for values in self._pages:
-                self._requests.go_on()
                 self.size = self._pages.size
                 if first:
                     self._answered()
@@ -407,6 +406,7 @@ class CollectionStream(Stream):
                     self._foresee(len(values))
                 first = False
                 yield values
+                self._requests.go_on()
         except REFUSALS as error:
             if not first:
                 raise

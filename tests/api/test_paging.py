@@ -135,6 +135,7 @@ def test_links_of_a_listing_with_numbers_of_our_own_are_not_followed(client, emu
     found = items(client, PIPELINES, *query, strategy=OwnNumbers())
     assert len(found) == len(documents(emulator, "pipelines"))
     asked = [dict(parameters(request)) for request in emulator.requests()]
+    asked.sort(key=lambda query: int(query.get("page", 1)))  # some are under way together
     numbers = [{"page": str(page)} if page > 1 else {} for page in range(1, len(asked) + 1)]
     assert asked == [{**dict(query), **number} for number in numbers]
 

@@ -49,14 +49,14 @@ def test_a_listing_is_read_page_by_page(api, session):
 
 
 def test_nothing_is_requested_before_a_row_is_wanted(api, session):
-    rows = iter(session.rows("pull_requests", may_stop=True))
+    rows = iter(session.rows("pull_requests"))
     assert api.calls == []
     next(rows)
     assert len(api.calls) == 1
 
 
 def test_who_stops_within_the_first_page_has_paid_for_one(api, session):
-    list(itertools.islice(session.rows("pull_requests", may_stop=True), 50))
+    list(itertools.islice(session.rows("pull_requests"), 50))
     assert len(api.calls) == 1
 
 
@@ -75,7 +75,7 @@ def test_only_what_is_wanted_is_asked_for(api, session):
 def test_without_a_next_link_it_is_read_on_by_number(api, session):
     api.collection(PULLS, numbered(120), next=False)
     assert len(session.values("id", "pull_requests")) == 120
-    assert [request["page"] for request in api.received] == [None, "2", "3"]
+    assert sorted(request["page"] or "1" for request in api.received) == ["1", "2", "3"]
 
 
 def test_a_full_page_without_link_or_number_is_an_error_and_no_end(api, session):
@@ -123,9 +123,9 @@ def test_a_failure_on_a_later_page_is_an_error_and_no_end(api, session):
     assert 2 <= len(api.calls) <= 3  # the third page may have been asked for beside the second
 
 
-def test_who_takes_every_row_has_all_pages_asked_for_at_once(api, session):
+def test_who_goes_on_and_takes_every_row_has_all_pages_asked_for_at_once(api, session):
     rows = iter(session.rows("pull_requests"))
-    next(rows)
+    list(itertools.islice(rows, 51))
     until = time.monotonic() + 10
     while len(api.received) < 3 and time.monotonic() < until:
         time.sleep(0.01)
