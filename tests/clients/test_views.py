@@ -121,6 +121,66 @@ def test_making_views_again_adds_what_has_come(viewed):
     assert viewed.query(columns).columns == [*before, "links_html_href"]
 
 
+OF_THE_USER = {
+    "a condition": "VIEW {view} AS SELECT * FROM {table} WHERE state = 'new'",
+    "fewer columns": "VIEW {view} AS SELECT id, title FROM {table}",
+    "the first columns": "VIEW {view} {options} AS SELECT {first} FROM {table}",
+    "a limit": "VIEW {view} AS SELECT * FROM {table} LIMIT 5",
+    "an order": "VIEW {view} AS SELECT * FROM {table} ORDER BY id",
+    "another table": "VIEW {view} AS SELECT * FROM acme__website.tags",
+    "a changed column": "VIEW {view} AS SELECT {changed} FROM {table}",
+    "the rights of its owner": "VIEW {view} WITH (security_barrier) AS SELECT * FROM {table}",
+    "a table": "TABLE {view} (id bigint)",
+    "a materialized view": "MATERIALIZED VIEW {view} AS SELECT * FROM {table} LIMIT 1",
+    "a sequence": "SEQUENCE {view}",
+}
+
+
+@pytest.mark.parametrize("kind", OF_THE_USER)
+def test_what_the_user_has_under_a_name_is_left_alone(viewed, kind):
+    view, table = "acme__website_views.issues", "acme__website.issues"
+    names = viewed.column(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+        "ORDER BY attnum",
+        (table,),
+    )
+    changed = ", ".join("'all' AS title" if name == "title" else name for name in names)
+    viewed.execute(f"DROP VIEW {view}")
+    version = viewed.connection.info.server_version
+    made = OF_THE_USER[kind].format(
+        view=view,
+        table=table,
+        first=names[0],
+        changed=changed,
+        options="WITH (security_invoker = true)" if version >= 150000 else "",
+    )
+    viewed.execute(f"CREATE {made}")
+    state = (
+        "SELECT oid, relkind, reloptions, xmin::text, obj_description(oid, 'pg_class'), "
+        f"pg_get_viewdef(oid) FROM pg_class WHERE oid = '{view}'::regclass"
+    )
+    before = viewed.rows(state)
+    made = viewed.query("SELECT bitbucket.make_views('acme__website')")
+    assert made.rows == [(len(OF_REPOSITORY) - 1,)]
+    assert made.notices == [f"WARNING: left alone what was not made by make_views: {view}"]
+    assert viewed.rows(state) == before
+    viewed.execute(f"DROP {OF_THE_USER[kind].partition(' {')[0]} {view}")
+    again = viewed.query("SELECT bitbucket.make_views('acme__website')")
+    assert (again.rows, again.notices) == ([(len(OF_REPOSITORY),)], [])
+
+
+def test_views_of_any_name_are_known_again(viewed):
+    """As are those of tables and columns whose names need quotes, or look like something else."""
+    viewed.execute(
+        'ALTER SCHEMA acme__website RENAME TO "a;  B"'
+        ';ALTER FOREIGN TABLE "a;  B".issues RENAME TO "is.""sue  s"'
+        ';ALTER FOREIGN TABLE "a;  B".tags RENAME COLUMN name TO "select  "'
+    )
+    for _ in range(2):
+        made = viewed.query("SELECT bitbucket.make_views('a;  B', 'V w')")
+        assert (made.rows, made.notices) == ([(len(OF_REPOSITORY),)], [])
+
+
 def test_the_schema_of_the_views_can_be_named(viewed):
     make = "SELECT bitbucket.make_views('acme__website', %s)"
     assert viewed.value(make, ("Site",)) == len(OF_REPOSITORY)
