@@ -6,6 +6,7 @@ password comes into it.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -105,6 +106,10 @@ def read(path: Path) -> str:
         return ""
 
 
+class NoRegularFile(OSError):
+    """A device, a pipe or a directory, which cannot be replaced by a file."""
+
+
 def write_entry(
     path: Path, name: str, lines: list[str], *, secret: bool, exact: bool = False
 ) -> None:
@@ -114,6 +119,8 @@ def write_entry(
     :param exact: see :func:`ini_files.with_entry`.
     """
     path = path.resolve()  # of a link, what it leads to is replaced
+    if path.exists() and not path.is_file():
+        raise NoRegularFile(errno.EINVAL, "not a regular file", str(path))
     text = ini_files.with_entry(read(path), name, lines, exact=exact)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -15,6 +15,8 @@ from .connection_settings import ON_ROLLBACK, WRITE_MODES, CannotWrite, Settings
 # SQL_MAX_DSN_LENGTH; SQLValidDSN's documentation lists the characters).
 ODBC_LINE = 1000
 ODBC_NAME = 32
+# Sections of odbc.ini that driver managers keep for themselves.
+_NO_DATA_SOURCE = ("odbc", "odbc data sources")
 _NOT_IN_DSN = frozenset("[]{}(),;?*=!@\\")
 # libpq before PostgreSQL 13 reads lines of 256 bytes, later ones 1024.
 SERVICE_LINE = 1023
@@ -39,6 +41,11 @@ def odbc_entry(settings: Settings) -> Entry:
             f"{name!r} cannot be the name of a data source",
             f"It has up to {ODBC_NAME} bytes, and none of [ ] {{ }} ( ) , ; ? * = ! @ \\ in it.",
         )
+    if name.strip().lower() in _NO_DATA_SOURCE:
+        raise CannotWrite(
+            f"[{name}] in odbc.ini is the driver manager's own, and no data source",
+            "Choose another name.",
+        )
     entry = [
         ("Driver", settings.driver),
         ("Servername", settings.host),
@@ -50,9 +57,13 @@ def odbc_entry(settings: Settings) -> Entry:
         # The driver reads it like a part of an address: + is a blank, %2B a plus.
         entry.append(("Password", quote(settings.password, safe="")))
     entry.append(("SSLmode", settings.sslmode))
-    others = [(key, value) for key, value in settings.libpq if key != "sslmode"]
+    others = [(key, value) for key, value in settings.keywords if key != "sslmode"]
     # A driver that only reads refuses SET, too. It passes libpq's options on.
-    in_options = _options(settings, with_search_path=True) if settings.read_only else ""
+    in_options = (
+        _options(settings, with_search_path=True)
+        if settings.read_only
+        else _escaped_all(settings.given_options)
+    )
     others += [("options", in_options)] if in_options else []
     pqopt = " ".join(f"{key}={_conninfo_value(value)}" for key, value in others)
     entry += [("pqopt", pqopt)] if pqopt else []
@@ -155,7 +166,7 @@ def service_entry(settings: Settings) -> Entry:
         ("dbname", settings.database),
         ("user", settings.user),
         *([("password", settings.password)] if settings.password is not None else []),
-        *settings.libpq,
+        *settings.keywords,
         *([("options", options)] if options else []),
     ]
     for key, value in entry:
@@ -177,21 +188,24 @@ def service_lines(name: str, entry: Entry) -> list[str]:
     return [f"[{name}]", *(f"{key}={value}" for key, value in entry)]
 
 
-# What PostgreSQL's JDBC driver calls as libpq does.
-_JDBC_SHARES = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+# libpq's keywords that PostgreSQL's JDBC driver has as well, and its names for them.
+_IN_JDBC = {
+    **{key: key for key in ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword")},
+    "application_name": "ApplicationName",
+}
 
 
 def jdbc_url(settings: Settings) -> str:
     """The URL for PostgreSQL's JDBC driver, which connects by TCP only."""
     _require_tcp(settings)
     options = _options(settings, with_search_path=False)
-    libpq = dict(settings.libpq)
+    libpq = dict(settings.keywords)
     named = [
         ("user", settings.user),
         *([("password", settings.password)] if settings.password is not None else []),
         *([("currentSchema", settings.search_path)] if settings.schemas else []),
         *([("options", options)] if options else []),
-        *((key, libpq[key]) for key in _JDBC_SHARES if key in libpq),
+        *((name, libpq[key]) for key, name in _IN_JDBC.items() if key in libpq),
     ]
     place = f"{_url_host(settings.host)}:{settings.port}/{_url(settings.database)}"
     return f"jdbc:postgresql://{place}?" + "&".join(f"{key}={_url(value)}" for key, value in named)
@@ -207,7 +221,7 @@ def _require_tcp(settings: Settings) -> None:
 
 def not_in_jdbc(settings: Settings) -> list[str]:
     """The keywords of libpq for which the JDBC driver has no name."""
-    return [key for key, _ in settings.libpq if key not in _JDBC_SHARES]
+    return [key for key, _ in settings.keywords if key not in _IN_JDBC]
 
 
 def sqlalchemy_url(settings: Settings) -> str:
@@ -221,7 +235,7 @@ def sqlalchemy_url(settings: Settings) -> str:
         *([] if plain_host else [("host", settings.host), ("port", str(settings.port))]),
         *([] if plain_database else [("dbname", settings.database)]),
         *([("options", options)] if options else []),
-        *settings.libpq,
+        *settings.keywords,
     ]
     secret = "" if settings.password is None else f":{_url(settings.password)}"
     place = f"{_url_host(settings.host)}:{settings.port}" if plain_host else ""
@@ -240,11 +254,20 @@ def _url_host(host: str) -> str:
 
 
 def _options(settings: Settings, *, with_search_path: bool) -> str:
-    """The value of ``options``, with which a session begins: ``-c name=value`` for each."""
+    """The value of ``options``, with which a session begins: ``-c name=value`` for each.
+
+    Those of the given connection come first: of a parameter that is set twice, the last counts.
+    """
     chosen = [("search_path", settings.search_path)] if settings.schemas else []
     chosen = [*(chosen if with_search_path else ()), *settings.session]
     labels = [("multicorn.column_labels", "on")] if settings.labels else []
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in (*chosen, *labels))
+    ours = (f"-c {name}={_escaped(value)}" for name, value in (*chosen, *labels))
+    given = _escaped_all(settings.given_options)
+    return " ".join([*([given] if given else []), *ours])
+
+
+def _escaped_all(options: list[str]) -> str:
+    return " ".join(map(_escaped, options))
 
 
 def _escaped(value: str) -> str:

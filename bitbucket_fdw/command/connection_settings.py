@@ -38,6 +38,8 @@ class Settings:
     :param labels: whether results name columns as the imported tables label them.
     :param parameters: more of PostgreSQL's parameters, such as ``TimeZone``.
     :param libpq: more of libpq's keywords with their values, such as ``sslrootcert``.
+    :param secrets: those that programs hide, such as ``sslpassword``; empty if they stay out.
+    :param options: PostgreSQL's command-line options besides, as libpq's ``options`` has them.
     :param driver: the ODBC driver, as it is registered.
     """
 
@@ -55,6 +57,8 @@ class Settings:
     labels: bool = False
     parameters: tuple[tuple[str, str], ...] = ()
     libpq: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    options: str = ""
     driver: str = "PostgreSQL Unicode"
 
     def __post_init__(self) -> None:
@@ -84,8 +88,25 @@ class Settings:
             ("password", self.password or ""),
             ("driver", self.driver),
             *(("name of the schema", schema) for schema in self.schemas),
-            *((f"value of {name}", value) for name, value in (*self.parameters, *self.libpq)),
+            *((f"value of {name}", value) for name, value in (*self.parameters, *self.keywords)),
+            *(("value of options", option) for option in self.given_options),
         ]
+
+    @property
+    def keywords(self) -> tuple[tuple[str, str], ...]:
+        """More of libpq's keywords with their values, secrets among them."""
+        return (*self.libpq, *self.secrets)
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether only the owner may read what is written."""
+        return self.password is not None or bool(self.secrets)
+
+    @property
+    def given_options(self) -> list[str]:
+        """The parts of ``options``, as PostgreSQL splits them: at blanks without a backslash."""
+        found = re.findall(r"(?:\\(?s:.)|[^\s\\])+", self.options, re.ASCII)
+        return [re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL) for part in found]
 
     @property
     def search_path(self) -> str:

@@ -6,6 +6,7 @@ Everything is read from PostgreSQL's catalog and from files: no request is made 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -91,14 +92,33 @@ def _no_entry(name: str) -> Check:
 
 
 def _entry(name: str, place: Path, entry: Mapping[str, str]) -> Check:
-    if entry.get("password") and connection_files.others_can_read(place):
+    secrets = secrets_of(entry)
+    if secrets and connection_files.others_can_read(place):
         return Check(
             "data source",
             WRONG,
-            f"[{name}] in {place} has a password, and other users can read the file",
+            f"[{name}] in {place} has {_listed(secrets)}, and other users can read the file",
             f"chmod 600 {place}",
         )
     return Check("data source", OK, f"[{name}] in {place}")
+
+
+def secrets_of(entry: Mapping[str, str]) -> list[str]:
+    """The settings of an entry that nobody else may read, those in ``pqopt`` among them."""
+    from .libpq_settings import secret_keywords
+
+    hidden = sorted(secret_keywords())
+    in_pqopt = entry.get("pqopt", "")
+    # Its text is searched, so that what libpq at hand cannot read is found as well.
+    return [
+        keyword
+        for keyword in hidden
+        if entry.get(keyword) or re.search(rf"(^|\s){keyword}\s*=\s*(?!''(\s|$))\S", in_pqopt)
+    ]
+
+
+def _listed(secrets: list[str]) -> str:
+    return "a password" if secrets == ["password"] else ", ".join(secrets)
 
 
 def driver_check(entry: Mapping[str, str]) -> Check:
@@ -208,7 +228,7 @@ def check_service(name: str) -> list[Check]:
     except BadConnectionString as error:
         to_do = f"Write it: {invoked_as()} dsn '{name}' --as service --write"
         return [Check("service", WRONG, str(error), to_do)]
-    checks = [Check("service", OK, f"libpq finds {name}")]
+    checks = [_service(name)]
     try:
         with _opened_by_libpq(conninfo, "") as run:
             facts = ask(run)
@@ -216,6 +236,25 @@ def check_service(name: str) -> list[Check]:
         closed = why_closed(conninfo)
         return [*checks, closed or Check("connection", WRONG, str(failure), "Try again.")]
     return [*checks, Check("connection", OK, "opened through libpq"), *session_checks(facts)]
+
+
+def _service(name: str) -> Check:
+    """Whether others can read a secret in the file that has the service."""
+    for system in (False, True):
+        path = connection_files.service_file(system=system)
+        entry = path and ini_files.read_entry(connection_files.read(path), name, exact=True)
+        if path is None or entry is None:
+            continue
+        secrets = secrets_of(entry)
+        if secrets and connection_files.others_can_read(path):
+            return Check(
+                "service",
+                WRONG,
+                f"[{name}] in {path} has {_listed(secrets)}, and other users can read the file",
+                f"chmod 600 {path}",
+            )
+        break
+    return Check("service", OK, f"libpq finds {name}")
 
 
 # --- opening ---

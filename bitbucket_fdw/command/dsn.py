@@ -156,7 +156,11 @@ def _settings(name: str, dsn: str, wanted: Wanted, *, with_password: bool) -> Se
         resolved = resolve(dsn)
     except BadConnectionString as error:
         raise click.ClickException(str(error)) from None
-    password = _password(resolved) if with_password else resolved.password
+    if with_password:
+        password = _password(resolved)
+    else:
+        password = resolved.password
+        _say_which_secrets_stay_out(resolved)
     schemas, facts = _ask_server(_conninfo(dsn, resolved.host, password), wanted)
     bundled = facts is not None and facts.bundled
     # Elsewhere the first statement of a session would have no labels, and a warning.
@@ -177,12 +181,22 @@ def _settings(name: str, dsn: str, wanted: Wanted, *, with_password: bool) -> Se
         labels=bundled and by_odbc and labelled if wanted.labels is None else wanted.labels,
         parameters=wanted.parameters,
         libpq=resolved.others,
+        secrets=resolved.secrets if with_password else (),
+        options=resolved.options,
         driver=wanted.driver or _DRIVERS.get(wanted.form, Settings.driver),
     )
 
 
-def _password(resolved: Resolved) -> str:
-    if resolved.password is not None:
+def _say_which_secrets_stay_out(resolved: Resolved) -> None:
+    password = ["password"] if resolved.password_given else []
+    secrets = [*password, *(keyword for keyword, _ in resolved.secrets)]
+    if secrets:
+        click.echo(f"Left out: {', '.join(secrets)}. --with-password puts it in.", err=True)
+
+
+def _password(resolved: Resolved) -> str | None:
+    # Whoever gives the password of a key signs in by a certificate.
+    if resolved.password is not None or resolved.secrets:
         return resolved.password
     if not sys.stdin.isatty():
         raise CannotWrite(
@@ -291,7 +305,9 @@ def _put(settings: Settings, form: str, *, write: bool, system: bool) -> None:
     if form == "jdbc":
         left_out = formats.not_in_jdbc(settings)
         if left_out:
-            click.echo(f"Left out, since JDBC's driver has no name for it: {left_out}", err=True)
+            click.echo(
+                f"Left out, since JDBC's driver has no name for it: {', '.join(left_out)}", err=True
+            )
         click.echo(formats.jdbc_url(settings))
     elif form == "sqlalchemy":
         click.echo(formats.sqlalchemy_url(settings))
@@ -315,9 +331,15 @@ def _put_entry(settings: Settings, form: str, *, write: bool, system: bool) -> N
             "the place of everybody's pg_service.conf is not known here",
             "Name its directory in PGSYSCONFDIR: pg_config --sysconfdir tells it.",
         )
-    secret = settings.password is not None
+    secret = settings.holds_secret
     try:
         files.write_entry(path, settings.name, lines, secret=secret, exact=form == "service")
+    except files.NoRegularFile:
+        variable = "ODBCINI" if form == "odbc" else "PGSERVICEFILE"
+        raise CannotWrite(
+            f"{path} is not a regular file, and would be replaced by one",
+            f"Name a file in {variable}.",
+        ) from None
     except OSError as error:
         advice = "Write it as root." if system and os.geteuid() != 0 else "See its permissions."
         raise CannotWrite(f"{path} cannot be written: {error.strerror}", advice) from None

@@ -43,7 +43,8 @@ def others(text, exact):
             inside = mine and not seen
             seen = seen or mine
         if not inside or part.startswith((";", "#")):
-            kept.append(part)
+            # libpq knows no comment that begins with a semicolon.
+            kept.append(part.removeprefix("# ") if exact and inside else part)
     return [part for part in kept if part.strip()]
 
 
@@ -81,3 +82,54 @@ def test_an_entry_is_replaced_where_it_stands(name):
 
 def test_capitals_make_services_different():
     assert with_entry("[A]\nhost=x\n", "a", ["[a]"], exact=True) == "[A]\nhost=x\n\n[a]\n"
+
+
+def read_by_libpq(text, name):
+    """The lines of a service as parseServiceFile of libpq finds them."""
+    found = None
+    for each in text.split("\n"):
+        line = each.strip(" \t\v\f\r")
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            if found is not None:
+                break
+            found = [] if line.startswith(f"[{name}]") else None
+        elif found is not None:
+            found.append(line)
+    return found
+
+
+blanks = st.sampled_from(["", " ", "\t", " \t "])
+services = st.lists(
+    st.tuples(
+        blanks,
+        st.sampled_from(["[one]", "[two] behind", "[new]", " [new]x", "[new", "[ new ]", "[]"]),
+        st.lists(st.tuples(blanks, st.sampled_from(["host=a", "# c", "; c", ""])), max_size=3),
+    ),
+    max_size=5,
+)
+
+
+@given(services, end)
+def test_libpq_finds_all_other_services_and_the_new_one(found, ending):
+    lines = [
+        line
+        for before, header, body in found
+        for line in (before + header, *(blank + part for blank, part in body))
+    ]
+    text = ending.join(lines)
+    after = with_entry(text, "new", ["[new]", "port=1"], exact=True)
+    assert read_by_libpq(after, "new") == ["port=1"]
+    assert read_entry(after, "new", exact=True) == {"port": "1"}
+    for name in ("one", "two", " new ", ""):
+        assert read_by_libpq(after, name) == read_by_libpq(text, name)
+    assert with_entry(after, "new", ["[new]", "port=1"], exact=True) == after
+
+
+def test_what_unixodbc_passes_over_is_not_deleted():
+    text = "[new]\nk = old\n\n  [other]\n  k = precious\n\n[last]\nk = 2\n"
+    after = with_entry(text, "new", ["[new]", "k = 1"])
+    assert after == "[new]\nk = 1\n  [other]\n  k = precious\n\n[last]\nk = 2\n"
+    assert read_entry(after, "new") == {"k": "1"}
+    assert names(after) == ["new", "last"]
