@@ -242,8 +242,10 @@ def _service(name: str) -> Check:
     """Whether others can read a secret in the file that has the service."""
     for system in (False, True):
         path = connection_files.service_file(system=system)
-        entry = path and ini_files.read_entry(connection_files.read(path), name, exact=True)
-        if path is None or entry is None:
+        if path is None:
+            continue
+        entry = ini_files.read_entry(connection_files.read(path), name, exact=True)
+        if entry is None:
             continue
         secrets = secrets_of(entry)
         if secrets and connection_files.others_can_read(path):

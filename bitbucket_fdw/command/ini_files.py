@@ -43,8 +43,8 @@ def read_entry(text: str, name: str, *, exact: bool = False) -> dict[str, str] |
 def with_entry(text: str, name: str, lines: list[str], *, exact: bool = False) -> str:
     """The text with the entry, in the place of the first with that name, or at the end.
 
-    Comments within the entry that is replaced stay behind it. So does what unixODBC passes over from
-    a header with blanks before it.
+    Comments within the entry that is replaced stay behind it. So does what unixODBC passes over,
+    from a header with blanks before it.
 
     :param lines: of the entry, its header first.
     :param exact: whether libpq reads the file: capitals and blanks in names make a difference.
