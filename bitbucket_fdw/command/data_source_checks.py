@@ -49,7 +49,11 @@ def check_odbc(name: str) -> list[Check]:
     if entry is None or place is None:
         return [_no_entry(name)]
     checks = [_entry(name, place, entry), driver_check(entry), *settings_checks(entry)]
-    conninfo = conninfo_of(entry)
+    try:
+        conninfo = conninfo_of(entry)
+    except CannotOpen as failure:
+        to_do = "Write keyword=value, and '…' around a value with blanks in it."
+        return [*checks, Check("connection", WRONG, str(failure), to_do)]
     client = "libpq"
     try:
         with _opened_by_odbc(name, conninfo, entry) as (client, run):
@@ -194,7 +198,8 @@ def cursors_check(entry: Mapping[str, str], facts: Facts) -> Check:
 
 
 def conninfo_of(entry: Mapping[str, str]) -> str:
-    """The connection string that the driver makes of its settings."""
+    """The connection string that the driver makes of its settings; :class:`CannotOpen` if none."""
+    from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     named = {
@@ -205,7 +210,10 @@ def conninfo_of(entry: Mapping[str, str]) -> str:
         "password": _decoded(entry.get("password", "")),
         "sslmode": entry.get("sslmode", "").lower(),
     }
-    others = conninfo_to_dict(entry.get("pqopt", ""))
+    try:
+        others = conninfo_to_dict(entry.get("pqopt", ""))
+    except ProgrammingError:  # whose message shows a piece, which may be of a secret
+        raise CannotOpen("libpq cannot read pqopt") from None
     return make_conninfo("", **{**others, **{key: value for key, value in named.items() if value}})
 
 

@@ -134,3 +134,11 @@ def test_what_is_no_file_is_not_replaced(dsn, form, tmp_path):
     assert done.returncode == 1
     assert "not a regular file" in done.stderr
     assert stat.S_ISFIFO(place.stat().st_mode)
+
+
+def test_what_libpq_cannot_read_is_told_without_its_text(dsn):
+    dsn("mine", "--dsn", dsn.dsn(), "--write")
+    dsn.ini.write_text(dsn.ini.read_text().replace("[mine]\n", f"[mine]\npqopt = a {SECRET}\n"))
+    found = dsn.checked("mine")["connection"]
+    assert "pqopt" in found["found"]
+    assert SECRET not in str(found)
