@@ -304,6 +304,21 @@ remember_prepared(ParseState *pstate, bool labelled)
 	MemoryContextRegisterResetCallback(memory, &prepared->forget);
 }
 
+/*
+ * Is this the text of a prepared statement that is analyzed again? Such statements are kept below
+ * the cache's memory, and each has its own copy of the text.
+ */
+static bool
+is_text_of_prepared(const char *text)
+{
+	for (MemoryContext memory = CacheMemoryContext->firstchild; memory != NULL; memory = memory->nextchild)
+	{
+		if (memory->ident == text && strcmp(memory->name, "CachedPlanSource") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Should this SELECT, or this change with RETURNING, have labels? */
 static bool
 wants_labels(ParseState *pstate)
@@ -314,12 +329,17 @@ wants_labels(ParseState *pstate)
 	if (pstate->p_coerce_param_hook != NULL && pstate->p_paramref_hook != NULL &&
 		pstate->p_sourcetext != NULL)
 		remember_prepared(pstate, labelled);
-	else if (prepared_statements != NULL)
+	else
 	{
-		Prepared   *prepared = hash_search(prepared_statements, &pstate->p_sourcetext, HASH_FIND, NULL);
+		Prepared   *prepared = NULL;
 
+		if (prepared_statements != NULL)
+			prepared = hash_search(prepared_statements, &pstate->p_sourcetext, HASH_FIND, NULL);
 		if (prepared != NULL)
 			return prepared->labelled;
+		/* What is not remembered was prepared without labels, before the library was loaded. */
+		if (labelled && is_text_of_prepared(pstate->p_sourcetext))
+			return false;
 	}
 	return labelled;
 }

@@ -441,6 +441,25 @@ class TestLoading:
         assert "session_preload_libraries" in (notice.hint or "")
         assert simply(session, f"SELECT id FROM {names['t']}") == ["Id"]
 
+    @pytest.mark.parametrize("name", [b"", b"named"])
+    @pytest.mark.parametrize("where", ["", "WHERE id >= $1::int"])
+    def test_a_statement_that_was_prepared_before_keeps_its_names(
+        self, fresh: Callable[..., Session], names: dict[str, str], name: bytes, where: str
+    ) -> None:
+        session = fresh(**{"multicorn.column_labels": "on"})
+        pgconn = session.connection.pgconn
+        values = [b"0"] if where else []
+        sql = f"SELECT id FROM {names['t']} {where}".encode()
+        columns(pgconn.prepare(b"set", b"SELECT set_config('search_path', $1, false)"))
+        columns(pgconn.prepare(name, sql))
+        for path in (b"public", b"public, pg_catalog", b"pg_catalog, public"):
+            assert columns(pgconn.exec_prepared(name, values)) == ["id"]
+            columns(pgconn.exec_prepared(b"set", [path]))
+            assert columns(pgconn.exec_prepared(name, values)) == ["id"]
+            assert columns(pgconn.describe_prepared(name)) == ["id"]
+        columns(pgconn.prepare(b"anew", sql))
+        assert columns(pgconn.exec_prepared(b"anew", values)) == ["Id"]
+
     def test_a_call_of_the_handler_loads_the_library(
         self, fresh: Callable[..., Session], names: dict[str, str]
     ) -> None:
