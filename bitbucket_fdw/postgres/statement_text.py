@@ -69,7 +69,15 @@ _ROLLBACK = re.compile(
 )
 _EXPLAIN_ANALYZE = re.compile(r"(?:^|;)\s*explain\b[^;]*?\banaly[sz]e\b", re.IGNORECASE)
 _FETCH = re.compile(r"\s*(?:fetch|move)\b", re.IGNORECASE)
-_LIMITED = re.compile(r"\b(?:limit\s+(?!all\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE)
+_PARENTHESES = re.compile(r"\([^()]*\)")
+# What is certainly a LIMIT: NULL and ALL are none, and an expression may be NULL.
+_CERTAINLY_LIMITED = re.compile(
+    r"\b(?:limit\s*[\d$]|fetch\s+(?:first|next)\s+(?:[\d$]\d*\s+)?rows?\b)", re.IGNORECASE
+)
+_EXECUTES = re.compile(r"\s*(?:explain\b.*\b)?execute\b", re.IGNORECASE | re.DOTALL)
+_LIMITED = re.compile(
+    r"\b(?:limit\s+(?!\s*(?:all|null)\b)|fetch\s+(?:first|next)\b)", re.IGNORECASE
+)
 _EXISTS = re.compile(r"\bexists\s*\(", re.IGNORECASE)
 _ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _READS_ALL = re.compile(
@@ -155,9 +163,23 @@ def may_stop_early(statement: str) -> bool:
 
 
 def limits_rows(statement: str) -> bool:
-    """Whether a statement has a LIMIT, and nothing that makes other rows of those that it reads."""
+    """Whether all that a statement reads is under a LIMIT, and nothing makes other rows of it.
+
+    The LIMIT has to be the statement's own, not a subquery's, with a number or a parameter.
+    False if that is not certain, or if there are several statements.
+    """
     plain = _SKIPPED.sub(" ", statement)
-    return bool(_LIMITED.search(plain)) and not _READS_ALL.search(_ORDER.sub(" ", plain))
+    if _READS_ALL.search(_ORDER.sub(" ", plain)):
+        return False
+    replaced = 1
+    while replaced:
+        plain, replaced = _PARENTHESES.subn(" _ ", plain)
+    statements = [part for part in plain.split(";") if part.strip()]
+    if len(statements) == 2 and _EXECUTES.match(statements[1]):
+        del statements[1]  # see text()
+    if len(statements) != 1 or re.search("['\"()]", plain):
+        return False
+    return bool(_CERTAINLY_LIMITED.search(plain))
 
 
 def has_exists(statement: str) -> bool:
