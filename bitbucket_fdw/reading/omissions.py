@@ -7,11 +7,13 @@ scan leaves out is kept here until then.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 NAMED = 10  # how many are named in one message
+_LINE_ENDS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _notice(omissions: list[Omission], tables: str) -> Notice:
     names = list(dict.fromkeys(omission.name for omission in omissions))
     if kind == "respelled":
         # A few are enough to see what is wrong.
-        said = (f'"{omission.name}" is spelled "{omission.why}"' for omission in omissions[:NAMED])
+        said = (f'"{_on_a_line(o.name)}" is spelled "{o.why}"' for o in omissions[:NAMED])
         return Notice(f"{tables}: no rows of a {what}: {', '.join(said)}", mild=True)
     if kind == "unlisted":
         reached = f"{_counted(what, names)}, which no branch or tag reaches"
@@ -130,7 +132,12 @@ def _counted(what: str, names: list[str]) -> str:
 
 def _quoted(names: list[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(f'"{name}"' for name in names[:NAMED]) + more
+    return ", ".join(f'"{_on_a_line(name)}"' for name in names[:NAMED]) + more
+
+
+def _on_a_line(name: str) -> str:
+    """The name, which may be any text of a query's, with a space in place of line ends."""
+    return _LINE_ENDS.sub(" ", name)
 
 
 def _joined(lists: Iterable[Iterable[str]]) -> str:

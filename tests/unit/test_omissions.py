@@ -35,6 +35,15 @@ def test_each_kind_is_said_in_its_words(omission, text, mild):
     assert notice.mild is mild
 
 
+@pytest.mark.parametrize("kind", ["missing", "denied", "off", "respelled", "malformed", "cut"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\u2028", "\v", "\n\n"])
+def test_a_name_is_shown_on_one_line(kind, end):
+    name = f"{end}first{end}second{end}"
+    [notice] = told(Omission(kind, "state", name, "why"))
+    assert '" first second "' in notice.message
+    assert len(notice.message.splitlines()) == 1
+
+
 def test_many_of_a_kind_are_one_message_with_some_names():
     many = [Omission("denied", "repository", f"acme/r{n}", f"why {n}") for n in range(NAMED + 5)]
     [notice] = told(*many)
