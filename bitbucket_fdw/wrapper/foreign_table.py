@@ -230,7 +230,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             tell_notes()
         except BitbucketError as error:
             tell_notes()
-            report(advised(error, self.table, self._not_given()), self.name)
+            given = {qual.field_name for qual in quals if qual.operator in ("=", ("=", True))}
+            report(advised(error, self.table, self._not_given(), given), self.name)
         except Exception as error:
             conceal(error)
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..errors import (
     BitbucketError,
@@ -23,14 +23,18 @@ _LATERAL = (
 
 
 def advised(
-    error: BitbucketError, table: type[Table] | None, choosing: tuple[str, ...] = ()
+    error: BitbucketError,
+    table: type[Table] | None,
+    choosing: tuple[str, ...] = (),
+    given: Collection[str] = (),
 ) -> BitbucketError:
     """The error, with a detail or a hint of the table's; also for a table that is not known yet.
 
     :param choosing: columns of the table by which a condition chooses what is read.
+    :param given: columns for which the scan has values already.
     """
     if isinstance(error, TooManyRequests):
-        error.hint = f"{_choose(choosing)} {error.hint}"
+        error.hint = f"{_choose(choosing, given)} {error.hint}"
     if isinstance(error, ConditionMissing) and not HOST.keeps_join_conditions:
         # Multicorn2 is offered no joins by keys: see get_path_keys().
         error.hint = f"{error.hint} {_LATERAL}"
@@ -47,15 +51,17 @@ def advised(
     return error
 
 
-def _choose(columns: tuple[str, ...]) -> str:
+def _choose(columns: tuple[str, ...], given: Collection[str]) -> str:
     """How to ask for less of a table."""
     if not columns:
         return "Narrow it down in WHERE."
-    *first, last = columns
+    *first, last = [name for name in columns if name not in given] or columns
     named = f"{', '.join(first)} and {last}" if first else last
     # A LIMIT above a join does not tell how many rows of the other table are wanted.
     by = "a join" if HOST.keeps_join_conditions else "a LATERAL subquery with OFFSET 0, joined"
     few = "with few rows, as of a subquery that has its own LIMIT"
+    if given and all(name in given for name in columns):
+        return f"Read it for fewer values of {named}: in IN (…), or by {by} {few}."
     return f"Say in WHERE which rows, by a condition on {named}: =, IN (…), or {by} {few}."
 
 

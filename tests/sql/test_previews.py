@@ -81,6 +81,34 @@ def test_a_preview_takes_few_requests_or_is_refused_at_once(
         assert "owner can" in hint
 
 
+FEWER = {
+    "issue_id IN (%s) AND repository = 'website'": "Read it for fewer values of",
+    "issue_id IN (%s)": "Say in WHERE which rows, by a condition on repository: ",
+}
+
+
+@pytest.mark.parametrize("condition", FEWER)
+def test_the_hint_asks_for_no_condition_that_is_there(busy, condition):
+    values = condition % ", ".join(map(str, range(1, 302)))
+    select = f"SELECT content_raw FROM acme.issue_comments WHERE {values} LIMIT 250"
+    _, _, refusal = tried(busy, select)
+    assert refusal is not None
+    assert refusal.diag.message_hint.startswith(FEWER[condition])
+    assert "a subquery that has its own LIMIT" in refusal.diag.message_hint
+
+
+def test_nor_for_one_beside_a_join(busy):
+    _, _, refusal = tried(
+        busy,
+        "SELECT content_raw FROM generate_series(1, 301) g JOIN acme.issue_comments x "
+        "ON x.issue_id = g AND x.repository = 'website' LIMIT 250",
+    )
+    assert refusal is not None
+    first = refusal.diag.message_hint.partition(":")[0]
+    assert "issue_id" in first
+    assert "repository" not in first or first.startswith("Read it for fewer values of")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
