@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -24,7 +24,7 @@ from .credentials import Credential
 from .delivery import Delivery
 from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
-from .kept import KeptAnswers
+from .kept import KeptAnswers, Key
 from .made import Making, Tally
 from .retry import Attempts, Pause, worth_repeating
 from .scan import Budget, PreviewBudget, ScanContext, Workers
@@ -113,9 +113,18 @@ class Client:
 
         :param anew: Bitbucket itself is to be asked, whatever was answered before.
         """
-        found = scan.kept.find(((*self._place, wanted), url)) if scan.kept and not anew else None
-        if found is None:
+        kept, key = scan.kept, ((*self._place, wanted), url)
+        if kept is None:
             return scan.submit(self.get, url, scan, wanted, anew)
+        found = None if anew else kept.find(key)
+        if found is None:
+            first = None if anew else kept.under_way(key)
+            if first is not None:
+                scan.tally.found()
+                return scan.submit(self._answer_after, first, key, scan, wanted)
+            asked = scan.submit(self.get, url, scan, wanted, anew)
+            kept.ask(key, asked)
+            return asked
         scan.tally.found()
         future: Future[Answer] = Future()
         if isinstance(found, Answer):
@@ -123,6 +132,18 @@ class Client:
         else:
             future.set_exception(found)
         return future
+
+    def _answer_after(
+        self, first: Future[Answer], key: Key, scan: ScanContext, wanted: Wanted
+    ) -> Answer:
+        """What another scan of the execution has asked for and kept; else it is asked for again.
+
+        It is not waited for in vain: it was handed to the same threads before.
+        """
+        with contextlib.suppress(BitbucketError, CancelledError):
+            first.result()
+        found = scan.kept.find(key) if scan.kept else None
+        return found if isinstance(found, Answer) else self.get(key[1], scan, wanted)
 
     def get(self, url: str, scan: ScanContext, wanted: Wanted = JSON, anew: bool = False) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
@@ -152,7 +173,7 @@ class Client:
                     raise outcome.error
                 _pause(attempts.after(outgoing, outcome), scan)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _told(self, outgoing: Outgoing, scan: ScanContext) -> Iterator[Making]:
         """A request that is made inside, with its repetitions, and told of once it is over."""
         parts = urlsplit(outgoing.url)

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ..errors import NotFound
@@ -73,6 +74,24 @@ class KeptAnswers:
         self._bytes = 0
         self._generation = writes.value
         self._lock = threading.Lock()
+        self._under_way: dict[Key, tuple[int, Future[Answer]]] = {}
+
+    def under_way(self, key: Key) -> Future[Answer] | None:
+        """The answer that an address will get, which was asked for since the last write."""
+        with self._lock:
+            writes, future = self._under_way.get(key, (0, None))
+        return future if writes == self.writes.value else None
+
+    def ask(self, key: Key, future: Future[Answer]) -> None:
+        """Note that an address was asked for, until it is answered."""
+        with self._lock:
+            self._under_way[key] = (self.writes.value, future)
+        future.add_done_callback(lambda done: self._answered(key, done))
+
+    def _answered(self, key: Key, future: Future[Answer]) -> None:
+        with self._lock:
+            if self._under_way.get(key, (0, None))[1] is future:
+                del self._under_way[key]
 
     def find(self, key: Key) -> Answer | NotFound | None:
         """What an address was answered with, made anew; ``None`` if that is not known."""

@@ -295,7 +295,9 @@ class Stream:
         if not asked or error.status not in (400, 500):
             return error
         if error.status == 500:
-            pages = math.ceil(self._requests.guess(self.plan) / (self.plan.pagelen or 100))
+            # Without them pages are as long as they can be: a LIMIT shortens none.
+            longest = self.plan.table.collection.pagelen or 100
+            pages = math.ceil(self._requests.guess(self.plan) / longest)
             try:
                 self._requests.afford(pages)
             except TooManyRequests:

@@ -243,7 +243,7 @@ def test_a_fan_out_beyond_max_requests_is_told_before_it_starts(frugal, emulator
     assert "max_requests is 10" in diagnostic.message_primary
     assert "pull_request_comments: " in diagnostic.message_primary
     pull_requests = len(emulator.state()["pull_requests"])
-    assert "WHERE" in diagnostic.message_hint
+    assert "condition on pull_request_id" in diagnostic.message_hint
     assert "max_requests" in diagnostic.message_hint
     assert pull_requests > 100
     assert len(emulator.requests()) == 1, "the list of parents alone"

@@ -92,7 +92,8 @@ def test_a_pipeline_that_comes_again_and_again(answered):
     db, server = answered({f"{R1}/pipelines/": again})
     said = failing(db, "SELECT build_number FROM r.pipelines")
     assert "page 1 where page 2" in said.message_detail
-    assert len(server.received) == 2
+    # The pages are asked for side by side, and the second one once more.
+    assert len(server.received) <= 4
 
 
 def test_an_empty_next_is_the_end(answered):

@@ -141,7 +141,6 @@ LEFT_LOCAL = [
     ("pull_requests", "description LIKE '%a%'"),
     # a value outside of a closed set would be refused, and may exist one day
     ("issues", "state = 'no such state'"),
-    ("issues", "kind = 'BUG'"),
     ("issues", "priority <> 'no such'"),
     ("issues", "state IN ('new', 'no such state')"),
     # times at the ends of the calendar
