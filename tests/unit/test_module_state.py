@@ -30,6 +30,8 @@ ALLOWED = {
     ("postgres.backend", "_program"): "the program that this interpreter runs in",
     ("postgres.interrupts", "_at_exit"): "PostgreSQL keeps a pointer to what is in it",
     ("postgres.statement_text", "_present"): "the text of the one statement that the backend runs",
+    ("api.scan", "_C_LIBRARY"): "the C library of this process, of which there is one",
+    ("api.scan", "_EVERY_SIGNAL"): "filled once, and only read from then on",
     ("api.flights", "_current"): "a request's library has no other way to tell what it is part of",
 }
 
