@@ -91,6 +91,8 @@ def test_each_column_alone_has_its_values_and_asks_for_its_field_only(sql, table
         # The key is what an item is known to be one by.
         fields = {*column.asked_paths, *table.key_column().asked_paths}
         fields |= {*table.mark_column().asked_paths}
+        if table.typed:  # by which it is known to be one
+            fields.add("type")
         if table.nothing:  # by which an item stands for no row
             fields |= {*table.column(table.nothing[0]).asked_paths}
         if table.drafts:  # by which rows are left out
