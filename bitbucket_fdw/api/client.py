@@ -143,7 +143,9 @@ class Client:
         with contextlib.suppress(BitbucketError, CancelledError):
             first.result()
         found = scan.kept.find(key) if scan.kept else None
-        return found if isinstance(found, Answer) else self.get(key[1], scan, wanted)
+        if isinstance(found, NotFound):
+            raise found
+        return found or self.get(key[1], scan, wanted)
 
     def get(self, url: str, scan: ScanContext, wanted: Wanted = JSON, anew: bool = False) -> Answer:
         """GET an address of this API, repeating it as far as ``retry_limit`` allows.
