@@ -60,18 +60,19 @@ def _system_directory() -> Path:
 
 def _told_by_odbcinst() -> dict[str, Path]:
     """The files that this machine's unixODBC reads; empty where its command is missing."""
+    told = (line.partition(":") for line in _output("odbcinst", "-j").splitlines())
+    return {key.rstrip("."): Path(path.strip()) for key, _, path in told if path.strip()}
+
+
+def _output(*command: str) -> str:
+    """What a command of this machine prints; nothing where it is missing or does not answer."""
     try:
-        done = subprocess.run(
-            ["odbcinst", "-j"],  # noqa: S607 - found like any command
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
+        done = subprocess.run(  # noqa: S603 - found like any command
+            command, capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return {}
-    told = (line.partition(":") for line in done.stdout.splitlines())
-    return {key.rstrip("."): Path(path.strip()) for key, _, path in told if path.strip()}
+        return ""
+    return done.stdout
 
 
 def service_file(*, system: bool) -> Path | None:
@@ -84,17 +85,7 @@ def service_file(*, system: bool) -> Path | None:
         return Path(named) if named else Path.home() / ".pg_service.conf"
     directory = os.environ.get("PGSYSCONFDIR")
     if not directory:
-        try:
-            done = subprocess.run(
-                ["pg_config", "--sysconfdir"],  # noqa: S607 - found like any command
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        directory = done.stdout.strip()
+        directory = _output("pg_config", "--sysconfdir").strip()
     return Path(directory) / "pg_service.conf" if directory else None
 
 

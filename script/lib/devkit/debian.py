@@ -48,12 +48,12 @@ set -eu
 kept=$1 place=$2 given=$3
 shift 3
 mount -t tmpfs tmpfs "$place"
-mkdir "$place/upper" "$place/work" "$place/root"
-mount -t overlay overlay "$place/root" \\
+mkdir "$place/upper" "$place/work" "$place/whole"
+mount -t overlay overlay "$place/whole" \\
     -o "lowerdir=$kept,upperdir=$place/upper,workdir=$place/work" 2>/dev/null ||
-    cp -a "$kept/." "$place/root/"
-cp -r "$given/." "$place/root/"
-set -- "$place/root" "$@"
+    cp -a "$kept/." "$place/whole/"
+cp -r "$given/." "$place/whole/"
+set -- "$place/whole" "$@"
 {ENTER}"""
 
 
