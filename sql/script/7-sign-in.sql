@@ -50,7 +50,7 @@ BEGIN
                         '%s OPTIONS (ADD column_name %L); else drop it and import again: ALTER '
                         'FOREIGN TABLE %s DROP COLUMN %s;',
                         s.relation, s.unknown[1],
-                        CASE WHEN cardinality(k.absent) = 1 THEN k.absent[1] ELSE '…' END,
+                        CASE WHEN cardinality(k.absent) = 1 THEN k.absent[1] ELSE '...' END,
                         s.relation, s.unknown[1]) END
         FROM shown s
         CROSS JOIN LATERAL (
