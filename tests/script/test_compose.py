@@ -1,5 +1,6 @@
 """docker-compose.yml: accepted by compose where that is installed, and right in its structure."""
 
+import contextlib
 import json
 import os
 import re
@@ -313,6 +314,7 @@ def follower() -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         cwd=CHECKOUT,
+        start_new_session=True,
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PGPORT": str(postgres.getsockname()[1]),
@@ -323,14 +325,20 @@ def follower() -> Iterator[subprocess.Popen[bytes]]:
     process.postgres = postgres  # type: ignore[attr-defined]
     yield process
     postgres.close()
-    process.kill()
-    process.communicate()
+    # The whole group: an emulator that outlives the script keeps the pipe open.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
 
 
 def children(process: subprocess.Popen[bytes]) -> list[str]:
-    """The emulator among its processes, by the id."""
-    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [pid for pid in pids if "emulator" in Path(f"/proc/{pid}/cmdline").read_text()]
+    """The ids of the emulators among its processes. Its own forks are named as the script is."""
+    found = []
+    for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if "bitbucket_fdw.emulator" in Path(f"/proc/{pid}/cmdline").read_text():
+                found.append(pid)
+    return found
 
 
 def test_the_emulator_ends_when_postgres_is_gone(follower: Any) -> None:
