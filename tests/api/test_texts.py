@@ -99,7 +99,7 @@ def test_the_emulators_store_refuses_a_credential_and_gets_none(
 ):
     rows = emulator.call("GET", "state?collection=pipeline_steps&repository=acme/website")
     step = next(r["document"] for r in rows["pipeline_steps"] if r["document"]["started_on"])
-    client = client_factory(credential)
+    client = client_factory(credential, retry_limit=1)
     at = f"/repositories/acme/website/pipelines/{step['pipeline']['uuid']}/steps/{step['uuid']}"
     scan = client.scan()
     answer = client.get(client.url(f"{at}/log"), scan, TEXT)

@@ -191,7 +191,9 @@ def test_a_token_that_fits_into_no_header_is_not_told(mapped, token):
     """The library that cannot write it quotes it, and a fault that nobody foresaw is shown."""
     body = json.dumps({"access_token": token, "refresh_token": {}, "expires_in": 3600}).encode()
     server = HostileServer(lambda: iter([HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body]))
-    mapped.database.execute(f"ALTER SERVER bitbucket OPTIONS (SET oauth_url '{server.url}/o')")
+    mapped.database.execute(
+        f"ALTER SERVER bitbucket OPTIONS (SET oauth_url '{server.url}/o', ADD retry_limit '1')"
+    )
     mapped.set(client_id="key", client_secret="emulator-client")
     try:
         for statement, text in heard(mapped, "SELECT * FROM repositories", *STATEMENTS[4:7]):

@@ -89,7 +89,10 @@ def test_what_was_refused_does_not_stay(session_in, emulator, change):
     change.prepare(sql)
     for status in (400, 401, 403, 429):
         emulator.clear_faults()
-        emulator.fault("*", kind="status", method=change.method, status=status, count=None)
+        at_once = {"retry_after": 0} if status == 429 else {}
+        emulator.fault(
+            "*", kind="status", method=change.method, status=status, count=None, **at_once
+        )
         with sql.failing(match=f"was answered {status}") as failed:
             sql.run(change.statement())
         assert failed.done.notices == [], status
