@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from devkit.places import CHECKOUT
-from devkit.suite import LAYERS, Tally, _split
+from devkit.suite import LAYERS, Tally, _split, ended
 
 SCRIPT = CHECKOUT / "script" / "test"
 
@@ -152,6 +152,33 @@ def test_what_ends_it_ends_its_pytest_runs(
     assert process.returncode == 130, output
     assert (tmp_path / "stopped").exists(), output
     assert not Path(f"/proc/{(tmp_path / 'begun').read_text()}").exists()
+
+
+STUBBORN = "import signal, time; {}print(1, flush=True); time.sleep(120)"
+
+
+@pytest.mark.parametrize(
+    ("refuses", "number"),
+    [
+        ("", -signal.SIGINT),
+        ("signal.signal(signal.SIGINT, signal.SIG_IGN); ", -signal.SIGKILL),
+    ],
+    ids=["interrupted", "killed"],
+)
+def test_a_run_without_an_end_is_ended(refuses: str, number: int) -> None:
+    """As one of a fixture that hangs when its test has used up its own time already."""
+    command = [sys.executable, "-c", STUBBORN.format(refuses)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert not ended(process, seconds=0.1, grace=1)
+        assert process.returncode == number
+
+
+def test_a_run_that_ends_is_not_disturbed() -> None:
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
+        assert ended(process, seconds=60)
+        assert process.returncode == 3
 
 
 def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:

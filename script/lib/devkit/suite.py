@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from devkit import debian, packages, pgbouncer, prebuilt, prepare, spark, tree, venv
+from devkit.layers import LAYERS, Layer
 from devkit.packages import Need
 from devkit.places import CHECKOUT, Places, open_places
 from devkit.postgres import Installation
@@ -25,6 +27,9 @@ from devkit.venv import Venv
 
 NO_TESTS = 5  # pytest's exit status when it collected nothing
 TEST_TIMEOUT = 600  # seconds for one test: none is that slow, so one that takes longer hangs
+# Seconds for one pytest run. A fixture that hangs after its test has used up the time of a test is
+# ended by this alone.
+RUN_TIMEOUT = 3000
 SHELL_SCRIPTS = (
     "script/bootstrap",
     "script/demo",
@@ -35,108 +40,6 @@ SHELL_SCRIPTS = (
     "docker/entrypoint.sh",
 )
 SHELLCHECK = Need("shellcheck", program="shellcheck")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One set of tests. ``server``: needs PostgreSQL; ``per_host``: runs on each host.
-
-    ``everywhere``: what of it runs on each PostgreSQL that ``--postgres`` names.
-    """
-
-    name: str
-    path: str
-    about: str
-    server: bool = False
-    per_host: bool = False
-    needs: tuple[Need, ...] = ()
-    everywhere: tuple[str, ...] = ()
-
-
-LAYERS = (
-    Layer("unit", "tests/unit", "planner, BBQL, options: no network, no database"),
-    Layer("api", "tests/api", "the HTTP client against the emulator"),
-    Layer("emulator", "tests/emulator", "the emulator itself"),
-    Layer(
-        "docs",
-        "tests/docs",
-        "everything is documented, and every example runs",
-        server=True,
-        per_host=True,
-    ),
-    Layer(
-        "script",
-        "tests/script",
-        "the set-up behind these scripts",
-        server=True,
-        needs=(Need("python3-yaml", file="/usr/lib/python3/dist-packages/yaml/__init__.py"),),
-    ),
-    Layer(
-        "sql",
-        "tests/sql",
-        "SQL on a real PostgreSQL",
-        server=True,
-        per_host=True,
-        # Where versions differ: plans, the text of EXPLAIN, what the import reads of the catalog.
-        everywhere=tuple(
-            f"tests/sql/test_{name}.py"
-            for name in (
-                "pushdown",
-                "joins",
-                "limits_and_counts",
-                "prepared",
-                "loose_comparisons",
-                "cancel",
-                "extension_import",
-                "extension_update",
-                "differential",
-            )
-        ),
-    ),
-    Layer(
-        "bending",
-        "tests/bending",
-        "right rows or a clear error while a proxy bends the API",
-        server=True,
-        per_host=True,
-    ),
-    Layer(
-        "writes",
-        "tests/writes",
-        "INSERT, UPDATE, DELETE and transactions",
-        server=True,
-        per_host=True,
-        needs=packages.CLIENTS,
-        everywhere=tuple(
-            f"tests/writes/test_write_{name}.py"
-            for name in ("statements", "prepared", "triggers", "transactions")
-        ),
-    ),
-    Layer(
-        "auth",
-        "tests/auth",
-        "signing in, and what must never leak",
-        server=True,
-        per_host=True,
-        needs=packages.SIGNING_IN,
-    ),
-    Layer(
-        "clients",
-        "tests/clients",
-        "ODBC, PHP and other clients",
-        server=True,
-        per_host=True,
-        needs=packages.CLIENTS,
-    ),
-    # host/tests goes through the hosts itself: it is one suite for both.
-    Layer(
-        "host",
-        "host/tests",
-        "the bundled Multicorn host",
-        server=True,
-        everywhere=("host/tests",),
-    ),
-)
 
 
 @dataclass
@@ -208,6 +111,9 @@ def main(arguments: list[str]) -> int:
     else:
         jobs = [Job(layer, host) for layer in layers for host in _hosts_of(layer, hosts)]
     runner = Runner(places, environment, hosts, pg_config, dbt, pool, sparks, extra)
+    if options.jobs > 1:
+        # Else the longest one might run alone at the end.
+        jobs.sort(key=lambda job: -job.layer.seconds)
     _run(runner, jobs, options.jobs, tally)
     tally.hosts += [host for host in hosts if any(job.uses(host) for job in jobs)]
     return _summary(tally, time.monotonic() - started, versions=bool(majors))
@@ -385,7 +291,7 @@ class Runner:
     pgbouncer: Path | None
     spark: Spark | None
     extra: list[str]
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def interrupt(self) -> None:
         """End the pytest runs as Ctrl-C does: they stop what they have started."""
@@ -396,6 +302,7 @@ class Runner:
         """Run a job; its label, exit status and JUnit report.
 
         ``aside``: others run at the same time, so its output is kept back until it has ended.
+        Meanwhile it is in a file beside the report.
         """
         name = job.label.replace(" (", "-").rstrip(")")
         report = self.places.logs / f"junit-{name}.xml"
@@ -414,21 +321,23 @@ class Runner:
             *self.extra,
         ]
         say(f"  running {job.label}" if aside else title)
-        process = subprocess.Popen(
-            command,
-            cwd=CHECKOUT,
-            env=self._environment(job),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if aside else None,
-            stderr=subprocess.STDOUT if aside else None,
-            text=True,
-            errors="replace",
-        )
+        log = self.places.logs / f"pytest-{name}.log"
+        with log.open("wb") if aside else contextlib.nullcontext() as output:
+            process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env=self._environment(job),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if aside else None,
+            )
         self.running.append(process)
-        output, _ = process.communicate()
+        in_time = ended(process, RUN_TIMEOUT)
         self.running.remove(process)
         if aside:
-            say(f"{title}\n{output.rstrip()}")
+            say(f"{title}\n{log.read_text(errors='replace').rstrip()}")
+        if not in_time:
+            say(f"{job.label}: ended after {RUN_TIMEOUT} s")
         return job.label, process.returncode, report
 
     def _environment(self, job: Job) -> dict[str, str]:
@@ -450,6 +359,25 @@ class Runner:
         if self.spark:
             env |= self.spark.environment
         return env
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float, grace: float = 60) -> bool:
+    """Wait for a pytest run; whether it ended in time.
+
+    If not, it is interrupted, so that it stops its servers and reports what it has, and killed if
+    it has not ended ``grace`` seconds later.
+    """
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return False
+    return True
 
 
 def _lint(places: Places, environment: Venv, tally: Tally) -> None:
