@@ -124,6 +124,7 @@ CREATE FUNCTION bitbucket.show_system_views(schema name) RETURNS bigint LANGUAGE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view record;
+    present regclass;
     number bigint := 0;
 BEGIN
     IF to_regnamespace(quote_ident(schema)) IS NULL THEN
@@ -132,17 +133,26 @@ BEGIN
             HINT = 'bitbucket.imported_tables lists the schemas that have tables.';
     END IF;
     FOR view IN
-        SELECT c.relname AS name,
+        SELECT c.oid AS system_table, c.relname AS name,
                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
                    FILTER (WHERE a.attname <> 'namespace') AS columns,
                bool_or(a.attname = 'namespace') AS of_schema
         FROM pg_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE c.relnamespace = 'bitbucket_private'::regnamespace AND c.relname ~ '^sys_'
-          -- What somebody has under this name is left alone.
-          AND to_regclass(format('%I.%I', schema, c.relname)) IS NULL
-        GROUP BY c.relname ORDER BY c.relname
+        GROUP BY c.oid, c.relname ORDER BY c.relname
     LOOP
+        -- What somebody has under this name is left alone.
+        present := to_regclass(format('%I.%I', schema, view.name));
+        IF present IS NOT NULL THEN
+            IF NOT EXISTS (SELECT FROM pg_rewrite r
+                           JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                           WHERE r.ev_class = present AND d.refobjid = view.system_table) THEN
+                RAISE NOTICE '%', format('%I.%I is there already: it stays, and the system table '
+                                         'of that name is not shown', schema, view.name);
+            END IF;
+            CONTINUE;
+        END IF;
         EXECUTE format('CREATE VIEW %I.%I AS SELECT %s FROM bitbucket_private.%I%s',
                        schema, view.name, view.columns, view.name,
                        CASE WHEN view.of_schema

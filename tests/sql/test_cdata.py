@@ -373,9 +373,20 @@ def test_the_command_makes_the_same_tables(cdata: Database, remote: str, options
     # Whether there is an issue tracker, or such a project.
     assert len(result.requests) == (remote != "acme" or bool(options))
     assert cdata.value("SELECT bitbucket.show_system_views('mine')") == len(VIEWS)
-    assert cdata.value("SELECT bitbucket.show_system_views('mine')") == 0
+    again = cdata.query("SELECT bitbucket.show_system_views('mine')")
+    assert (again.rows, again.notices) == ([(0,)], [])
     own = "SELECT count(*) FROM {}.sys_tables"
     assert cdata.value(own.format("mine")) == cdata.value(own.format(schema))
+
+
+def test_what_has_a_system_table_s_name_already_stays_and_is_told(cdata: Database) -> None:
+    cdata.execute("DROP SCHEMA IF EXISTS mine CASCADE; CREATE SCHEMA mine")
+    cdata.execute("CREATE VIEW mine.sys_tables AS SELECT 7 AS mine")
+    shown = cdata.query("SELECT bitbucket.show_system_views('mine')")
+    assert shown.rows == [(len(VIEWS) - 1,)]
+    [notice] = shown.notices
+    assert notice.startswith("NOTICE: mine.sys_tables is there already: it stays")
+    assert cdata.column("SELECT mine FROM mine.sys_tables") == [7]
 
 
 def test_the_system_tables_make_no_request(cdata: Database) -> None:
