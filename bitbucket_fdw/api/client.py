@@ -29,6 +29,7 @@ from .made import Making, Tally
 from .retry import Attempts, Pause, worth_repeating
 from .scan import Budget, PreviewBudget, ScanContext, Workers
 from .shared import Shared
+from .shared_answers import SharedAnswers
 from .transport import Transport
 from .wanted import JSON, Wanted
 
@@ -57,7 +58,11 @@ class Client:
         self._writes = shared.writes
         self._renewals = shared.renewals
         self._watch, self._asker = shared.watch, shared.asker
-        self._exchange = Exchange(settings, credential, shared.notes, transport)
+        self._exchange = Exchange(settings, credential, transport)
+        # Answers that all sessions share, where server option cache_ttl has them kept.
+        self._shared_answers = SharedAnswers(
+            settings, credential.identity, shared.notes, shared.parsed
+        )
         # Whose answers are whose: as in Clients.client_for().
         self._place = (settings, credential.identity)
 
@@ -109,29 +114,40 @@ class Client:
         self, url: str, scan: ScanContext, wanted: Wanted = JSON, *, anew: bool = False
     ) -> Future[Answer]:
         """GET an address on a worker thread, as :meth:`get` does; or give what the scan's execution
-        keeps of it, which costs no request.
+        or the sessions keep of it, which costs no request and no thread.
 
         :param anew: Bitbucket itself is to be asked, whatever was answered before.
         """
         kept, key = scan.kept, ((*self._place, wanted), url)
-        if kept is None:
-            return scan.submit(self.get, url, scan, wanted, anew)
-        found = None if anew else kept.find(key)
-        if found is None:
-            first = None if anew else kept.under_way(key)
-            if first is not None:
-                scan.tally.found()
-                return scan.submit(self._answer_after, first, key, scan, wanted)
-            asked = scan.submit(self.get, url, scan, wanted, anew)
+        found = None if kept is None or anew else kept.find(key)
+        if found is not None:
+            scan.tally.found()
+            return _settled(lambda: _given(found))
+        first = None if kept is None or anew else kept.under_way(key)
+        if first is not None:
+            scan.tally.found()
+            return scan.submit(self._answer_after, first, key, scan, wanted)
+        shared = (
+            None if anew or scan.fresh or wanted is not JSON else self._shared_answers.find(url)
+        )
+        if shared is not None:
+            return _settled(lambda: self._take_shared(shared, url, scan))
+        asked = scan.submit(self.get, url, scan, wanted, anew)
+        if kept is not None:
             kept.ask(key, asked)
-            return asked
-        scan.tally.found()
-        future: Future[Answer] = Future()
-        if isinstance(found, Answer):
-            future.set_result(found)
-        else:
-            future.set_exception(found)
-        return future
+        return asked
+
+    def _take_shared(self, shared: Answer, url: str, scan: ScanContext) -> Answer:
+        """Count an answer that sessions share as one to a request, and keep it for the execution:
+        that shall see the same again when others do not any more.
+        """
+        writes = self._writes.value
+        scan.spend()
+        with self._told(Outgoing("GET", url), scan) as making:
+            making.take(shared)
+        if scan.kept:
+            scan.kept.keep(((*self._place, JSON), url), shared, writes)
+        return shared
 
     def _answer_after(
         self, first: Future[Answer], key: Key, scan: ScanContext, wanted: Wanted
@@ -153,27 +169,42 @@ class Client:
         Blocks; to be run on a worker thread. Raises a :class:`RequestError` naming method and
         path, :class:`TooManyRequests`, or :class:`Cancelled` once the scan is stopped.
         """
-        writes = self._writes.value
-        fresh = scan.fresh or anew
-        outgoing = Outgoing("GET", url, fresh=fresh, wanted=wanted, redirected=scan.redirected)
+        outgoing = Outgoing("GET", url, wanted=wanted, redirected=scan.redirected)
         self._exchange.path(url)
-        attempts = Attempts(self.settings)
         scan.spend()
         with self._told(outgoing, scan) as making:
-            while True:
-                if scan.stopped.is_set():
-                    raise Cancelled("the scan has ended")
-                with scan.flight(self.settings.max_answer_time) as flight:
-                    outcome = self._exchange.attempt(outgoing, flight)
-                making.take(outcome)
-                found = outcome if isinstance(outcome, Answer) else outcome.error
-                if scan.kept and isinstance(found, (Answer, NotFound)):
-                    scan.kept.keep(((*self._place, wanted), url), found, writes)
-                if isinstance(outcome, Answer):
-                    return outcome
-                if not worth_repeating(outcome.error):
-                    raise outcome.error
-                _pause(attempts.after(outgoing, outcome), scan)
+            # What sessions share is JSON alone: the way to a text is an address with a permission.
+            if wanted is not JSON:
+                return self._get(outgoing, scan, making)
+            fresh = scan.fresh or anew
+            writes = self._writes.value
+            with self._shared_answers.asking(url, scan, fresh) as asking:
+                if asking.found is not None:
+                    making.take(asking.found)
+                    if scan.kept:
+                        scan.kept.keep(((*self._place, wanted), url), asking.found, writes)
+                    return asking.found
+                answer = self._get(outgoing, scan, making)
+                asking.keep(answer)
+                return answer
+
+    def _get(self, outgoing: Outgoing, scan: ScanContext, making: Making) -> Answer:
+        attempts = Attempts(self.settings)
+        writes, key = self._writes.value, ((*self._place, outgoing.wanted), outgoing.url)
+        while True:
+            if scan.stopped.is_set():
+                raise Cancelled("the scan has ended")
+            with scan.flight(self.settings.max_answer_time) as flight:
+                outcome = self._exchange.attempt(outgoing, flight)
+            making.take(outcome)
+            found = outcome if isinstance(outcome, Answer) else outcome.error
+            if scan.kept and isinstance(found, (Answer, NotFound)):
+                scan.kept.keep(key, found, writes)
+            if isinstance(outcome, Answer):
+                return outcome
+            if not worth_repeating(outcome.error):
+                raise outcome.error
+            _pause(attempts.after(outgoing, outcome), scan)
 
     @contextlib.contextmanager
     def _told(self, outgoing: Outgoing, scan: ScanContext) -> Iterator[Making]:
@@ -223,7 +254,7 @@ class Client:
 
     def _outdate_answers(self) -> None:
         self._writes.advance()
-        self._exchange.outdate_answers()
+        self._shared_answers.outdate()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
         scan.spend()
@@ -279,7 +310,7 @@ class Client:
         Blocks. :class:`SignInError` if there is no token to sign the request with.
         """
         scan.spend()
-        outgoing = Outgoing("GET", url, fresh=True)
+        outgoing = Outgoing("GET", url)
         with (
             self._told(outgoing, scan) as making,
             scan.flight(self.settings.max_answer_time) as flight,
@@ -290,6 +321,22 @@ class Client:
             return outcome, outcome.headers
         response = outcome.response
         return outcome.error, response.headers if response is not None else {}
+
+
+def _settled(outcome: Callable[[], Answer]) -> Future[Answer]:
+    """A future that is over from the beginning."""
+    future: Future[Answer] = Future()
+    try:
+        future.set_result(outcome())
+    except BitbucketError as error:
+        future.set_exception(error)
+    return future
+
+
+def _given(found: Answer | NotFound) -> Answer:
+    if isinstance(found, NotFound):
+        raise found
+    return found
 
 
 def _pause(pause: Pause, scan: ScanContext) -> None:

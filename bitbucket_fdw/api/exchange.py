@@ -6,8 +6,6 @@ No retries here: see ``client``.
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,19 +15,16 @@ from urllib.parse import unquote, urljoin, urlsplit
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from ..between_sessions.answers import AnswerCache
-from ..errors import BadResponse, CacheError, ConnectionFailure, Forbidden, RequestError
+from ..errors import BadResponse, ConnectionFailure, Forbidden, RequestError
 from .bounded import AnswerTooLarge, read
 from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
 from .failures import failure
 from .flights import Flight, flying
-from .notes import Notes
 from .transport import Transport, as_sent, origin, why_no_answer, with_parameters
 from .wanted import JSON, Wanted, as_item, store_failure
 
 _REDIRECTS = 5
-_PRUNE_EVERY = 60.0  # seconds between two removals of expired answers by one session
 _RENEWALS = 2  # of the token for one request: the first may find that another process was quicker
 _SUCCESS = {
     "GET": (200,),
@@ -78,7 +73,6 @@ class Outgoing:
     """A request to make.
 
     :param body: JSON, ``None`` for none.
-    :param fresh: it must not be answered from the cache.
     :param delivery: is told of a write when it goes out.
     :param wanted: what kind of answer a GET asks for.
     :param redirected: called before each further request that a redirect within the API leads to.
@@ -87,7 +81,6 @@ class Outgoing:
     method: str
     url: str
     body: Any = None
-    fresh: bool = False
     delivery: Delivery | None = None
     wanted: Wanted = JSON
     redirected: Callable[[], None] = lambda: None
@@ -122,7 +115,6 @@ class Failed:
 class Exchange:
     """Sends requests of one credential, on any thread; holds connections open.
 
-    :param notes: where it is said that there is no cache of answers any more.
     :param transport: how requests leave this machine; as the settings say if it is not given.
     """
 
@@ -130,12 +122,10 @@ class Exchange:
         self,
         settings: Settings,
         credential: Credential,
-        notes: Notes,
         transport: Transport | None = None,
     ) -> None:
         self._settings = settings
         self._credential = credential
-        self._notes = notes
         base = as_sent(settings.base_url)
         self._origin, self._base = origin(base), base.path.rstrip("/")
         self._transport = transport = transport or Transport(
@@ -147,25 +137,6 @@ class Exchange:
         )
         self._session = transport.session(settings.concurrency)
         self._session.auth = credential.auth
-        # The session that keeps answers; none without a cache, or once that has failed.
-        self._keeping: requests.Session | None = None
-        self._told = False
-        self._prune_at = 0.0
-        self._cache: AnswerCache | None = None
-        if settings.cache_ttl:
-            try:
-                self._cache = AnswerCache(
-                    AnswerCache.default_directory(),
-                    settings.base_url,
-                    credential.identity,
-                    settings.cache_ttl,
-                )
-                kept = self._cache.session()
-            except CacheError as error:
-                self._do_without(error)
-            else:
-                self._keeping = transport.session(settings.concurrency, session=kept)
-                self._keeping.auth = credential.auth
 
     def path(self, url: str) -> str:
         """The path of an address, which has to be one of this API's.
@@ -200,32 +171,6 @@ class Exchange:
             detail=f"{what} Credentials are only sent to {self._origin}{self._base}.",
         )
 
-    def _prune(self) -> None:
-        keeping = self._keeping
-        if self._cache is not None and keeping is not None and time.monotonic() >= self._prune_at:
-            self._prune_at = time.monotonic() + _PRUNE_EVERY
-            self._cache.prune(keeping)
-
-    def outdate_answers(self) -> None:
-        """Make what the cache holds count as old, for all sessions."""
-        if self._cache is not None:
-            try:
-                self._cache.outdate()
-            except CacheError as error:
-                self._do_without(error)
-
-    def _do_without(self, error: CacheError) -> None:
-        """Go on without the cache of answers, and say so once. No statement fails for it."""
-        self._keeping = None
-        if not self._told:
-            self._told = True
-            self._notes.add(
-                "this session does without the cache of answers",
-                detail=f"{error.message}.",
-                hint=f"{error.hint or 'Server option cache_ttl 0 does without.'} If this session "
-                "changes anything, others may show for cache_ttl seconds what was there before.",
-            )
-
     def attempt(self, outgoing: Outgoing, flight: Flight | None = None) -> Answer | Failed:
         """Send a request once, following redirects and renewing a token.
 
@@ -234,7 +179,6 @@ class Exchange:
         :param flight: can end the request.
         """
         method, path = outgoing.method, self.path(outgoing.url)
-        self._prune()
         try:
             with flying(flight):
                 response, is_store = self._renewing(outgoing)
@@ -272,7 +216,6 @@ class Exchange:
             size,
             response.status_code,
             headers=response.headers,
-            cached=bool(getattr(response, "from_cache", False)),
             content=response.content,
         )
 
@@ -347,17 +290,6 @@ class Exchange:
         if outgoing.wanted is not JSON:
             given["headers"] = {"Accept": outgoing.wanted.accept}
             given["stream"] = outgoing.wanted.text
-        # The cache of answers holds JSON alone: the way to a text is an address with a permission.
-        keeping = self._keeping if outgoing.wanted is JSON else None
-        if keeping is not None and outgoing.method == "GET":
-            try:
-                # Only a session that keeps answers knows the last argument.
-                caching: dict[str, Any] = {"force_refresh": outgoing.fresh}
-                return keeping.request("GET", url, **given, **caching)
-            except requests.RequestException:  # which is an OSError, too
-                raise
-            except (sqlite3.Error, OSError) as error:
-                self._do_without(CacheError(f"the cache of answers failed: {error}"))
         if outgoing.delivery is not None:
             given["auth"] = Departing(self._session.auth, outgoing.delivery)
         return self._session.request(outgoing.method, url, json=outgoing.body, **given)

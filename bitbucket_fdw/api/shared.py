@@ -9,10 +9,12 @@ from .kept import WriteCount
 from .made import Made
 from .notes import Notes
 from .oauth_tokens import Renewals
+from .shared_answers import ParsedAnswers
 
 
 class Shared:
-    """Warnings that wait to be told, the count of writes, and renewals of tokens under way.
+    """Warnings that wait to be told, the count of writes, answers that were parsed before, and
+    renewals of tokens under way.
 
     A client that is made without one has one of its own, as tests do. What is shared beyond the
     backend, between sessions, is handed to clients by it as well.
@@ -33,4 +35,5 @@ class Shared:
         self.asker = asker
         self.notes = Notes()
         self.writes = WriteCount()
+        self.parsed = ParsedAnswers()
         self.renewals = Renewals(self.notes)

@@ -1,44 +1,85 @@
 """Answers kept for a while, shared by all backends of a server (server option ``cache_ttl``).
 
-The package requests-cache keeps them in an SQLite file that only the server's user can read. This
-module makes the keys of the entries, from two things besides the request:
+Each answer is a file that only the server's user can read, with the answer's body and nothing else.
+It is written beside its place and then renamed, so that no reader sees a part of it; what a crash
+of the machine leaves of it is no JSON, and is asked for again. The file's name says which answer it
+is, without saying it in clear:
 
-- The digest of the credential. So no credential sees the answers of another one.
-- The generation of the server, a number. Every write through this package increases it, before and
-  after it is sent. So an answer from before a write is never used after it, in any session.
+- the digest of the API's address;
+- the generation of the server, a number. Every write through this package increases it, before and
+  after it is sent. So an answer from before a write is never used after it, in any session;
+- for how many seconds it is kept. A server that keeps answers for a shorter time has its own;
+- the digest of the credential and the request. So no credential sees the answers of another one.
+
+The file's time of change says when the answer came.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
-import sqlite3
-from dataclasses import dataclass
+import os
+import tempfile
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import requests
 
 from ..errors import CacheError
-from .directory import make_private, named_or_default
+from .directory import is_private, make_private, named_or_default
+from .leftovers import Removal
 
 DIRECTORY = "BITBUCKET_FDW_CACHE"
+_PRUNE_EVERY = 60.0  # seconds between two removals of expired answers, whichever session does it
+_SHARE = 32  # a session looks at the size of all when it has added a thirty-second of the bound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the answer to one request is kept, if it is: a file, and one that is locked meanwhile.
+
+    It belongs to the generation of the moment when it was made.
+    """
+
+    file: Path
+    lock: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that is kept.
+
+    :param version: differs whenever the file was written anew.
+    """
+
+    content: bytes
+    version: tuple[int, int]
+
+
+@dataclass
 class AnswerCache:
     """Where answers of one API are kept, and for how long.
+
+    Every method but ``prune`` raises :class:`OSError` for what the file system refuses, and
+    :class:`CacheError` if the directory is open to others. Used by all threads.
 
     :param directory: made on first use, for the server's user alone.
     :param api: the API's address.
     :param identity: the credential's digest.
     :param ttl: seconds.
+    :param most: bytes of all answers in the directory; the oldest go first.
     """
 
     directory: Path
     api: str
     identity: str
     ttl: float
+    most: int = 256 * 2**20
+    _added: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        self._api = hashlib.sha256(self.api.encode()).hexdigest()[:32]
+        self._generation = self.directory / f"{self._api}.generation"
 
     @classmethod
     def default_directory(cls) -> Path:
@@ -55,80 +96,122 @@ class AnswerCache:
             )
         return directory
 
-    def session(self) -> requests.Session:
-        """A session that keeps successful answers to GET.
-
-        Raises :class:`CacheError` if they cannot be kept.
-        """
-        import requests_cache  # here, because it takes 0.1 s, and only cache_ttl needs it
-
-        try:
-            self._prepare()
-            return requests_cache.CachedSession(
-                str(self.directory / f"{self._name}.sqlite"),
-                backend="sqlite",
-                serializer="json",
-                expire_after=self.ttl,
-                allowable_methods=("GET",),
-                allowable_codes=(200,),
-                key_fn=self._key,
-                busy_timeout=5000,
-                wal=True,
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise self._failure(error) from None
-
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Make the directory, and make sure that it belongs to this user alone.
 
         Whoever can write to it decides what is shown as an answer of Bitbucket.
         """
         if not make_private(self.directory):
-            raise CacheError(
-                f'the cache "{self.directory}" is open to others',
-                hint="It must belong to the operating system user of the PostgreSQL server, with "
-                "mode 0700.",
-            )
+            raise self._open_to_others()
 
-    def prune(self, session: requests.Session) -> None:
-        """Remove expired answers. The file does not shrink, but its pages are used again."""
-        # If another session has locked the file, this is left to the next session that prunes.
-        with contextlib.suppress(sqlite3.Error, OSError):
-            session.cache.delete(expired=True, vacuum=False)  # type: ignore[attr-defined]
-
-    def outdate(self) -> None:
-        """Begin a new generation, so that no answer kept so far is used by any session.
-
-        Raises :class:`CacheError` if the generation's file cannot be written.
-        """
-        try:
-            self._prepare()
-            # The file's size is the generation. Appending one byte is atomic between processes.
-            with self._generation.open("ab") as file:
-                file.write(b".")
-        except OSError as error:
-            raise self._failure(error) from None
-
-    def _key(self, request: requests.PreparedRequest, **_: Any) -> str:
+    def place(self, url: str) -> Place:
+        """Where the answer to a GET of this address belongs, if it was asked for now."""
+        if not is_private(self.directory):
+            raise self._open_to_others()
         try:
             generation = self._generation.stat().st_size
         except FileNotFoundError:
             generation = 0
-        parts = (self.identity, str(generation), str(request.method), str(request.url))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.identity}\n{url}".encode()).hexdigest()
+        stem = f"{self._api}.{generation}.{self.ttl:g}.{digest}"
+        return Place(self.directory / f"{stem}.json", self.directory / f"{stem}.lock")
 
-    @property
-    def _name(self) -> str:
-        return hashlib.sha256(self.api.encode()).hexdigest()[:32]
+    def version(self, place: Place) -> tuple[int, int] | None:
+        """Which version of the answer is kept there; ``None`` for none, or one that is too old."""
+        try:
+            status = place.file.stat()
+        except FileNotFoundError:
+            return None
+        # A clock that was set back must not make an answer live longer.
+        is_young = 0 <= time.time() - status.st_mtime < self.ttl
+        return (status.st_ino, status.st_mtime_ns) if is_young else None
 
-    @property
-    def _generation(self) -> Path:
-        return self.directory / f"{self._name}.generation"
+    def find(self, place: Place) -> Kept | None:
+        """The answer that is kept there."""
+        version = self.version(place)
+        if version is None:
+            return None
+        try:
+            with place.file.open("rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                return Kept(file.readall(), (status.st_ino, status.st_mtime_ns))
+        except FileNotFoundError:  # removed meanwhile
+            return None
 
-    def _failure(self, error: OSError | sqlite3.Error) -> CacheError:
-        why = error.strerror if isinstance(error, OSError) else str(error)
+    def keep(self, place: Place, content: bytes) -> tuple[int, int] | None:
+        """Keep an answer that was asked for when the place was made; gives the file's version.
+
+        ``None`` if it is too large to be kept.
+        """
+        if len(content) > self.most // 4:
+            return None
+        if not is_private(self.directory):
+            raise self._open_to_others()
+        descriptor, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")  # mode 0600
+        aside = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                if file.write(content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a part of it was taken
+                now = time.time()
+                os.utime(file.fileno(), (now, now))  # by the clock that is compared with it
+                status = os.fstat(file.fileno())
+            aside.replace(place.file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            raise
+        self._added += len(content)
+        self._prune_if_due()
+        return status.st_ino, status.st_mtime_ns
+
+    def _prune_if_due(self) -> None:
+        stamp = self.directory / "pruned"
+        now = time.time()
+        if self._added * _SHARE < self.most:
+            with contextlib.suppress(OSError):
+                if 0 <= now - stamp.stat().st_mtime < min(_PRUNE_EVERY, self.ttl):
+                    return
+        self._added = 0
+        with stamp.open("ab") as file:
+            os.utime(file.fileno(), (now, now))
+        self.prune()
+
+    def prune(self) -> None:
+        """Remove what is not used any more, and the oldest of what is too much.
+
+        What cannot be removed is left to the next time.
+        """
+        with contextlib.suppress(OSError):
+            Removal(self.directory, time.time()).carry_out(self.most)
+
+    def outdate(self) -> None:
+        """Begin a new generation, so that no answer kept so far is used by any session."""
+        self.prepare()
+        # The file's size is the generation. Appending one byte is atomic between processes.
+        with self._generation.open("ab") as file:
+            file.write(b".")
+
+    def held(self) -> tuple[int, int]:
+        """How many answers of this API and this credential's generation are kept, and their bytes.
+
+        Answers of every credential count.
+        """
+        self.prepare()
+        found = Removal(self.directory, time.time()).used(self._api)
+        return len(found), sum(found)
+
+    def failure(self, error: OSError) -> CacheError:
+        """What to say of an error of the file system."""
         return CacheError(
-            f'the cache "{self.directory}" cannot be used: {why}',
+            f'the cache "{self.directory}" cannot be used: {error.strerror}',
             hint=f"The environment variable {DIRECTORY} of the PostgreSQL server names another "
             "directory; server option cache_ttl 0 does without.",
+        )
+
+    def _open_to_others(self) -> CacheError:
+        return CacheError(
+            f'the cache "{self.directory}" is open to others',
+            hint="It must belong to the operating system user of the PostgreSQL server, with "
+            "mode 0700.",
         )

@@ -25,5 +25,10 @@ def make_private(directory: Path) -> bool:
     read it would get tokens. Raises :class:`OSError` if the directory cannot be made or looked at.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return is_private(directory)
+
+
+def is_private(directory: Path) -> bool:
+    """Whether a directory belongs to this user alone. Raises :class:`OSError` if there is none."""
     status = directory.stat()
     return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077

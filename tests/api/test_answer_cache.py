@@ -133,7 +133,8 @@ def test_only_the_server_s_user_can_read_it_and_no_secret_is_in_it(server, direc
         os.umask(before)
     assert directory.stat().st_mode & 0o7777 == 0o700
     files = list(directory.iterdir())
-    assert {file.suffix for file in files} >= {".sqlite", ".generation"}
+    assert {file.suffix for file in files} >= {".json", ".generation"}
+    assert {file.stat().st_mode & 0o077 for file in files if file.suffix == ".json"} == {0}
     assert not [file for file in files if b"secret-of-ada" in file.read_bytes()]
 
 

@@ -204,11 +204,13 @@ def test_one_execution_asks_for_a_text_once_and_not_in_place_of_the_json(scripte
 def test_the_cache_of_answers_between_sessions_holds_no_text(scripted, monkeypatch, tmp_path):
     monkeypatch.setenv("BITBUCKET_FDW_CACHE", str(tmp_path / "cache"))
     store = scripted(lambda _: text())
-    api = scripted({LOG: leads(f"{store.url}/kept?key=abc")})
+    answers = {LOG: leads(f"{store.url}/kept?key=abc"), "/2.0/json": Answer({"a": 1})}
+    api = scripted(answers)
     client = client_of(api, cache_ttl=60.0)
     for _ in range(2):
         read(client)
     assert len(api.received) == len(store.received) == 2
+    assert client.get(client.url("/json"), client.scan()).json == {"a": 1}
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert kept
     assert not any(b"key=abc" in content for content in kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -55,15 +56,20 @@ def one_that_others_can_write_to(db: Database, place: Path) -> None:
     place.chmod(0o777)
 
 
-def files_that_are_no_database(db: Database, place: Path) -> None:
+def one_whose_files_are_directories(db: Database, place: Path) -> None:
     place.mkdir(mode=0o700)
     db.cluster.user.own(place)
+    name = sha256(db.emulator.base_url.encode()).hexdigest()[:32]
+    generation = place / f"{name}.generation"
+    generation.mkdir()
     with db.connect() as session:
         session.execute(COUNT)
-    [file] = place.glob("*.sqlite")
-    file.write_bytes(b"not a database at all" * 1000)
-    for other in place.glob("*.sqlite-*"):
-        other.unlink()
+    answers = list(place.glob("*.json"))
+    for file in answers:
+        file.unlink()
+        file.mkdir()
+    for file in (generation, *answers):
+        db.cluster.user.own(file)
 
 
 def a_full_disk(db: Database, place: Path) -> None:
@@ -87,7 +93,7 @@ FAULTS = (
     one_that_cannot_be_written,
     one_of_somebody_else,
     one_that_others_can_write_to,
-    files_that_are_no_database,
+    one_whose_files_are_directories,
     a_full_disk,
 )
 

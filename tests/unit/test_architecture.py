@@ -71,11 +71,10 @@ PURE = (
 KEPT_IN = {
     "multicorn": {"wrapper"},
     "ctypes": {"postgres", "api"},  # in api for the mask of signals, see scan.py
-    "requests": {"api", "between_sessions"},
+    "requests": {"api"},
     "urllib3": {"api"},
     "oauthlib": {"api", "emulator"},
     "requests_oauthlib": {"api"},
-    "requests_cache": {"between_sessions"},
     "filelock": {"between_sessions"},
     "aiohttp": {"emulator"},
     "lark": {"emulator"},
