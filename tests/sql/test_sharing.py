@@ -118,7 +118,7 @@ def test_a_session_that_waits_can_be_cancelled(slow):
     asked = time.monotonic()
     second.cancel()
     waiter.join(10)
-    assert isinstance(outcome["error"], psycopg.errors.QueryCanceled)
+    assert "canceling statement" in str(outcome["error"])
     assert time.monotonic() - asked < 5
     assert sum(lines(slow).values()) == 2
     first.cancel()
