@@ -39,6 +39,8 @@ SHELL_SCRIPTS = (
     ".ci/run",
     "docker/entrypoint.sh",
 )
+# Outside of the package, and checked as strictly.
+TYPED = ("script/lib/devkit", "tests/support", "benchmarks")
 SHELLCHECK = Need("shellcheck", program="shellcheck")
 
 
@@ -394,7 +396,7 @@ def _lint(places: Places, environment: Venv, tally: Tally) -> None:
         ("mypy", mypy, env),
         (
             "mypy (scripts)",
-            [*mypy, "--strict", "--explicit-package-bases", "script/lib/devkit", "tests/support"],
+            [*mypy, "--strict", "--explicit-package-bases", *TYPED],
             helpers,
         ),
         ("mypy (tests)", [*mypy, "--config-file", "tests/mypy.ini", "tests", "host/tests"], env),

@@ -18,6 +18,7 @@ from devkit.run import Failure, retried, run_logged, say
 
 PYTHON_MINIMUM = (3, 10)
 DBT = CHECKOUT / "docs" / "dbt" / "requirements.txt"  # what the page tells people to install
+PEERS = CHECKOUT / "benchmarks" / "peers" / "requirements.txt"  # what the benchmark compares with
 BUILD_TOOLS = ("setuptools>=77.0.3", "wheel")  # as pyproject.toml names them
 EXTRAS = {"demo": ("emulator", "tools"), "test": ("test",)}
 
@@ -70,23 +71,36 @@ def ensure_dbt(places: Places) -> Path:
 
     It brings some sixty packages, with bounds on what the tests use too.
     """
+    return _ensure_apart(places, "dbt", DBT).directory / "bin" / "dbt"
+
+
+def ensure_peers(places: Places) -> Path:
+    """The libraries that the benchmark compares with, in an environment of their own; its Python.
+
+    :class:`Failure` if they cannot be had.
+    """
+    return _ensure_apart(places, "peers", PEERS).python
+
+
+def _ensure_apart(places: Places, name: str, requirements: Path) -> Venv:
+    """An environment with what a requirements file names, and nothing of ours."""
     packages.ensure(places, packages.VENV)
-    venv = Venv(places.home / "dbt")
+    venv = Venv(places.home / name)
     stamp = venv.directory / ".requirements"
-    wanted = digest_of(DBT)
-    with places.locked("dbt"):
+    wanted = digest_of(requirements)
+    with places.locked(name):
         if not stamp.exists() or stamp.read_text() != wanted:
-            say("  Installing dbt")
+            say(f"  Installing {name}")
             remove_tree(venv.directory)
             run_logged(
                 [system_python(), "-m", "venv", str(venv.directory)],
                 places.logs / "pip.log",
-                what="creating dbt's environment",
+                what=f"creating the environment of {name}",
             )
-            # Wheels only: the adapter's driver would otherwise be built from source.
-            _pip(places, venv, "--only-binary", ":all:", "--requirement", str(DBT))
+            # Wheels only: drivers of PostgreSQL would otherwise be built from source.
+            _pip(places, venv, "--only-binary", ":all:", "--requirement", str(requirements))
             stamp.write_text(wanted)
-    return venv.directory / "bin" / "dbt"
+    return venv
 
 
 def ensure_builder(places: Places) -> Venv:
