@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -41,7 +42,7 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
     PidFile(directory / OWNER).write(os.getpid())
     library = directory / "python"
     library.mkdir()
-    copy_package(library)
+    _compile(copy_package(library))
     site_packages = embedded_site_packages()
     user = server_user()
     require_reachable(site_packages, user)
@@ -73,6 +74,12 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
     cluster.sql(f"CREATE DATABASE {TEMPLATE}")
     cluster.sql("CREATE EXTENSION bitbucket_fdw CASCADE", database=TEMPLATE)
     return cluster
+
+
+def _compile(package: Path) -> None:
+    """Else each backend would do it: the account that PostgreSQL runs as cannot write there."""
+    beside = {k: v for k, v in os.environ.items() if k != "PYTHONPYCACHEPREFIX"}
+    subprocess.run([system_python(), "-m", "compileall", "-q", package], env=beside, check=True)
 
 
 def _remove_abandoned(places: Places, tree: trees.Tree) -> None:
