@@ -210,6 +210,17 @@ def test_reset_brings_back_the_beginning(api: Client) -> None:
     assert api.get(WEBSITE).status_code == 200
 
 
+def test_what_a_reset_brings_back_is_what_a_start_makes(emulator_factory: Any) -> None:
+    """All of it, and again after a change."""
+    api = Client(emulator_factory())
+    made = api.control.state()
+    for number in (1, 2):
+        assert api.write("DELETE", f"{WEBSITE}/issues/{number}").status_code == 204
+        assert api.control.state() != made
+        api.control.reset()
+        assert api.control.state() == made
+
+
 def test_unknown_control_endpoints(api: Client) -> None:
     root = f"{api.control.root}/_emulator"
     assert requests.get(f"{root}/nothing", timeout=5).status_code == 404
