@@ -59,6 +59,9 @@ _MOST_DOUBTS = 20  # warnings of one statement
 class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     """One foreign table of one user in one backend."""
 
+    # From hosts that can tell it: what follows from conditions on expressions of a column.
+    takes_implied_quals = True
+
     def __new__(cls, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> Any:
         # A server names one class for all its tables; what a table is stands in its own options.
         if "service" in fdw_options:

@@ -13,6 +13,7 @@ PG_FUNCTION_INFO_V1(multicorn_handler);
 void
 _PG_init(void)
 {
+	implied_init();
 	labels_init();
 	jit_init();
 }

@@ -152,24 +152,34 @@ extern void transaction_take_part(void);
 
 extern PyObject *execution_get(EState *state);
 
-/* quals.c */
+/* quals.c, implied.c */
+
+typedef struct Implied Implied;
 
 typedef struct ScanQual
 {
 	AttrNumber	attno;
-	char	   *operator;
+	char	   *operator;		/* of an implied one, it may be two: see append_qual() */
 	bool		is_array;		/* of ANY or ALL, */
 	bool		use_or;			/* namely ANY */
 	bool		strict;			/* a NULL value makes it NULL */
 	bool		plain;			/* see is_plain() */
 	bool		timed;			/* the column is a timestamptz: see qual_instant_to_python() */
+	bool		rewritten;		/* it means the same as its clause, which has another form */
+	Implied    *implied;		/* not NULL if it only follows from its clause */
 	Expr	   *value;
 	ExprState  *state;			/* of "value"; the scan's */
 } ScanQual;
 
 extern Var *column_of(Index relid, Node *node);
 extern bool is_plain(Node *column, Oid operator, Oid collation);
+extern bool is_scan_constant(Node *node);
 extern ScanQual *clause_to_qual(Index relid, Expr *clause);
+extern ScanQual *implied_qual(Index relid, Expr *clause);
+extern void append_qual(PyObject *list, const ScanQual *qual, Datum value, bool isnull);
+extern void append_placeholder(PyObject *list, const ScanQual *qual);
+extern void append_implied(PyObject *list, const ScanQual *qual, Datum value);
+extern void append_implied_placeholders(PyObject *list, const ScanQual *qual);
 extern PyObject *qual_instant_to_python(const ScanQual *qual, Datum value, bool isnull);
 extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
@@ -204,11 +214,12 @@ enum
 	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
 };
 
-/* labels.c, jit.c: what begins when the library is loaded */
+/* labels.c, jit.c, implied.c: what begins when the library is loaded */
 
 extern bool is_our_table(Oid relid);
 extern void labels_init(void);
 extern void jit_init(void);
+extern void implied_init(void);
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 

@@ -55,18 +55,19 @@ constant_quals(RelOptInfo *rel, bool *complete)
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, lc);
 		ScanQual   *qual = clause_to_qual(rel->relid, restriction->clause);
 		Const	   *constant;
-		PyObject   *value;
 
+		if (qual == NULL)
+		{
+			*complete = false;
+			qual = implied_qual(rel->relid, restriction->clause);
+		}
 		if (qual == NULL || !IsA(qual->value, Const) || restriction->pseudoconstant)
 		{
 			*complete = false;
 			continue;
 		}
 		constant = (Const *) qual->value;
-		value = qual_value_to_python(qual, constant->constvalue, constant->constisnull);
-		py_append(list, qual_to_python(qual, value,
-									   qual_instant_to_python(qual, constant->constvalue,
-															  constant->constisnull)));
+		append_qual(list, qual, constant->constvalue, constant->constisnull);
 	}
 	return list;
 }

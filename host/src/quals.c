@@ -41,7 +41,7 @@ column_of(Index relid, Node *node)
 /*
  * Whether an expression has one value throughout a scan.
  */
-static bool
+bool
 is_scan_constant(Node *node)
 {
 	return !contain_var_clause(node) &&
@@ -260,6 +260,33 @@ qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant)
 
 	if (qual->is_array)
 		operator = py_own(Py_BuildValue("(OO)", operator, qual->use_or ? Py_True : Py_False));
-	return py_own(Py_BuildValue("(iOOOO)", qual->attno, operator, value,
-								qual->plain ? Py_True : Py_False, instant));
+	return py_own(Py_BuildValue("(iOOOOi)", qual->attno, operator, value,
+								qual->plain ? Py_True : Py_False, instant,
+								qual->rewritten || qual->implied != NULL));
+}
+
+/*
+ * Append to a list what a qual is with this value: one, or an implied one's none to two.
+ */
+void
+append_qual(PyObject *list, const ScanQual *qual, Datum value, bool isnull)
+{
+	if (qual->implied == NULL)
+		py_append(list, qual_to_python(qual, qual_value_to_python(qual, value, isnull),
+									   qual_instant_to_python(qual, value, isnull)));
+	else if (!isnull)
+		append_implied(list, qual, value);
+}
+
+/*
+ * The same for EXPLAIN, where the value is not known.
+ */
+void
+append_placeholder(PyObject *list, const ScanQual *qual)
+{
+	if (qual->implied == NULL)
+		py_append(list, qual_to_python(qual, placeholder_to_python(exprType((Node *) qual->value)),
+									   Py_None));
+	else
+		append_implied_placeholders(list, qual);
 }

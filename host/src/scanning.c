@@ -46,6 +46,8 @@ begin_foreign_scan(ForeignScanState *node, int eflags)
 		ScanQual   *qual = clause_to_qual(plan->scan.scanrelid, lfirst(lc));
 
 		if (qual == NULL)
+			qual = implied_qual(plan->scan.scanrelid, lfirst(lc));
+		if (qual == NULL)
 			continue;
 		qual->state = ExecInitExpr(qual->value, &node->ss.ps);
 		scan->quals = lappend(scan->quals, qual);
@@ -94,11 +96,9 @@ current_quals(ForeignScanState *node, bool only_explain)
 	foreach(lc, ((RunningScan *) node->fdw_state)->quals)
 	{
 		ScanQual   *qual = lfirst(lc);
-		PyObject   *value;
-		PyObject   *instant = Py_None;
 
 		if (only_explain && has_unknown_param((Node *) qual->value, econtext->ecxt_param_list_info))
-			value = placeholder_to_python(exprType((Node *) qual->value));
+			append_placeholder(list, qual);
 		else
 		{
 			bool		isnull;
@@ -106,10 +106,8 @@ current_quals(ForeignScanState *node, bool only_explain)
 
 			if (isnull && qual->strict && !only_explain)
 				return Py_None;
-			value = qual_value_to_python(qual, datum, isnull);
-			instant = qual_instant_to_python(qual, datum, isnull);
+			append_qual(list, qual, datum, isnull);
 		}
-		py_append(list, qual_to_python(qual, value, instant));
 	}
 	return list;
 }

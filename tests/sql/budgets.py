@@ -196,6 +196,21 @@ BUDGETS = (
         1,
     ),
     Budget(
+        "a day by a cast",
+        "website",
+        "SELECT id FROM pull_requests WHERE created_on::date = '2025-01-15'",
+        1,
+        3,
+    ),
+    Budget(
+        "a month of a zone",
+        "website",
+        "SELECT id FROM pull_requests WHERE "
+        "date_trunc('month', created_on AT TIME ZONE 'America/New_York') = '2025-01-01'",
+        1,
+        3,
+    ),
+    Budget(
         "by month",
         "website",
         "SELECT date_trunc('month', created_on) AS month, count(*) FROM pull_requests "
@@ -237,6 +252,7 @@ BUDGETS = (
         "a function of a column",
         "website",
         "SELECT id FROM pull_requests WHERE lower(title) LIKE '%date%'",
+        1,
         3,
     ),
     Budget(

@@ -313,6 +313,7 @@ class Drawing:
             self._one_of(
                 (
                     f"lower({name}) = lower({constant})",
+                    f"lower({name}) LIKE lower({self._constant(self._pattern(value), 'text')})",
                     f"{name} ^@ {constant}",
                     f"strpos({name}, {constant}) > 0",
                     f"{name} || 'x' = {constant} || 'x'",
@@ -397,9 +398,11 @@ class Drawing:
     def _time(self, table: type[Table], column: Column, name: str) -> str:
         value = self._near(table, column)
         operator = self._one_of(("=", "<", "<=", ">", ">=", ">=", "<>"))
-        kind = self._one_of(("compare", "compare", "compare", "list", "other"))
+        kind = self._one_of(("compare", "compare", "compare", "list", "made of it", "other"))
         if kind == "compare":
             return f"{name} {operator} {self._constant(value, 'timestamptz')}"
+        if kind == "made of it":
+            return self._of_time(value, operator, name)
         if kind == "list":
             return self._membership(table, column, name)
         constant = self._constant(value, "timestamptz")
@@ -407,14 +410,45 @@ class Drawing:
             self._one_of(
                 (
                     f"{name} BETWEEN {constant} - interval '40 days' AND {constant}",
-                    f"{name}::date = ({constant})::date",
                     f"{name} {operator} ({constant})::date",
                     f"{name} {operator} ({constant})::timestamp",
-                    f"date_trunc('month', {name}) = date_trunc('month', {constant})",
                     f"extract(isodow FROM {name}) = 2",
                     f"{name} {operator} {self._one_of(EXTREME_TIMES)}::timestamptz",
                     f"{constant} {operator} {name}",
                     f"{name} > now() - interval '1 year'",
+                )
+            )
+        )
+
+    def _of_time(self, value: str, operator: str, name: str) -> str:
+        """A comparison of what is made of a time, as BI tools name days, months and years."""
+        constant = self._constant(value, "timestamptz")
+        zone = literal(self._one_of(("UTC", "CET", "America/St_Johns", "Pacific/Apia")))
+        unit = self._one_of(("hour", "day", "week", "month", "quarter", "year"))
+        form = self._one_of(
+            (
+                "{}::date",
+                "{}::date",
+                "{}::timestamp",
+                f"({{}} AT TIME ZONE {zone})",
+                f"({{}} AT TIME ZONE {zone})::date",
+                f"date_trunc('{unit}', {{}})",
+                f"date_trunc('{unit}', {{}} AT TIME ZONE {zone})",
+                f"date_trunc('{unit}', {{}}, {zone})",
+                f"date_trunc('{unit}', {{}})::date",
+                "extract(year FROM {})",
+                "date_part('isoyear', {})",
+                "extract(epoch FROM {})",
+            )
+        )
+        later = f"({constant} + interval '40 days')"
+        return str(
+            self._one_of(
+                (
+                    f"{form.format(name)} {operator} {form.format(constant)}",
+                    f"{form.format(constant)} {operator} {form.format(name)}",
+                    f"{form.format(name)} IN ({form.format(constant)}, {form.format('now()')})",
+                    f"{form.format(name)} BETWEEN {form.format(constant)} AND {form.format(later)}",
                 )
             )
         )

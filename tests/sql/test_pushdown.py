@@ -114,11 +114,12 @@ LEFT_LOCAL = [
     ("pull_requests", "title ~ 'date'"),
     ("pull_requests", "title SIMILAR TO '%date%'"),
     # not a comparison of the column itself
-    ("pull_requests", "lower(title) = 'x'"),
+    ("pull_requests", "upper(title) = 'X'"),
     ("pull_requests", "id + 1 = 8"),
     ("pull_requests", "id % 2 = 0"),
     ("pull_requests", "id::text = '7'"),
-    ("pull_requests", "created_on::date = '2025-01-01'"),
+    ("pull_requests", "created_on::date <> '2025-01-01'"),
+    ("pull_requests", "extract(month from created_on) = 1"),
     ("pull_requests", "id = comment_count"),
     ("pull_requests", "id > random() * 0"),
     # OR and NOT are not handed over by the host
@@ -160,6 +161,34 @@ def test_a_condition_is_left_to_postgresql(sql, table, where):
         else f"SELECT name FROM {table} WHERE {where}"
     )
     assert {one.q for one in asked(result)} == {None}
+
+
+DAY = ("2025-01-14T23:59:59.999000+00:00", "2025-01-16T00:00:00.001000+00:00")
+
+IMPLIED = [
+    ("lower(title) LIKE '%date p%'", 'title ~ "date p"'),
+    ("lower(title) = 'x'", 'title ~ "x"'),
+    ("created_on::date = '2025-01-15'", DAY),
+    ("created_on::date BETWEEN '2025-01-15' AND '2025-01-15'", DAY),
+    ("date_trunc('day', created_on) = '2025-01-15'", DAY),
+    ("created_on::date IN ('2025-01-15')", DAY),
+    ("created_on::timestamp >= '2025-01-15' AND created_on::timestamp <= '2025-01-16'", DAY),
+]
+
+
+@pytest.mark.parametrize(("where", "q"), IMPLIED, ids=[where for where, _ in IMPLIED])
+def test_what_follows_from_a_condition_is_shipped_where_the_host_tells_it(sql, host, where, q):
+    if isinstance(q, tuple):
+        q = f"created_on >= {q[0]} AND created_on <= {q[1]}"
+    sql.db.execute("SET TimeZone = 'UTC'")
+    for bound in (where, f"{where} AND id > 0"):
+        result = sql.query(f"SELECT id FROM pull_requests WHERE {bound}")
+        shipped = {one.q.removesuffix(" AND id > 0") for one in asked(result) if one.q}
+        assert shipped - {"id > 0"} == ({q} if host == "bundled" else set())
+    if host == "bundled":
+        sql.db.execute("SET multicorn.implied_conditions = off")
+        result = sql.query(f"SELECT id FROM pull_requests WHERE {where}")
+        assert {one.q for one in asked(result)} == {None}
 
 
 @pytest.mark.parametrize("where", ["title <> 'x'", "created_on < 'infinity'", "comment_count = 1"])

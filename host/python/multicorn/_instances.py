@@ -30,8 +30,9 @@ CTID = -1
 # As many as fit into one statement's parameters.
 MAX_BATCH_SIZE = 65535
 
-# A condition: attribute number, operator, value, whether it is plain, and its moments.
-HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool, Any]
+# A condition: attribute number, operator, value, whether it is plain, its moments, and whether the
+# statement has it in another form.
+HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool, Any, int]
 # A column to sort by: attribute number, descending, nulls first, collation.
 HostSortKey: TypeAlias = tuple[int, int, int, str | None]
 # A column: attribute number, and the arguments of its ColumnDefinition.
@@ -108,6 +109,7 @@ class Instance(Participant):
         self.names = {column[0]: column[1] for column in columns}
         if getattr(self.wrapper, "gives_ctid", False):
             self.names[CTID] = "ctid"
+        self.takes_implied = bool(getattr(self.wrapper, "takes_implied_quals", False))
         self.attnums = {name: attnum for attnum, name in self.names.items()}
 
     # Planning
@@ -144,7 +146,7 @@ class Instance(Participant):
 
         ``quals`` are all of WHERE; None if that has other conditions as well.
         """
-        if quals is None:
+        if quals is None or len(self._quals(quals)) < len(quals):
             return False
         if quals:
             exact_quals = getattr(self.wrapper, "exact_quals", None)
@@ -286,8 +288,11 @@ class Instance(Participant):
         return {self.names[attnum] for attnum in columns if attnum in self.names}
 
     def _quals(self, quals: list[HostQual]) -> list[Qual]:
+        """Without those of another form, for a wrapper that does not take them."""
         result = []
-        for attnum, comparison, value, plain, moment in quals:
+        for attnum, comparison, value, plain, moment, found in quals:
+            if found and not self.takes_implied:
+                continue
             qual = Qual(self.names[attnum], comparison, value)
             if not plain:
                 qual.plain = False

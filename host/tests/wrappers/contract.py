@@ -8,9 +8,11 @@ named by the environment.
 
 import ctypes
 import datetime
+import functools
 import gc
 import itertools
 import json
+import operator
 import os
 import signal
 import threading
@@ -45,6 +47,22 @@ def describe_quals(quals):
     ]
 
 
+COMPARED = {"=": operator.eq, "<=": operator.le, ">=": operator.ge}
+
+
+parsed = functools.cache(datetime.datetime.fromisoformat)
+
+
+def meets(quals, moment):
+    """Whether a moment, in ISO's form, meets the quals on a column of times."""
+    return all(
+        q.operator not in COMPARED
+        or q.instant is None
+        or COMPARED[q.operator](parsed(moment), q.instant)
+        for q in quals
+    )
+
+
 def describe_keys(keys):
     return [[k.attname, k.attnum, k.is_reversed, k.nulls_first, k.collate] for k in keys or []]
 
@@ -73,6 +91,7 @@ class PlainWrapper(ForeignDataWrapper):
         super().__init__(options, columns)
         self.options = options
         self.columns = columns
+        self.takes_implied_quals = "implied" in options
 
     def evaluate(self, option, default="None", **names):
         scope = {**globals(), **names, "self": self}
