@@ -77,6 +77,7 @@ class Client:
         meanwhile: Callable[[], None] = lambda: None,
         asker: object = None,
         preview: PreviewBudget | None = None,
+        ahead: bool = False,
     ) -> ScanContext:
         """What the requests of one scan by this client share: see :class:`ScanContext`.
 
@@ -97,6 +98,7 @@ class Client:
             tally=tally,
             meanwhile=meanwhile,
             preview=preview,
+            ahead=ahead,
         )
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:

@@ -104,7 +104,7 @@ class Budget:
         :param estimate: about how many requests the scan takes in all, where ``count`` is only how
             many it takes at the least; called if these are too many.
         """
-        before = self.spent if self.scans == 1 else 0
+        before = self.spent if self.scans <= 1 else 0
         if before + count <= self.limit:
             return
         least = before + count
@@ -176,6 +176,7 @@ class ScanContext:
     :param asker: who asks; whatever shall be found again in what is told of the requests.
     :param tally: sums up the requests.
     :param meanwhile: called on the main thread whenever it waits, and each time it has waited.
+    :param ahead: it sends requests before its rows are wanted; see :meth:`begin`.
     """
 
     def __init__(
@@ -193,6 +194,7 @@ class ScanContext:
         tally: Tally | None = None,
         meanwhile: Callable[[], None] = lambda: None,
         preview: PreviewBudget | None = None,
+        ahead: bool = False,
     ) -> None:
         self.clock = clock or Clock()
         self.about = about
@@ -203,10 +205,7 @@ class ScanContext:
         self._workers = workers
         self._interrupted = interrupted
         self._budget = budget if isinstance(budget, Budget) else Budget(budget)
-        self._budget.scans += 1
         self.preview = preview
-        if preview is not None:
-            preview.scans += 1
         self.fresh = fresh
         self.kept = kept
         self.stopped = threading.Event()
@@ -216,6 +215,14 @@ class ScanContext:
         self._flights: set[Flight] = set()
         self._kept: set[Flight] = set()
         self._lock = threading.Lock()
+        if not ahead:
+            self.begin()
+
+    def begin(self) -> None:
+        """Count among the scans of its budgets. One that is ``ahead`` does so when it is read."""
+        self._budget.scans += 1
+        if self.preview is not None:
+            self.preview.scans += 1
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
         """Run ``function`` on a worker thread."""

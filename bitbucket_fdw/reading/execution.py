@@ -8,15 +8,16 @@ that have to be sorted here are held all at once.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..api import Client, PreviewBudget, ScanContext
-from ..errors import BadResponse, ConditionMissing
+from ..errors import BadResponse, BitbucketError, ConditionMissing
 from ..pushdown.local_filter import meets
 from ..pushdown.parent_filter import passes
 from ..pushdown.plan import Kind, Plan, Supply
@@ -26,6 +27,7 @@ from ..tables.addresses import path_text
 from ..tables.endpoints import SLUGS
 from ..tables.table import Table
 from .counting import CountStream
+from .not_found import may_be_respelled
 from .observations import Observed
 from .omissions import Omissions
 from .outlook import EARLY, Outlook, Yield
@@ -50,6 +52,18 @@ _STREAMS: dict[Kind, type[Stream]] = {
     Kind.ITEM: ItemStream,
     Kind.COUNT: CountStream,
 }
+
+
+class _Begun(NamedTuple):
+    """A plan of which a request was sent, before its rows were wanted.
+
+    :param first: the plan, or the parent whose rows lead to its requests.
+    :param streams: of ``first``.
+    """
+
+    planned: Plan
+    first: Plan
+    streams: Iterator[Stream]
 
 
 class Execution:
@@ -83,11 +97,36 @@ class Execution:
         self._reach = Reachability(self._requests)
         self._outlook = Outlook()
         self._yield = Yield()
+        self._begun: _Begun | None = None
+
+    def start(self, planned: Plan) -> None:
+        """Send the first request of a plan whose :meth:`rows` are wanted later. Nothing is waited
+        for: where something has to be asked before, or would fail, nothing is sent.
+        """
+        first = planned
+        while first.parent is not None:
+            first = first.parent
+        if planned.kind not in _STREAMS or first.kind not in _STREAMS or _asks_for_slugs(first):
+            return
+        self._prepare(planned)
+        streams = self._streams(first)
+        with contextlib.suppress(BitbucketError):
+            for stream in streams:
+                stream.start()
+                self._begun = _Begun(planned, first, itertools.chain((stream,), streams))
+                return
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows with ``plan.columns``. They are read as they are asked for."""
         if planned.kind is Kind.REFUSED:
             raise _refusal(planned)
+        if self._begun is None or self._begun.planned is not planned:
+            self._begun = None
+            self._prepare(planned)
+        rows = (row for _, row in self._keyed_rows(planned))
+        return itertools.islice(rows, planned.offset, planned.enough)
+
+    def _prepare(self, planned: Plan) -> None:
         self._requests.judge.reader = planned.table.name
         self._requests.judge.bound = planned.bound
         for never in planned.never:
@@ -97,8 +136,6 @@ class Execution:
         self._requests.reads_all = planned.stop_after is None and not self._may_stop
         self._requests.every = planned.sort_here or self._requests.reads_all
         self._outlook, self._yield = Outlook(), Yield()
-        rows = (row for _, row in self._keyed_rows(planned))
-        return itertools.islice(rows, planned.offset, planned.enough)
 
     def _keyed_rows(self, plan: Plan) -> Iterator[Keyed]:
         """All rows in their order, each with its sort key."""
@@ -162,6 +199,12 @@ class Execution:
             yield keyed
 
     def _streams(self, plan: Plan) -> Iterator[Stream]:
+        if self._begun is not None and self._begun.first is plan:
+            begun, self._begun = self._begun, None
+            return begun.streams
+        return self._new_streams(plan)
+
+    def _new_streams(self, plan: Plan) -> Iterator[Stream]:
         for place in self._places(plan):
             for query in plan.queries:
                 yield _STREAMS[plan.kind](self._requests, plan, place, query)
@@ -316,6 +359,14 @@ class Execution:
         needed = frozenset((table.key_column().name, column))
         planned = plan(Request(table, bound, columns=needed))
         return any(row[column] for row in self.rows(planned))
+
+
+def _asks_for_slugs(plan: Plan) -> bool:
+    """Whether requests tell how Bitbucket spells the slugs of the plan's path."""
+    return any(
+        binding.parameter in SLUGS and any(may_be_respelled(path_text(v)) for v in binding.values)
+        for binding in plan.bindings
+    )
 
 
 def _combinations(plan: Plan) -> Iterator[tuple[dict[str, str], Row]]:

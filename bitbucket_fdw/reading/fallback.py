@@ -55,13 +55,31 @@ class Reader:
         self._refusals = observed.refusals
         self._execution = Execution(client, scan, observed, omissions, strict, may_stop, doubt)
         self._warn = warn
+        self._begun: tuple[Request, Plan] | None = None
+
+    def start(self, request: Request) -> None:
+        """Send the first request for :meth:`rows` that are wanted later, as far as nothing has to
+        be waited for.
+        """
+        planned = plan(request)
+        self._execution.start(planned)
+        self._begun = request, planned
+
+    def forget_start(self) -> None:
+        """Ask anew for what :meth:`start` has asked for."""
+        self._begun = None
 
     def rows(self, request: Request) -> Iterator[Row]:
-        """The rows that answer ``request``. They are read as they are asked for."""
+        """The rows that answer ``request``. They are read as they are asked for.
+
+        If it is the one that :meth:`start` was given, what that has asked for is used.
+        """
+        begun, self._begun = self._begun, None
+        planned = begun[1] if begun is not None and begun[0] == request else plan(request)
         while True:
             began = False
             try:
-                for row in self._execution.rows(plan(request)):
+                for row in self._execution.rows(planned):
                     began = True
                     yield row
                 return
@@ -72,6 +90,7 @@ class Reader:
                     raise
                 self._warn(_told(error, refused))
                 request = replace(request, refused=request.refused | refused)
+                planned = plan(request)
             except Forbidden as error:
                 # Bitbucket lets no access token list what belongs to an account, such as its
                 # workspaces. The item itself can be read, and lacks a column of the listing.
@@ -81,6 +100,7 @@ class Reader:
                 named = ", ".join(sorted(untold))
                 self._warn(f"{request.table.name}: access tokens are not told {named}; it is NULL")
                 request = replace(request, untold=request.untold | untold)
+                planned = plan(request)
 
     def _learn(self, error: ListingRefused) -> Refusals:
         """What Bitbucket refused. It is remembered if the answer says that it is the reason.

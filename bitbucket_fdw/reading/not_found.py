@@ -170,7 +170,7 @@ class RefusalJudge:
         not. Slugs are always in lower case. So only for other values one request is made, once.
         """
         given = parameters[parameter]
-        if given == given.lower() and not _UUID.fullmatch(given):
+        if not may_be_respelled(given):
             return given
         owner, item = _owner(table, parameter)
         asked = {**parameters, item.parameter: given}
@@ -252,6 +252,11 @@ class RefusalJudge:
         self._omissions.add(
             self.reader, Omission("denied", places[-1], _slug(template, parameters), why)
         )
+
+
+def may_be_respelled(slug: str) -> bool:
+    """Whether Bitbucket has to be asked how it spells a slug."""
+    return slug != slug.lower() or _UUID.fullmatch(slug) is not None
 
 
 def may_be_empty(error: RequestError, table: type[Table]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from multicorn import ForeignDataWrapper
 
 from .. import options
-from ..api import Budget, PreviewBudget
+from ..api import PreviewBudget
 from ..connection import client_of
 from ..errors import BitbucketError, ReadOnly, RowUnknown
 from ..foreign_tables.binding import TableBinding, check_table
@@ -30,9 +30,10 @@ from ..reading.fallback import Reader
 from ..sign_in import schemes
 from ..tables import Table
 from ..writing.clauses import check_returning, refuse_on_conflict
-from ..writing.modifier import Modifier
+from ..writing.modifier import Modifier, WatchedScan
 from ..writing.requests import require, verbs
 from .backend_state import STATE
+from .budgets import Budgets
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
 from .importing import import_schema
@@ -84,7 +85,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client.notice = notice
         self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
-        self._budgets: PerStatement[dict[Any, Budget]] = PerStatement(dict)
+        self._budgets = Budgets(self.client.settings.max_requests, values["preview_requests"])
         self._watching = Watching(self.table.name, values["progress"], notice)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
         self._rolling_back = False
@@ -193,16 +194,17 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         sortkeys: list[Any] | None = None,
         limit: int | None = None,
         offset: int | None = None,
+        ahead: bool = False,
     ) -> Iterator[Row]:
+        """The rows. Read ``ahead``, an empty one comes first, when requests are on the way."""
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
         fresh = self._modifier.changing or HOST.may_write(execution)
-        tally, meanwhile = self._watching.begin(
-            getattr(self, "plan_node", None), _question(quals, columns)
-        )
+        question = _question(quals, columns)
+        tally, meanwhile = self._watching.begin(getattr(self, "plan_node", None), question)
         scan = self.client.scan(
             interrupts.pending,
-            self._budget(quals, columns),
+            self._budgets.of(question),
             fresh=fresh,
             kept=None if fresh else kept_answers(execution),
             about=self.table.name,
@@ -210,10 +212,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             meanwhile=meanwhile,
             asker=self._asker(),
             preview=self._preview(limit),
+            ahead=ahead,
         )
-        try:
+
+        def asked() -> tuple[Request, WatchedScan]:
             request = self._request(quals, columns, sortkeys, limit, offset)
-            request, watched = self._modifier.watch(request, execution)
+            return self._modifier.watch(request, execution)
+
+        try:
+            request, watched = asked()
             reader = Reader(
                 self.client,
                 scan,
@@ -224,6 +231,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 HOST.may_stop_early(may_stop, quals, columns),
                 self._warn_of_doubt,
             )
+            if ahead:
+                writes = STATE.clients.shared.writes.value
+                reader.start(request)
+                yield {}
+                # Functions of the statement may have written meanwhile, and other scans learned.
+                scan.begin()
+                request, watched = asked()
+                if STATE.clients.shared.writes.value != writes:
+                    reader.forget_start()
             ctids = self._ctids.scan(watched.changing) if CTID in columns else None
             for row in watched.track(self.table, reader.rows(request)):
                 shown = self.binding.rename(row)
@@ -243,30 +259,15 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             # it does not say which of several scans of the table has ended.
             scan.stop()
 
-    def _budget(self, quals: list[Any], columns: Iterable[str]) -> Budget:
-        """One for all scans of a statement that ask the same but for the values.
-
-        These are a join's or a subquery's for each row of another table: the host does not say so.
-        """
-        fresh = Budget(self.client.settings.max_requests)
-        return self._budgets.current().setdefault(_question(quals, columns), fresh)
+    def execute_ahead(self, quals: list[Any], columns: Iterable[str], **more: Any) -> Iterator[Row]:
+        """As :meth:`execute`, for rows that are wanted later; on a host that knows of these."""
+        rows = self.execute(quals, columns, **more, ahead=True)
+        next(rows)
+        return rows
 
     def _preview(self, limit: int | None) -> PreviewBudget | None:
-        """How many requests a scan may make to show some rows; ``None`` if that is nothing less.
-
-        All runs of a scan count together that the outermost query makes, as for a join. A subquery
-        with a LIMIT of its own may well be run for each of many rows.
-        """
-        most = self._choices["preview_requests"]
-        if most == 0 or most >= self.client.settings.max_requests:
-            return None
-        level = HOST.limit_level(getattr(self, "limit_level", 0), limit)
-        fresh = PreviewBudget(most, stops=level > 0)
-        node = getattr(self, "plan_node", None)
-        if level != 1 or node is None:
-            return fresh
-        kept: PreviewBudget = node.setdefault(f"{__package__}.preview", fresh)
-        return kept
+        level, node = getattr(self, "limit_level", 0), getattr(self, "plan_node", None)
+        return self._budgets.preview(limit, level, node)
 
     def _not_given(self) -> tuple[str, ...]:
         """The columns that lead to the table's listing, as far as no option gives their values."""

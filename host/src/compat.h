@@ -49,6 +49,13 @@
 				   (rel)->ri_RootResultRelInfo->ri_RangeTableIndex, (estate))->checkAsUser)
 #endif
 
+/* 18 took away a parameter of ExecutorRun(), and of its hook. */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTE_ONCE(parameter)
+#else
+#define EXECUTE_ONCE(parameter) , parameter
+#endif
+
 /* 18 tells the direction of a sort by comparison type instead of btree strategy. */
 #if PG_VERSION_NUM >= 180000
 #define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)

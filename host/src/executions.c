@@ -64,6 +64,19 @@ make_execution(const EState *state)
 	return py_call(py_host, "Execution", "(O)", writes ? Py_True : Py_False);
 }
 
+/*
+ * Whether an execution changes rows, or runs while one is open that does; as the wrappers are told.
+ */
+bool
+execution_may_write(EState *state)
+{
+	bool		writes = may_write(state);
+
+	for (OpenExecution *other = open_executions; other != NULL; other = other->next)
+		writes = writes || may_write(other->state);
+	return writes;
+}
+
 PyObject *
 execution_get(EState *state)
 {

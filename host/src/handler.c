@@ -3,6 +3,8 @@
  */
 #include "multicorn.h"
 
+#include "utils/guc.h"
+
 PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
@@ -16,6 +18,14 @@ _PG_init(void)
 	implied_init();
 	labels_init();
 	jit_init();
+	starting_init();
+
+	/* Settings of this name that there are not. */
+#if PG_VERSION_NUM >= 150000
+	MarkGUCPrefixReserved("multicorn");
+#else
+	EmitWarningsOnPlaceholders("multicorn");
+#endif
 }
 
 Datum

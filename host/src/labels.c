@@ -365,11 +365,6 @@ labels_init(void)
 	DefineCustomBoolVariable("multicorn.column_labels",
 							 "Calls result columns by the option \"label\" of the foreign table's column.",
 							 NULL, &column_labels, false, PGC_USERSET, 0, NULL, NULL, NULL);
-#if PG_VERSION_NUM >= 150000
-	MarkGUCPrefixReserved("multicorn");
-#else
-	EmitWarningsOnPlaceholders("multicorn");
-#endif
 	next_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = after_analysis;
 

@@ -151,6 +151,13 @@ extern void transaction_take_part(void);
 /* executions.c */
 
 extern PyObject *execution_get(EState *state);
+extern bool execution_may_write(EState *state);
+
+/* scanning.c */
+
+struct ForeignScanState;
+extern bool can_start_ahead(struct ForeignScanState *node);
+extern void start_ahead(struct ForeignScanState *node);
 
 /* quals.c, implied.c */
 
@@ -214,12 +221,13 @@ enum
 	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
 };
 
-/* labels.c, jit.c, implied.c: what begins when the library is loaded */
+/* labels.c, jit.c, implied.c, starting.c: what begins when the library is loaded */
 
 extern bool is_our_table(Oid relid);
 extern void labels_init(void);
 extern void jit_init(void);
 extern void implied_init(void);
+extern void starting_init(void);
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 

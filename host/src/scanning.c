@@ -4,6 +4,7 @@
 #include "multicorn.h"
 
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
@@ -18,8 +19,11 @@ typedef struct RunningScan
 	RowConverter *converter;
 	bool		with_ctid;
 	List	   *quals;			/* of ScanQual */
+	bool		ahead;			/* the iterator was made before a row was wanted, and is untouched */
 	bool		finished;
 } RunningScan;
+
+static TupleTableSlot *iterate_foreign_scan(ForeignScanState *node);
 
 static void
 begin_foreign_scan(ForeignScanState *node, int eflags)
@@ -129,6 +133,72 @@ scan_to_python(ForeignScanState *node, bool only_explain)
 								(int) intVal(list_nth(private, PRIVATE_LIMIT_LEVEL))));
 }
 
+/*
+ * Whether an expression may do more than give a value: what functions of the database do is theirs
+ * to say, and they are not run before their time.
+ */
+static bool
+is_not_ours(Oid function, void *context pg_attribute_unused())
+{
+	return function >= FirstNormalObjectId;
+}
+
+static bool
+has_own_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_not_ours, context))
+		return true;
+	return expression_tree_walker(node, has_own_function, context);
+}
+
+/*
+ * Whether a scan is one of this host's, has not begun, and hangs on nothing that comes while the
+ * query runs.
+ */
+bool
+can_start_ahead(ForeignScanState *node)
+{
+	RunningScan *scan = node->fdw_state;
+	void	   *parameters = node->ss.ps.state->es_param_list_info;
+	ListCell   *lc;
+
+	if (node->fdwroutine->IterateForeignScan != iterate_foreign_scan || scan == NULL ||
+		scan->execution.object == NULL || scan->iterator.object != NULL || scan->finished)
+		return false;
+	foreach(lc, scan->quals)
+	{
+		Node	   *value = (Node *) ((ScanQual *) lfirst(lc))->value;
+
+		if (has_unknown_param(value, parameters) || has_own_function(value, NULL))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Have the wrapper begin with a scan whose rows will be wanted, if it can.
+ */
+void
+start_ahead(ForeignScanState *node)
+{
+	RunningScan *scan = node->fdw_state;
+
+	PY_BEGIN();
+	{
+		if (py_call(scan->instance.object, "can_start_ahead", "()") == Py_True)
+		{
+			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOOi)",
+												   scan_to_python(node, false),
+												   scan->execution.object,
+												   scan->plan_node.object, 1));
+			scan->ahead = true;
+		}
+	}
+	PY_END();
+}
+
 static TupleTableSlot *
 iterate_foreign_scan(ForeignScanState *node)
 {
@@ -144,10 +214,11 @@ iterate_foreign_scan(ForeignScanState *node)
 		PyObject   *row;
 
 		if (scan->iterator.object == NULL)
-			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOO)",
+			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOOi)",
 												   scan_to_python(node, false),
 												   scan->execution.object,
-												   scan->plan_node.object));
+												   scan->plan_node.object, 0));
+		scan->ahead = false;
 		row = PyIter_Next(scan->iterator.object);
 		if (row != NULL)
 			py_own(row);
@@ -175,6 +246,9 @@ rescan_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
 
+	/* A nested loop says so before the first row, too. */
+	if (scan->ahead)
+		return;
 	PY_BEGIN();
 	{
 		py_holder_set(&scan->iterator, NULL);

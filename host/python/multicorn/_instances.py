@@ -156,10 +156,18 @@ class Instance(Participant):
 
     # Scanning
 
+    def can_start_ahead(self) -> bool:
+        """Say whether the wrapper can begin with a scan before its first row is wanted."""
+        return hasattr(self.wrapper, "execute_ahead")
+
     def start_scan(
-        self, arguments: tuple[Any, ...], execution: Execution, plan_node: dict[str, Any]
+        self,
+        arguments: tuple[Any, ...],
+        execution: Execution,
+        plan_node: dict[str, Any],
+        ahead: int,
     ) -> Iterator[Row]:
-        """Return the iterator of a Scan's rows."""
+        """Return the iterator of a Scan's rows, which are not wanted yet if it is ``ahead``."""
         scan = Scan(*arguments)
         if scan.quals is None:
             return iter(())
@@ -167,9 +175,8 @@ class Instance(Participant):
         self.wrapper.may_stop = bool(scan.may_stop)
         self.wrapper.limit_level = scan.limit_level
         self.wrapper.plan_node = plan_node
-        rows = self.wrapper.execute(
-            self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan)
-        )
+        execute = self.wrapper.execute_ahead if ahead else self.wrapper.execute
+        rows = execute(self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan))
         return iter(() if rows is None else rows)
 
     def explain(

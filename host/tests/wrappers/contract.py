@@ -353,6 +353,25 @@ class MessagingWrapper(ForeignDataWrapper):
         return [{"id": 1}]
 
 
+class EagerWrapper(PlainWrapper):
+    """Begins with a scan before its rows are wanted; tells of that, and of when they are."""
+
+    begun = itertools.count(1)
+
+    def execute(self, *args, **kwargs):
+        note("read", scan=None, table=self.options["label"])
+        return self.evaluate("rows", "[]")
+
+    def execute_ahead(self, *args, **kwargs):
+        scan = next(self.begun)
+        note("ahead", scan=scan, table=self.options["label"])
+        return self.later(scan)
+
+    def later(self, scan):
+        note("read", scan=scan, table=self.options["label"])
+        yield from self.evaluate("rows")
+
+
 class Loud:
     """An object whose text cannot be had."""
 

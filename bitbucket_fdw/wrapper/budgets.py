@@ -1,0 +1,51 @@
+"""How many requests the scans of one foreign table may make."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from ..api import Budget, PreviewBudget
+from ..postgres.statement_text import PerStatement
+from .host import HOST
+
+
+class Budgets:
+    """The budgets of one foreign table's scans.
+
+    :param most: option ``max_requests``.
+    :param most_to_preview: option ``preview_requests``.
+    """
+
+    def __init__(self, most: int, most_to_preview: int) -> None:
+        self._most = most
+        self._most_to_preview = most_to_preview
+        self._budgets: PerStatement[dict[Hashable, Budget]] = PerStatement(dict)
+
+    def of(self, question: Hashable) -> Budget:
+        """One for all scans of a statement that ask the same but for the values.
+
+        These are a join's or a subquery's for each row of another table: the host does not say so.
+        """
+        return self._budgets.current().setdefault(question, Budget(self._most))
+
+    def preview(
+        self, limit: int | None, limit_level: int, node: dict[str, Any] | None
+    ) -> PreviewBudget | None:
+        """How many requests a scan may make to show some rows; ``None`` if that is nothing less.
+
+        All runs of a scan count together that the outermost query makes, as for a join. A subquery
+        with a LIMIT of its own may well be run for each of many rows.
+
+        :param limit_level: as the host tells it; 0 if it does not.
+        :param node: what the host keeps for the scan's node of the plan; ``None`` if it keeps none.
+        """
+        most = self._most_to_preview
+        if most == 0 or most >= self._most:
+            return None
+        level = HOST.limit_level(limit_level, limit)
+        fresh = PreviewBudget(most, stops=level > 0)
+        if level != 1 or node is None:
+            return fresh
+        kept: PreviewBudget = node.setdefault(f"{__package__}.preview", fresh)
+        return kept
