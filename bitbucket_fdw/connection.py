@@ -24,6 +24,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         max_answer_size=values["max_answer_size"] * 2**20,
         max_text_size=values["max_text_size"] * 2**10,
         on_rate_limit=values["on_rate_limit"],
+        rate_limit=values["rate_limit"],
         max_answer_time=values["max_answer_time"],
         log_requests=values["log_requests"],
     )

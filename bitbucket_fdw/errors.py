@@ -7,6 +7,7 @@
     ├── DeclarationError         a table's columns do not fit the entity it names
     ├── ConditionMissing         a scan without a condition on a column that requires one
     ├── TooManyRequests          a scan would pass max_requests
+    ├── HourUsedUp               a scan would take more requests than the hour has left
     ├── Cancelled                the statement was cancelled or timed out
     ├── SignInError              a token could not be had, or there has been no login
     ├── CtidError                a ctid stands for no row, or for several
@@ -102,6 +103,19 @@ class TooManyRequests(BitbucketError):
     """A scan would need more requests than the server option max_requests allows."""
 
     sqlstate = "54000"  # program_limit_exceeded
+
+
+class HourUsedUp(BitbucketError):
+    """A scan would need more requests than the hour has left for the credential.
+
+    ``frees_at`` is when there are more, in seconds since 1970; ``None`` if there are never enough.
+    """
+
+    sqlstate = "53400"  # configuration_limit_exceeded
+
+    def __init__(self, message: str, *, detail: str, hint: str, frees_at: float | None) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.frees_at = frees_at
 
 
 class Cancelled(BitbucketError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -24,9 +25,10 @@ from .credentials import Credential
 from .delivery import Delivery
 from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
+from .hour import Hour
 from .kept import KeptAnswers, Key
 from .made import Making, Tally
-from .retry import Attempts, Pause, worth_repeating
+from .retry import HOUR, Attempts, Pause, worth_repeating
 from .scan import Budget, PreviewBudget, ScanContext, Workers
 from .shared import Shared
 from .shared_answers import SharedAnswers
@@ -58,9 +60,10 @@ class Client:
         self._writes = shared.writes
         self._renewals = shared.renewals
         self._watch, self._asker = shared.watch, shared.asker
-        self._exchange = Exchange(settings, credential, transport)
+        self.hour = Hour(settings, credential.identity, shared.notes)
+        self._exchange = Exchange(settings, credential, self.hour.count, self.hour.hear, transport)
         # Answers that all sessions share, where server option cache_ttl has them kept.
-        self._shared_answers = SharedAnswers(
+        self.shared_answers = SharedAnswers(
             settings, credential.identity, shared.notes, shared.parsed
         )
         # Whose answers are whose: as in Clients.client_for().
@@ -101,6 +104,28 @@ class Client:
             ahead=ahead,
         )
 
+    def await_hour(self, count: int, path: str, scan: ScanContext) -> None:
+        """Raise :class:`HourUsedUp` if the hour has not so many requests left, as far as is known.
+
+        Under ``on_rate_limit 'wait'`` it waits until there are, an hour at most. To be called on
+        the main thread. Where answers are kept, some may need no request, and nothing is refused.
+
+        :param path: of one of them, below ``base_url``.
+        """
+        if self.settings.cache_ttl:
+            return
+        until = self.clock.now() + HOUR + 120  # a minute counts until its end
+        while (lacking := self.hour.lacking(count, path)) is not None:
+            if self.settings.on_rate_limit != "wait" or lacking.frees_at is None:
+                raise lacking
+            seconds = max(lacking.frees_at - time.time(), 1.0)
+            if self.clock.now() + seconds > until:
+                raise lacking
+            scan.say(
+                f"the hour has not enough requests left: waiting for {seconds:.0f} seconds", seconds
+            )
+            scan.pause(seconds)
+
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
         """The full address of a path below ``base_url``, its parameters encoded."""
         prepared = requests.Request(
@@ -129,9 +154,7 @@ class Client:
         if first is not None:
             scan.tally.found()
             return scan.submit(self._answer_after, first, key, scan, wanted)
-        shared = (
-            None if anew or scan.fresh or wanted is not JSON else self._shared_answers.find(url)
-        )
+        shared = None if anew or scan.fresh or wanted is not JSON else self.shared_answers.find(url)
         if shared is not None:
             return _settled(lambda: self._take_shared(shared, url, scan))
         asked = scan.submit(self.get, url, scan, wanted, anew)
@@ -180,7 +203,7 @@ class Client:
                 return self._get(outgoing, scan, making)
             fresh = scan.fresh or anew
             writes = self._writes.value
-            with self._shared_answers.asking(url, scan, fresh) as asking:
+            with self.shared_answers.asking(url, scan, fresh) as asking:
                 if asking.found is not None:
                     making.take(asking.found)
                     if scan.kept:
@@ -256,7 +279,7 @@ class Client:
 
     def _outdate_answers(self) -> None:
         self._writes.advance()
-        self._shared_answers.outdate()
+        self.shared_answers.outdate()
 
     def _send(self, outgoing: Outgoing, repeatable: bool, scan: ScanContext) -> Answer:
         scan.spend()

@@ -49,6 +49,7 @@ class Settings:
     :param max_text_size: bytes of a text that are wanted; what is longer is cut short.
     :param max_answer_time: seconds from a request to the end of its answer.
     :param on_rate_limit: ``error``, or ``wait`` until Bitbucket answers again.
+    :param rate_limit: requests an hour that Bitbucket answers; 0 if that is not known.
     :param cache_ttl: seconds that answers are kept and shared between backends; 0 for not at all.
     :param log_requests: ``off``, ``errors`` or ``all``: which requests are to be logged.
     """
@@ -65,6 +66,7 @@ class Settings:
     max_text_size: int = 2**20
     max_answer_time: float = 120.0
     on_rate_limit: str = "error"
+    rate_limit: int = 0
     log_requests: str = "off"
 
 
@@ -116,16 +118,22 @@ class Exchange:
     """Sends requests of one credential, on any thread; holds connections open.
 
     :param transport: how requests leave this machine; as the settings say if it is not given.
+    :param sent: called with the path of each request to the API, and whether it asks for a text,
+        before it goes out.
+    :param told: called with these and the headers of each answer.
     """
 
     def __init__(
         self,
         settings: Settings,
         credential: Credential,
+        sent: Callable[[str, bool], None],
+        told: Callable[[str, Mapping[str, str], bool], None],
         transport: Transport | None = None,
     ) -> None:
         self._settings = settings
         self._credential = credential
+        self._sent, self._told = sent, told
         base = as_sent(settings.base_url)
         self._origin, self._base = origin(base), base.path.rstrip("/")
         self._transport = transport = transport or Transport(
@@ -292,7 +300,11 @@ class Exchange:
             given["stream"] = outgoing.wanted.text
         if outgoing.delivery is not None:
             given["auth"] = Departing(self._session.auth, outgoing.delivery)
-        return self._session.request(outgoing.method, url, json=outgoing.body, **given)
+        path = urlsplit(url).path.removeprefix(self._base)
+        self._sent(path, outgoing.wanted.text)
+        response = self._session.request(outgoing.method, url, json=outgoing.body, **given)
+        self._told(path, response.headers, outgoing.wanted.text)
+        return response
 
     def _about(self, error: RequestError) -> RequestError:
         """The error with what is known of the credential, where that is at fault; no secrets."""

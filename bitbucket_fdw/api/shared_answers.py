@@ -105,8 +105,9 @@ class SharedAnswers:
         self._parsed = parsed
         self._patience = settings.timeout
         self._cache: AnswerCache | None = None
+        self._keeps = settings.cache_ttl > 0
         self._is_used = False
-        self._told = False
+        self._why: CacheError | None = None
         if settings.cache_ttl:
             try:
                 directory = AnswerCache.default_directory()
@@ -152,6 +153,42 @@ class SharedAnswers:
             raise
         finally:
             turn.end()
+
+    def stats(self) -> dict[str, int]:
+        """What is kept of this API's answers, and how often this session was given any.
+
+        Raises :class:`CacheError` if they cannot be kept.
+        """
+        entries, size = self._done(AnswerCache.held) if self._keeps else (0, 0)
+        uses = self.uses
+        return {
+            "entries": entries,
+            "bytes": size,
+            "hits": uses.hits,
+            "misses": uses.misses,
+            "waits": uses.waits,
+        }
+
+    def clear(self) -> int:
+        """Remove the answers of this API, of all credentials; how many there were.
+
+        Raises :class:`CacheError` if that is not possible.
+        """
+        if not self._keeps:
+            return 0
+        entries, _ = self._done(AnswerCache.held)
+        self._done(AnswerCache.outdate)
+        self._done(AnswerCache.prune)
+        return entries
+
+    def _done(self, action: Callable[[AnswerCache], T]) -> T:
+        cache = self._cache
+        if cache is None:
+            raise self._why or CacheError("there is no cache of answers")
+        try:
+            return action(cache)
+        except OSError as error:
+            raise cache.failure(error) from None
 
     def outdate(self) -> None:
         """Make what is kept count as old, for all sessions."""
@@ -226,8 +263,8 @@ class SharedAnswers:
     def _do_without(self, error: CacheError) -> None:
         """Go on without the cache of answers, and say so once. No statement fails for it."""
         self._is_used = False
-        if not self._told:
-            self._told = True
+        if self._why is None:
+            self._why = error
             self._notes.add(
                 "this session does without the cache of answers",
                 detail=f"{error.message}.",

@@ -86,6 +86,15 @@ OPTIONS: tuple[Option, ...] = (
         "error",
     ),
     Option(
+        "rate_limit",
+        SERVER,
+        whole(0, 1_000_000),
+        "Requests an hour that Bitbucket answers a credential, where that is known: then a scan "
+        "that is known ahead to take more than all sessions have left is refused, or waits as "
+        "on_rate_limit says; 0 for not known",
+        "0",
+    ),
+    Option(
         "max_requests",
         SERVER,
         whole(1, 1_000_000),

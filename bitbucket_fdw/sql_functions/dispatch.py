@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..api import Client, Credential, Renewals, ScanContext
-from ..errors import OptionError, SignInError
+from ..errors import CacheError, OptionError, SignInError
 from ..sign_in import login_steps
 from ..sign_in.mapping_user import MappingUser
 from ..sign_in.schemes import SignIn
@@ -116,9 +116,34 @@ def oauth_refresh(call: Call, _: Json) -> Iterable[Json]:
     return [{"auth": sign_in.scheme, "expires_in": token.expires_in, "scopes": token.scope}]
 
 
+def cache_stats(call: Call, _: Json) -> Iterable[Json]:
+    """What is kept of the server's answers, and how often this session was given any."""
+    return [call.connect(call.sign_in.credential()).shared_answers.stats()]
+
+
+def clear_cache(call: Call, _: Json) -> Iterable[Json]:
+    """Remove the server's answers."""
+    return [{"removed": call.connect(call.sign_in.credential()).shared_answers.clear()}]
+
+
+def rate_limit(call: Call, _: Json) -> Iterable[Json]:
+    """The requests that all sessions have made within an hour with the user's credential."""
+    try:
+        return call.connect(call.sign_in.credential()).hour.shown()
+    except OSError as error:
+        raise CacheError(
+            f"the counts of requests cannot be read: {error.strerror}",
+            hint="The environment variable BITBUCKET_FDW_REQUESTS of the PostgreSQL server names "
+            "another directory.",
+        ) from None
+
+
 SERVICES: dict[str, Callable[[Call, Json], Iterable[Json]]] = {
     service.__name__: service
-    for service in (verify, oauth_authorization_url, oauth_access_token, oauth_refresh)
+    for service in (
+        *(verify, oauth_authorization_url, oauth_access_token, oauth_refresh),
+        *(cache_stats, clear_cache, rate_limit),
+    )
 }
 
 

@@ -67,7 +67,7 @@ def asked(gate: Gate, count: int) -> None:
 
 def waiting(*sessions: Client) -> None:
     """Wait until these sessions wait for another one's answer."""
-    _until(lambda: all(session._shared_answers.uses.waits for session in sessions))
+    _until(lambda: all(session.shared_answers.uses.waits for session in sessions))
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -100,7 +100,7 @@ def test_sessions_make_one_request(gate, at_once):
     gate.open.set()
     assert [future.result() for future in futures] == [1] * SESSIONS
     assert len(gate.server.received) == 1
-    uses = [session._shared_answers.uses for session in sessions]
+    uses = [session.shared_answers.uses for session in sessions]
     assert sum(use.misses for use in uses) == 1
     assert sum(use.hits for use in uses) == sum(use.waits for use in uses) == SESSIONS - 1
     assert not list(Path(os.environ["BITBUCKET_FDW_CACHE"]).glob("*.lock"))
