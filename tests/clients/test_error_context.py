@@ -46,6 +46,9 @@ CALLS = {
     "bitbucket.oauth_access_token('bitbucket', NULL, 'b', 'c')": "must not be NULL",
     "bitbucket.oauth_refresh('bitbucket')": "auth",
     "bitbucket.show_system_views('nowhere')": "nowhere",
+    "bitbucket.cache_stats('nowhere')": "does not exist",
+    "bitbucket.clear_cache('nowhere')": "does not exist",
+    "bitbucket.rate_limit('nowhere')": "does not exist",
 }
 
 
