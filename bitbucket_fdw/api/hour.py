@@ -18,23 +18,20 @@ from .exchange import Settings
 from .notes import Notes
 
 _FILES = re.compile(r"/repositories/[^/]+/[^/]+/src(/|$)")
-# What the limits page tells apart, by the beginning of the path. Texts below src are a group of
-# their own there ("raw files").
-_GROUPS = frozenset(
-    {"repositories", "workspaces", "user", "users", "snippets", "pullrequests", "teams"}
-)
+_GROUP = re.compile(r"/([a-z_]{1,30})(?:/|$)")
 
 
 def group_of(path: str, is_text: bool = False) -> str:
-    """The group of resources that a request counts for.
+    """The group of resources that a request counts for: the beginning of its path, as the limits
+    page tells them apart. Texts below src are a group of their own there ("raw files").
 
     :param path: below ``base_url``.
     :param is_text: whether it asks for a text as it is.
     """
     if is_text and _FILES.match(path):
         return "files"
-    first = path.lstrip("/").partition("/")[0]
-    return first if first in _GROUPS else "other"
+    found = _GROUP.match(path)
+    return found[1] if found else "other"
 
 
 class Hour:

@@ -146,10 +146,9 @@ class SharedAnswers:
             self.uses.hits += asking.found is not None
             self.uses.misses += asking.found is None
             yield asking
-        except Cancelled:
-            raise
         except BaseException:
-            turn.end(failed=True)
+            # What ends because nobody waits for it here says nothing: then the next one asks.
+            turn.end(failed=not scan.stopped.is_set())
             raise
         finally:
             turn.end()

@@ -26,6 +26,7 @@ class Turn:
         self._path = path
         self._file: int | None = None
         self._failures = 0
+        self._saw_failure = False
         self._is_held = False
 
     def take(self) -> bool:
@@ -42,13 +43,18 @@ class Turn:
                 self._is_held = True
                 return True
             # Its holder has removed it: by now another one may hold the lock of another file.
+            self._saw_failure = self.has_failed
             self._close()
+            if self._saw_failure:
+                return False
         return False
 
     @property
     def has_failed(self) -> bool:
         """Whether a request has failed whose answer this one waits for."""
-        return self._file is not None and os.fstat(self._file).st_size > self._failures
+        if self._saw_failure or self._file is None:
+            return self._saw_failure
+        return os.fstat(self._file).st_size > self._failures
 
     def end(self, failed: bool = False) -> None:
         """Wait no more, or let the next one ask.

@@ -117,11 +117,8 @@ class ScanRequests:
         if self.preview is not None and (self.preview.stops or self.asks_every_parent):
             self.preview.afford(count, estimate)
         self._scan.afford(count, estimate)
-        self._client.await_hour(count, self._path(), self._scan)
-
-    def _path(self) -> str:
-        """Where the scan's requests go, more or less."""
-        return self.planned.table.collection.path if self.planned is not None else ""
+        path = self.planned.table.collection.path if self.planned is not None else ""
+        self._client.await_hour(count, path, self._scan)
 
     @property
     def preview(self) -> PreviewBudget | None:

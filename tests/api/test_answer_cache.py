@@ -169,6 +169,15 @@ def test_a_directory_that_is_opened_later_is_written_to_no_more(server, director
     assert (ask(client), ask(client)) == (2, 3)
 
 
+def test_a_directory_that_is_opened_later_is_not_read_any_more(server, directory):
+    """Whoever can write to it may have put something there."""
+    client = session_of(server)
+    assert ask(client) == 1
+    directory.chmod(0o777)
+    assert (ask(client), ask(client)) == (2, 3)
+    assert len(TOLD.take()) == 1
+
+
 def test_there_is_no_cache_where_nothing_says_where(tmp_path, monkeypatch, scripted):
     monkeypatch.delenv("BITBUCKET_FDW_CACHE", raising=False)
     monkeypatch.chdir(tmp_path)
