@@ -7,8 +7,10 @@ here, by name, for all of them.
 
 from __future__ import annotations
 
+import functools
+
 from ..api import Clients, KeptAnswers, Shared
-from ..postgres import roles
+from ..postgres import interrupts, roles
 from ..postgres.statement_text import PerStatement
 from ..reading.observations import Observations
 from ..reading.omissions import Omission, Omissions
@@ -50,3 +52,12 @@ class BackendState:
 
 
 STATE = BackendState()
+
+
+@functools.cache
+def begin_session() -> None:
+    """Have the end of the session wait for a token that is being renewed, for whichever table.
+
+    Not done when this module is imported, which may be in the postmaster, for all its sessions.
+    """
+    interrupts.before_exit(STATE.clients.shared.renewals.end)

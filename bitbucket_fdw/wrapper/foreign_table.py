@@ -32,7 +32,7 @@ from ..tables import Table
 from ..writing.clauses import check_returning, refuse_on_conflict
 from ..writing.modifier import Modifier, WatchedScan
 from ..writing.requests import require, verbs
-from .backend_state import STATE
+from .backend_state import STATE, begin_session
 from .budgets import Budgets
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
@@ -72,6 +72,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
+        begin_session()
         self.name = fdw_options.get("table")
         values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
         self.binding = TableBinding.of(

@@ -16,7 +16,7 @@ from ..errors import OptionError
 from ..postgres import interrupts, roles
 from ..reading.execution import Row
 from ..sql_functions import dispatch
-from .backend_state import STATE
+from .backend_state import STATE, begin_session
 from .mapping_user import mapping_user
 from .reports import reporting
 
@@ -30,6 +30,7 @@ class ServiceFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def __init__(self, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> None:
         super().__init__(dict(fdw_options), dict(fdw_columns))
+        begin_session()
         self._values = options.parse(fdw_options, options.SERVER, options.TABLE, options.MAPPING)
         self._user = mapping_user(fdw_options)
         self._service = dispatch.find(self._values["service"])

@@ -19,6 +19,7 @@ _PG_init(void)
 	labels_init();
 	jit_init();
 	starting_init();
+	preload_init();
 
 	/* Settings of this name that there are not. */
 #if PG_VERSION_NUM >= 150000

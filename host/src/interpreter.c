@@ -46,14 +46,17 @@ check_status(PyStatus status)
 
 /*
  * Put the directory of the host's Python package, which lies beside this library wherever that
- * was installed, first on sys.path.
+ * was installed, first on sys.path, and what is written in C into its place. False if Python raised.
  */
-static void
-add_package_directory(void)
+static bool
+add_package(void)
 {
 	Dl_info		library;
 	char		directory[MAXPGPATH];
 	PyObject   *path = PySys_GetObject("path");
+	PyObject   *found;
+	PyObject   *utils;
+	bool		added;
 
 	if (dladdr(&py_host, &library) == 0)
 		elog(ERROR, "could not find out where the library multicorn is");
@@ -61,23 +64,14 @@ add_package_directory(void)
 	get_parent_directory(directory);
 	join_path_components(directory, directory, "multicorn/python");
 
-	if (path == NULL || PyList_Insert(path, 0, py_own(PyUnicode_DecodeFSDefault(directory))) < 0)
-		py_throw();
-}
-
-/*
- * When this fails the interpreter counts as not started, and the next use tries again.
- */
-static void
-import_host(void)
-{
-	PyObject   *utils = create_utils_module();
-
-	if (PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) < 0)
-		py_throw();
-	py_host = PyImport_ImportModule("multicorn._host");
-	if (py_host == NULL)
-		py_throw();
+	found = PyUnicode_DecodeFSDefault(directory);
+	utils = create_utils_module();
+	added = path != NULL && found != NULL && utils != NULL &&
+		PyList_Insert(path, 0, found) == 0 &&
+		PyDict_SetItemString(PyImport_GetModuleDict(), "multicorn._utils", utils) == 0;
+	Py_XDECREF(found);
+	Py_XDECREF(utils);
+	return added;
 }
 
 /*
@@ -94,43 +88,63 @@ stop_threads(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	}
 }
 
+static void
+initialize_python(void)
+{
+	PyPreConfig preconfig;
+	PyConfig	config;
+
+	/*
+	 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8 instead of
+	 * what the postmaster's environment says.
+	 */
+	PyPreConfig_InitPythonConfig(&preconfig);
+	preconfig.configure_locale = 0;
+	preconfig.coerce_c_locale = 0;
+	preconfig.utf8_mode = 1;
+	check_status(Py_PreInitialize(&preconfig));
+
+	/* PYTHONPATH and PYTHONHOME count, PATH does not: it may lead to another Python. */
+	PyConfig_InitPythonConfig(&config);
+	config.install_signal_handlers = 0;
+	config.parse_argv = 0;
+	check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
+	check_status(Py_InitializeFromConfig(&config));
+	PyConfig_Clear(&config);
+	is_ours = true;
+}
+
 /*
- * Start Python at its first use: not in _PG_init, which runs in the postmaster when the library
- * is preloaded, and an interpreter does not survive fork.
+ * Start Python in the postmaster, for preload.c. False if Python raised.
+ */
+bool
+py_start_in_postmaster(void)
+{
+	initialize_python();
+	return add_package();
+}
+
+/*
+ * Start Python at its first use, or take over the one that the postmaster has started.
  */
 static void
 start_interpreter(void)
 {
-	if (!Py_IsInitialized())
+	bool		added = preload_take_over();
+
+	if (!added && !Py_IsInitialized())
 	{
-		PyPreConfig preconfig;
-		PyConfig	config;
-
 		plpython_before_start();
-
-		/*
-		 * LC_CTYPE is the database's and must stay so; Python's files and streams are UTF-8
-		 * instead of what the postmaster's environment says.
-		 */
-		PyPreConfig_InitPythonConfig(&preconfig);
-		preconfig.configure_locale = 0;
-		preconfig.coerce_c_locale = 0;
-		preconfig.utf8_mode = 1;
-		check_status(Py_PreInitialize(&preconfig));
-
-		/* PYTHONPATH and PYTHONHOME count, PATH does not: it may lead to another Python. */
-		PyConfig_InitPythonConfig(&config);
-		config.install_signal_handlers = 0;
-		config.parse_argv = 0;
-		check_status(PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE));
-		check_status(Py_InitializeFromConfig(&config));
-		PyConfig_Clear(&config);
-		is_ours = true;
+		initialize_python();
 	}
 
 	main_thread = pthread_self();
-	add_package_directory();
-	import_host();
+	/* When this fails the interpreter counts as not started, and the next use tries again. */
+	if (!added && !add_package())
+		py_throw();
+	py_host = PyImport_ImportModule("multicorn._host");
+	if (py_host == NULL)
+		py_throw();
 	to_postgres_init();
 	instances_init();
 	transactions_init();

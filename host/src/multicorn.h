@@ -58,6 +58,7 @@ extern void py_holder_init(PyHolder *holder, MemoryContext context);
 extern void py_holder_set(PyHolder *holder, PyObject *object);
 extern bool py_on_main_thread(void);
 extern void py_keep(void);
+extern bool py_start_in_postmaster(void);
 
 /*
  * Everything that touches Python stands between these. The block must not be left by return,
@@ -81,8 +82,14 @@ extern void py_keep(void);
 extern void py_throw(void) __attribute__((noreturn));
 extern void py_report(PyObject *report);
 
+/* preload.c */
+
+extern void preload_init(void);
+extern bool preload_take_over(void);
+
 /* plpython.c */
 
+extern void plpython_refuse(void);
 extern void plpython_before_start(void);
 extern void plpython_init(void);
 

@@ -22,6 +22,9 @@ static fmgr_hook_type next_fmgr_hook = NULL;
 /* Whether this session has a function of PL/Python's. */
 static bool met = false;
 
+/* Whether Python is in every session, so that PL/Python can begin in none. */
+static bool refused = false;
+
 static bool is_plpython_handler(HeapTuple proc);
 
 /*
@@ -99,6 +102,11 @@ meet(Oid function)
 {
 	if (met || !is_plpython(function))
 		return;
+	if (refused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("PL/Python cannot be used while multicorn preloads Python modules"),
+				 errhint("Empty multicorn.preload_modules, and restart PostgreSQL.")));
 	require_plpython_first();
 	met = true;
 	py_keep();
@@ -124,6 +132,20 @@ before_call(FmgrHookEventType event, FmgrInfo *function, Datum *private)
 		meet(function->fn_oid);
 	if (next_fmgr_hook != NULL)
 		next_fmgr_hook(event, function, private);
+}
+
+static void
+watch_functions(void)
+{
+	static bool watched = false;
+
+	if (watched)
+		return;
+	watched = true;
+	next_needs_fmgr_hook = needs_fmgr_hook;
+	needs_fmgr_hook = needs_hook;
+	next_fmgr_hook = fmgr_hook;
+	fmgr_hook = before_call;
 }
 
 static bool
@@ -162,8 +184,16 @@ plpython_init(void)
 		met = true;
 		py_keep();
 	}
-	next_needs_fmgr_hook = needs_fmgr_hook;
-	needs_fmgr_hook = needs_hook;
-	next_fmgr_hook = fmgr_hook;
-	fmgr_hook = before_call;
+	watch_functions();
+}
+
+/*
+ * Have no session use PL/Python, which would share a Python with the host that it has not prepared
+ * itself for. Called in the postmaster.
+ */
+void
+plpython_refuse(void)
+{
+	refused = true;
+	watch_functions();
 }

@@ -79,6 +79,14 @@ check_interrupts(PyObject *self pg_attribute_unused(), PyObject *ignored)
 	return call_postgres(serve_interrupts, ignored);
 }
 
+/* A function, since a preloaded module is imported before the process has a database. */
+static PyObject *
+database_encoding(PyObject *self pg_attribute_unused(), PyObject *ignored pg_attribute_unused())
+{
+	return PyUnicode_FromString(GetDatabaseEncodingName());
+}
+
+/* NULL if Python raised. */
 PyObject *
 create_utils_module(void)
 {
@@ -87,6 +95,8 @@ create_utils_module(void)
 		"Report something to PostgreSQL's client and log: see multicorn/_reports.py."},
 		{"check_interrupts", check_interrupts, METH_NOARGS,
 		"Let PostgreSQL's interrupts be served; raise KeyboardInterrupt if the query was canceled."},
+		{"database_encoding", database_encoding, METH_NOARGS,
+		"The name of the database's encoding."},
 		{NULL, NULL, 0, NULL}
 	};
 	static PyModuleDef definition = {
@@ -96,9 +106,6 @@ create_utils_module(void)
 		.m_size = -1,
 		.m_methods = methods,
 	};
-	PyObject   *module = py_own(PyModule_Create(&definition));
 
-	if (PyModule_AddStringConstant(module, "DATABASE_ENCODING", GetDatabaseEncodingName()) < 0)
-		py_throw();
-	return module;
+	return PyModule_Create(&definition);
 }

@@ -41,13 +41,14 @@ class Unusable(Exception):
 class Cluster:
     """A private PostgreSQL with one of the hosts."""
 
-    def __init__(self, host: str, directory: Path) -> None:
+    def __init__(self, host: str, directory: Path, settings: str = "") -> None:
         self.host = host
         self.directory = directory
         self.tree = directory / "tree"
         self.data = directory / "data"
         self.journal = directory / "journal"
         self.log = directory / "log"
+        self.settings = settings
         self.as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             self.as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
@@ -137,6 +138,7 @@ class Cluster:
                 f"unix_socket_directories = '{self.directory}'\n"
                 "fsync = off\nshared_buffers = 16MB\nmax_connections = 20\n"
                 "max_prepared_transactions = 2\ntimezone = 'UTC'\njit = off\n"
+                f"{self.settings}\n"
             )
         self.run("pg_ctl", "-w", "-l", str(self.log), "start")
 
@@ -167,13 +169,21 @@ def link_all(source: Path, target: Path, own: tuple[str, ...] = ()) -> None:
 
 
 @contextlib.contextmanager
-def running_cluster(host: str, package: Path | None = None) -> Iterator[Cluster]:
-    """Build, start and in the end remove a cluster, with the files of an unpacked package."""
+def running_cluster(
+    host: str, package: Path | None = None, settings: str = "", without: str = ""
+) -> Iterator[Cluster]:
+    """Build, start and in the end remove a cluster, with the files of an unpacked package.
+
+    :param settings: lines for postgresql.conf.
+    :param without: a pattern of names of libraries that the server shall not have.
+    """
     # A short path: a socket's name has room for about a hundred bytes.
     directory = Path(tempfile.mkdtemp(prefix="mc-", dir="/tmp"))
-    cluster = Cluster(host, directory)
+    cluster = Cluster(host, directory, settings)
     try:
         cluster.build()
+        for library in cluster.inside("pkglibdir").glob(without) if without else ():
+            library.unlink()
         if package:
             cluster.add(package)
         cluster.start()

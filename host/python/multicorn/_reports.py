@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import traceback
 from logging import CRITICAL, DEBUG, ERROR, INFO, WARNING
 from typing import NoReturn, TypeAlias
 
 try:
-    from ._utils import DATABASE_ENCODING, check_interrupts, send_report
+    from ._utils import check_interrupts, database_encoding, send_report
 except ImportError:  # not inside a PostgreSQL server, as in a wrapper's own unit tests
-    DATABASE_ENCODING = "UTF8"
+
+    def database_encoding() -> str:
+        """Name the encoding of what nobody is told."""
+        return "UTF8"
 
     def send_report(report: Report, /) -> None:
         """Do nothing: there is nobody to tell."""
@@ -69,9 +73,10 @@ def failure(message: str, sqlstate: str = FDW_ERROR, hint: str | None = None) ->
     return error
 
 
+@functools.cache
 def _codec() -> str:
     """Name Python's codec for the server's encoding; where it has none, ASCII is in all of them."""
-    name = DATABASE_ENCODING
+    name = database_encoding()
     if name == "SQL_ASCII":
         return "utf-8"
     if name.startswith("WIN"):
@@ -80,9 +85,6 @@ def _codec() -> str:
         return codecs.lookup(name).name
     except LookupError:
         return "ascii"
-
-
-CODEC = _codec()
 
 
 def _encode(value: object) -> bytes:
@@ -96,7 +98,7 @@ def _encode(value: object) -> bytes:
         text = str(value).replace("\0", "\\x00")
     except Exception:
         text = "(not printable)"
-    return text.encode(CODEC, "backslashreplace")
+    return text.encode(_codec(), "backslashreplace")
 
 
 def message_report(code: int, message: object, detail: object, hint: object) -> Report:
@@ -139,7 +141,7 @@ def raise_postgres_error(
     sqlstate: str, message: bytes, detail: bytes | None, hint: bytes | None
 ) -> NoReturn:
     """Raise the Python exception for an error that PostgreSQL's own code threw."""
-    texts = [None if t is None else t.decode(CODEC, "replace") for t in (message, hint, detail)]
+    texts = [None if t is None else t.decode(_codec(), "replace") for t in (message, hint, detail)]
     error = failure(texts[0] or "", sqlstate, texts[1])
     error.detail = texts[2]
     raise error
