@@ -126,15 +126,21 @@ class Pages:
 
     def go_on(self) -> None:
         """Request further pages for a consumer that will come later, if the first one is there."""
-        first = self._first
-        if not self._every or first is None or not first.answer.done() or first.answer.cancelled():
-            return
-        if first.answer.exception() is None and complaint(first.answer.result().json) is None:
-            try:
-                page = self._listing.read(first.answer.result().json)
-            except Unreadable:
-                return  # the consumer is to be told
+        page = self.first_if_there() if self._every else None
+        if page is not None:
             self._fill(Progress(page, 1, len(page.values), page.size, self._pagelen))
+
+    def first_if_there(self) -> Envelope | None:
+        """The first page, if it was answered already and is no fault, which the reader is told."""
+        first = self._first
+        if first is None or not first.answer.done() or first.answer.cancelled():
+            return None
+        if first.answer.exception() is not None or complaint(first.answer.result().json):
+            return None
+        try:
+            return self._listing.read(first.answer.result().json)
+        except Unreadable:
+            return None
 
     def __iter__(self) -> Iterator[list[Any]]:
         asked = self._first_page()

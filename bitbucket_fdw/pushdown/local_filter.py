@@ -60,6 +60,12 @@ def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
     return all(_holds(row[condition.column.name], condition) for condition in conditions)
 
 
+def meets_value(value: Any, condition: Condition) -> bool:
+    """Whether a value of the column's type may meet a condition on the column."""
+    compare = _COMPARISONS.get(condition.op)
+    return value is not None and (compare is None or compare(value, condition.value))
+
+
 def _is_certain(condition: Condition) -> bool:
     """Whether the comparison gives the same here as in PostgreSQL, in every collation."""
     column, equality = condition.column, condition.op in ("=", "in")

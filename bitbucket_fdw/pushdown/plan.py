@@ -72,6 +72,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some items of a listing, of which it is enough to know how many there are.
+
+    :param values: the column values that all of them have.
+    :param query: asks for their number, and for a few of them.
+    :param looks: conditions that they meet, to be checked on these few.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+    query: Query
+    looks: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sort:
     """The order by one column that every listing of the plan is asked for."""
 
@@ -123,6 +137,8 @@ class Plan:
         Bitbucket may ignore a filter and PostgreSQL checks the rows only after they were counted.
     :param hidden: columns with values; rows that have one of them are left out.
     :param sort_here: the rows come in any order, and are sorted by ``sort`` here.
+    :param parts: for ``Kind.COLLECTION``: what each listing consists of. If their sizes add up to
+        the listing's own, its rows need not be read. None if it is to be read.
     :param shipped: the conditions that are sent to Bitbucket; ``local`` are those left to
         PostgreSQL. Both are for EXPLAIN.
     :param exact: whether every row of the answers meets all of the conditions.
@@ -159,6 +175,7 @@ class Plan:
     looks: tuple[Condition, ...] = ()
     hidden: tuple[tuple[str, Any], ...] = ()
     sort_here: bool = False
+    parts: tuple[Part, ...] = ()
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     exact: bool = False

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..tables.columns import Column
-from ..tables.endpoints import Collection, Item, Paging, Shape, path_parameters
+from ..tables.endpoints import Item, Shape, path_parameters
 from ..tables.json_values import TYPE
 from ..tables.table import Parent, Reach, Table
 from . import bbql, request_line
@@ -22,15 +22,14 @@ from .conditions import Condition
 from .describe import selectivity, texts
 from .local_filter import checks_of, looks_of
 from .parent_filter import sieve_of
+from .parts import parts_of
 from .path_values import EQUALITY, bindings_of, contradiction, never_met, values_of
 from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
 from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
+from .query_strings import envelope, in_values, pagelen, query, size_query
 from .request import Request
 from .shippable import Shipment
 
-# How many items are fetched with a count to check that the filter was applied. A single item might
-# meet the filter by chance.
-_LOOK = "10"
 MAX_ITEMS = 50  # keys that are read by one request each; if there are more, the listing is read
 
 
@@ -124,7 +123,7 @@ def _beside(request: Request, key: Column, lacked: set[str]) -> Parameters:
     collection = request.table.collection
     columns = (key, *(c for c in request.table.columns if c.name in lacked))
     paths = [path for column in columns for path in column.asked_paths]
-    members = (*_envelope(collection), *(_in_values(collection, path) for path in paths))
+    members = (*envelope(collection), *(in_values(collection, path) for path in paths))
     return (("fields", ",".join(members)),)
 
 
@@ -184,7 +183,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         local=base.local + texts(c for c, s in shipments if s is None and c not in by_query),
         exact=exact,
     )
-    result = replace(result, pagelen=_pagelen(collection, result.stop_after))
+    result = replace(result, pagelen=pagelen(collection, result.stop_after))
     looks = looks_of(c for c, _ in shipped)
     constants = _countable(request, result, shipments)
     if constants is not None and len(terms) == 1:
@@ -192,12 +191,17 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         return _counted(request, result, terms[0], selected)
     if exact and request.counted_off:
         result = replace(result, looks=looks)
+    if len(terms) == 1:
+        sent = [c for c, _ in shipped]
+        known = _path_columns(request, result.bindings)
+        parts = () if selected else parts_of(request, result, terms[0], sent, known, room)
+        result = replace(result, parts=parts)
     parameters = _page_parameters(request, result)
     return _hydrated(
         request,
         replace(
             result,
-            queries=tuple(_query(collection, term, selected, parameters) for term in terms),
+            queries=tuple(query(collection, term, selected, parameters) for term in terms),
         ),
     )
 
@@ -218,13 +222,10 @@ def _counted(
     """The plan that asks for a listing's size, and for a few items to check if it is filtered."""
     collection = request.table.collection
     looked_at = tuple(dict.fromkeys(c.column.name for c in result.looks))
-    paths = [request.table.column(name).path or "" for name in looked_at]
-    fields = ",".join(("size", *(_in_values(collection, path) for path in paths)))
-    parameters = (("fields", fields), *((("pagelen", _LOOK),) if paths else ()))
     return replace(
         result,
         kind=Kind.COUNT,
-        queries=(_query(collection, terms, selected, parameters),),
+        queries=(size_query(collection, terms, selected, [c.column for c in result.looks]),),
         listed=_page_parameters(
             request, replace(result, columns=looked_at, pagelen=collection.pagelen, sort_here=True)
         ),
@@ -254,26 +255,12 @@ def _path_columns(request: Request, bindings: tuple[Binding, ...]) -> set[str]:
     return columns
 
 
-def _query(
-    collection: Collection,
-    terms: tuple[str, ...],
-    selected: tuple[tuple[str, str], ...],
-    parameters: tuple[tuple[str, str], ...],
-) -> Query:
-    q = bbql.conjunction(terms) or None
-    if q is None and any(name == "sort" for name, _ in parameters):
-        q = collection.q_if_sorted
-    # Some listings hide items by default, but not if there is a q.
-    shown = () if q else collection.without_q
-    return Query((*selected, *shown, *parameters), q)
-
-
 def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], ...]:
     collection = request.table.collection
     parameters = []
     if collection.shape is not Shape.TEXT:
         paths = _paths(request, (c for c in _needed(request, result) if c.listed))
-        fields = [*_envelope(collection), *(_in_values(collection, path) for path in paths)]
+        fields = [*envelope(collection), *(in_values(collection, path) for path in paths)]
         parameters.append(("fields", ",".join(fields)))
     if request.sort and not result.sort_here:
         field_name = request.table.column(request.sort.column).sort
@@ -289,31 +276,6 @@ def _widest_parameters(request: Request, base: Plan) -> tuple[tuple[str, str], .
     """
     longest = request.table.collection.pagelen
     return _page_parameters(request, replace(base, pagelen=longest, sort_here=False))
-
-
-def _envelope(collection: Collection) -> tuple[str, ...]:
-    """The members of the envelope to ask for: the link to the next page, and what tells whether
-    everything was read.
-    """
-    if collection.shape is not Shape.PAGES:
-        return ()
-    if not collection.size:
-        return ("next",)
-    if collection.paging is Paging.NEXT:
-        return ("next", "size", "pagelen")
-    return ("next", "size", "page", "pagelen")
-
-
-def _in_values(collection: Collection, path: str) -> str:
-    """The path of a member of the items, as the parameter ``fields`` names it."""
-    values = "values" if collection.shape is Shape.PAGES else None
-    return ".".join(filter(None, (values, path)))
-
-
-def _pagelen(collection: Collection, enough: int | None) -> int | None:
-    if collection.pagelen is None or enough is None:
-        return collection.pagelen
-    return max(1, min(collection.pagelen, enough))
 
 
 def _is_refused(request: Request, sort: Sort | None) -> bool:

@@ -67,6 +67,8 @@ def requests(plan: Plan, guess: Guess) -> int:
     if plan.kind is Kind.COLLECTION and plan.pagelen:
         wanted = found if plan.stop_after is None else min(found, plan.stop_after)
         each = max(1, math.ceil(wanted / plan.pagelen))
+        if plan.parts:
+            each = min(each, 1 + len(plan.parts))
     each += plan.first_requests - 1
     if plan.hydrate:
         each += found

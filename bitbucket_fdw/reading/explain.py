@@ -93,6 +93,9 @@ def lines(plan: Plan, guess: Guess, verbose: bool, most: int | None = None) -> l
             result.append(f"  Only where: {', '.join(texts(parent.sieve))}")
     result.append(f"Bitbucket: {_request(plan)}")
     result += _details(plan, verbose)
+    if plan.parts:
+        names = dict.fromkeys(look.column.name for part in plan.parts for look in part.looks)
+        result.append(f"Or only sizes, if fewer: {len(plan.parts)}, by {', '.join(names)}")
     if plan.beside:
         result.append(f"For each row: GET {plan.table.collection.path}")
     if plan.hydrate:

@@ -11,20 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api import (
-    JSON,
     Answer,
     Client,
-    Envelope,
     Listing,
-    NextLinks,
-    Numbers,
-    OwnNumbers,
     Pages,
     PreviewBudget,
     ScanContext,
-    Strategy,
-    Wanted,
-    Whole,
     Window,
 )
 from ..errors import (
@@ -40,13 +32,15 @@ from ..pushdown.local_filter import meets
 from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
 from ..tables.addresses import fill
-from ..tables.endpoints import Collection, Item, Paging, Shape
+from ..tables.endpoints import Item, Shape
 from ..tables.table import Table
 from . import costs
 from .items import Items
+from .listings import listing_of
 from .not_found import REFUSALS, RefusalJudge, may_be_empty
 from .observations import Observed
 from .omissions import Omission, Omissions
+from .tallying import Tally
 
 Row = dict[str, Any]
 
@@ -206,22 +200,6 @@ class ListingRefused(RequestError):
         return refused
 
 
-_STRATEGIES: dict[Paging, Strategy] = {
-    Paging.NEXT: NextLinks(),
-    Paging.NUMBERS: Numbers(),
-    Paging.OWN_NUMBERS: OwnNumbers(),
-    Paging.WHOLE: Whole(),
-}
-
-
-_SHAPES: dict[Shape, Callable[[Any], Envelope]] = {
-    Shape.PAGES: Envelope.read,
-    Shape.ARRAY: Envelope.read_array,
-    Shape.OBJECT: Envelope.read_object,
-    Shape.TEXT: Envelope.read_object,
-}
-
-
 class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
@@ -237,9 +215,7 @@ class Stream:
         self._requests = requests
         self.plan = plan
         self.place = place
-        chosen = plan.table.collection.selects if plan.path == plan.table.collection.path else ()
-        selected = ((name, place.parameters[parameter]) for name, parameter in chosen)
-        self._query = query = replace(query, parameters=(*selected, *query.parameters))
+        self._query = query = self._selected(query)
         self._path = fill(plan.path, place.parameters)
         self._carried = self._told(place)
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
@@ -255,6 +231,13 @@ class Stream:
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
+
+    def _selected(self, query: Query) -> Query:
+        """A query with the parameters that take values of the path, if the listing has such."""
+        plan, place = self.plan, self.place
+        chosen = plan.table.collection.selects if plan.path == plan.table.collection.path else ()
+        selected = ((name, place.parameters[parameter]) for name, parameter in chosen)
+        return replace(query, parameters=(*selected, *query.parameters))
 
     def _told(self, place: RequestPath) -> Row:
         """The column values that the rows take from the place instead of from the answer."""
@@ -324,20 +307,7 @@ class Stream:
         return key, {**self._items.row(item), **self._carried}
 
     def listing(self, query: Query) -> Listing:
-        table = self.plan.table
-        collection = table.collection
-        filters = {column.query for column in table.columns}
-        return Listing(
-            self._path,
-            query.pairs(),
-            _STRATEGIES[collection.paging],
-            self.plan.path,
-            self._items.mark if collection.unique else None,
-            _SHAPES[collection.shape],
-            # It is not known whether the size takes account of parameters other than q.
-            counted=not any(name in filters for name, _ in query.parameters),
-            wanted=_wanted(collection),
-        )
+        return listing_of(self.plan, self._path, query, self._items.mark)
 
     def look(self, row: Row) -> None:
         """Raise :class:`ListingRefused` if the row shows that a filter was not applied.
@@ -364,18 +334,41 @@ class CollectionStream(Stream):
         super().__init__(requests, plan, place, query)
         self._pages = requests.pages(self.listing(self._query), plan.stop_after)
         self._last_key: Any = None
+        parts = tuple(
+            replace(
+                part,
+                values=tuple((name, carried_value(value)) for name, value in part.values),
+                query=self._selected(part.query),
+            )
+            for part in plan.parts
+        )
+        self._tally = Tally(requests, parts, plan.path, self._path)
 
     def start(self) -> None:
         if not self._is_skipped():
             self._pages.start()
 
     def go_on(self) -> None:
-        self._pages.go_on()
+        first = self._pages.first_if_there() if self.plan.parts else None
+        if first and self._tally.pays(first.size, len(first.values), self.plan.pagelen):
+            self._tally.start()
+        else:
+            self._pages.go_on()
+
+    def _counted(self, read: int) -> Iterator[Row] | None:
+        """After the first page: the rows of all pages, if they are known without the others."""
+        if self._tally.pays(self.size, read, self.plan.pagelen) and self.size is not None:
+            return self._tally.rows(self.size, self._items, self._carried)
+        return None
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         if self._is_skipped():
             return
-        for values in self._existing_pages():
+        for number, values in enumerate(self._existing_pages()):
+            counted = self._counted(len(values)) if number == 0 else None
+            if counted is not None:
+                yield from ((None, row) for row in counted)
+                return
             items = self._items.listed(values)
             if self.plan.hydrate:
                 items = self._hydrated(items)
@@ -473,12 +466,6 @@ class CollectionStream(Stream):
             futures.append(self._requests.submit(self._requests.url(path, query)))
         details = [self._items.single(self._requests.wait(future)) for future in futures]
         return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]
-
-
-def _wanted(collection: Collection) -> Wanted:
-    if collection.accept is None:
-        return JSON
-    return Wanted(collection.accept, text=True, elsewhere=collection.elsewhere)
 
 
 def carried_value(value: Any) -> Any:

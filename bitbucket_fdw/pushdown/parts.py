@@ -1,0 +1,98 @@
+"""Listings whose rows are known once it is known how many there are of each kind.
+
+For ``SELECT state, count(*) … GROUP BY state`` the host asks for the column alone. All of its
+values are declared, so that a listing's rows follow from the size of each part: that many with
+``OPEN``, that many with ``MERGED``. The sizes are believed only if they add up to the listing's
+own. Then no row has another value, or none.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from ..tables.columns import Column
+from ..tables.endpoints import Shape
+from ..tables.types import Comparison
+from .conditions import Condition
+from .local_filter import looks_of, meets_value
+from .plan import Part, Plan
+from .query_strings import size_query
+from .request import Request
+from .request_line import length
+from .shippable import ship
+
+MOST_PARTS = 16
+"""With more parts than these, the rows are read: so many sizes are no small answer any more."""
+
+
+def parts_of(
+    request: Request,
+    result: Plan,
+    terms: tuple[str, ...],
+    shipped: Iterable[Condition],
+    known: Iterable[str],
+    room: int,
+) -> tuple[Part, ...]:
+    """The parts whose sizes say what the rows of a listing are; none if they do not say it.
+
+    :param terms: the BBQL terms of the listing itself, and ``shipped`` their conditions.
+    :param known: columns whose values need not be asked for: those of the path.
+    :param room: how many bytes of the address all terms may take.
+    """
+    if not _may_be_counted(request, result):
+        return ()
+    constants = {c.column.name: c.value for c in request.conditions if c.op == "="}
+    given = {*known, *constants}
+    open_columns = [request.table.column(name) for name in result.columns if name not in given]
+    values = [_values(request, column) for column in open_columns]
+    count = 1
+    for some in values:
+        count *= len(some)
+    if not open_columns or not 0 < count <= MOST_PARTS:
+        return ()
+    found = []
+    looks = looks_of(shipped)
+    for combination in itertools.product(*values):
+        own = [Condition(c, "=", v) for c, v in zip(open_columns, combination, strict=True)]
+        own_terms = [shipment.term for c in own if (shipment := ship(c)) and shipment.exact]
+        every = (*terms, *own_terms)
+        if len(own_terms) < len(own) or sum(map(length, every)) > room:
+            return ()
+        seen = (*looks, *own)
+        row = {**constants, **{c.column.name: c.value for c in own}}
+        size = size_query(request.table.collection, every, (), [c.column for c in seen])
+        found.append(Part(tuple(row.items()), size, seen))
+    return tuple(found)
+
+
+def _may_be_counted(request: Request, result: Plan) -> bool:
+    """Whether the rows may be made from sizes: all of them are wanted, in any order."""
+    collection = request.table.collection
+    return (
+        result.exact
+        and collection.q
+        and collection.size
+        and collection.shape is Shape.PAGES
+        and collection.explode is None
+        and request.sort is None
+        and not request.counted_off
+        and not request.leads
+        and not result.hidden
+        and result.pagelen is not None
+    )
+
+
+def _values(request: Request, column: Column) -> list[Any]:
+    """The values of a closed set that the conditions leave; none if they are not all known."""
+    test = column.filter
+    if test is None or test.of_list or column.name in request.loose:
+        return []
+    if not request.may_filter(column) or column.param:
+        return []
+    every: tuple[Any, ...] = test.values
+    if column.data_type.comparison is Comparison.FLAG:
+        every = (True, False)
+    own = [c for c in request.conditions if c.column.name == column.name]
+    return [value for value in every if all(meets_value(value, c) for c in own)]
