@@ -29,7 +29,7 @@ NO_TESTS = 5  # pytest's exit status when it collected nothing
 TEST_TIMEOUT = 600  # seconds for one test: none is that slow, so one that takes longer hangs
 # Seconds for one pytest run. A fixture that hangs after its test has used up the time of a test is
 # ended by this alone.
-RUN_TIMEOUT = 3000
+RUN_TIMEOUT = 3600
 SHELL_SCRIPTS = (
     "script/bootstrap",
     "script/demo",
