@@ -56,6 +56,6 @@ class CommitComments(Table):
     examples = (
         "SELECT c.hash, m.content_raw FROM (SELECT hash FROM commits LIMIT 50) c "
         "JOIN commit_comments m ON m.commit_hash = c.hash",
-        "SELECT c.date, count(m.id) FROM (SELECT hash, date FROM default_branch_commits LIMIT 5) c "
-        "LEFT JOIN commit_comments m ON m.commit_hash = c.hash GROUP BY 1",
+        "SELECT c.date, (SELECT count(*) FROM commit_comments m WHERE m.commit_hash = c.hash) "
+        "FROM (SELECT hash, date FROM default_branch_commits LIMIT 5) c",
     )

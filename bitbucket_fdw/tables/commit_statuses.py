@@ -88,5 +88,6 @@ class CommitStatuses(Table):
         "SELECT c.date, s.name, s.state FROM (SELECT hash, date FROM default_branch_commits "
         "LIMIT 20) c JOIN commit_statuses s ON s.commit_hash = c.hash",
         "SELECT s.state, count(*) FROM (SELECT hash FROM default_branch_commits LIMIT 20) c "
-        "JOIN commit_statuses s ON s.commit_hash = c.hash GROUP BY 1",
+        "CROSS JOIN LATERAL (SELECT state FROM commit_statuses WHERE commit_hash = c.hash "
+        "OFFSET 0) s GROUP BY 1",
     )
