@@ -18,6 +18,11 @@ from devkit.venv import copy_package, system_python
 
 TEMPLATE = "template_bitbucket"
 OWNER = "owner.pid"
+PRELOAD = "BITBUCKET_FDW_PRELOAD"  # set by script/test
+PRELOADED = {
+    "shared_preload_libraries": "multicorn",
+    "multicorn.preload_modules": "bitbucket_fdw.wrapper",
+}
 SECRETS = "secrets"  # what options of the form file:NAME refer to
 
 
@@ -61,6 +66,7 @@ def start_cluster(places: Places, host: str, environment: dict[str, str] | None 
             "timezone": "UTC",
             "max_prepared_transactions": "5",
             "log_min_messages": "warning",
+            **(PRELOADED if host == trees.BUNDLED and os.environ.get(PRELOAD) else {}),
         },
         environment={
             "BITBUCKET_FDW_SECRETS": str(secrets),

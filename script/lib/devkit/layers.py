@@ -13,6 +13,8 @@ class Layer:
     """One set of tests. ``server``: needs PostgreSQL; ``per_host``: runs on each host.
 
     ``seconds``: about how long it takes, compared with the others; longer ones start first.
+    ``preloaded``: the bundled host imports the package once for all sessions, of which there are
+    thousands. On the versions of ``--postgres``, and in other layers, each session does.
     ``everywhere``: what of it runs on each PostgreSQL that ``--postgres`` names.
     """
 
@@ -22,6 +24,7 @@ class Layer:
     seconds: int
     server: bool = False
     per_host: bool = False
+    preloaded: bool = False
     needs: tuple[Need, ...] = ()
     everywhere: tuple[str, ...] = ()
 
@@ -53,6 +56,7 @@ LAYERS = (
         seconds=1600,
         server=True,
         per_host=True,
+        preloaded=True,
         # Where versions differ: plans, the text of EXPLAIN, what the import reads of the catalog.
         everywhere=tuple(
             f"tests/sql/test_{name}.py"
@@ -84,6 +88,7 @@ LAYERS = (
         seconds=660,
         server=True,
         per_host=True,
+        preloaded=True,
         needs=packages.CLIENTS,
         everywhere=tuple(
             f"tests/writes/test_write_{name}.py"

@@ -347,6 +347,8 @@ class Runner:
         if job.layer.server:
             pg_config = job.server.pg_config if job.server else self.pg_config
             env |= {"BITBUCKET_FDW_HOSTS": ",".join(self.hosts), "PG_CONFIG": str(pg_config)}
+        if job.layer.preloaded and not job.server:
+            env["BITBUCKET_FDW_PRELOAD"] = "1"
         if job.server:
             # Its own programs know where its libraries are, its modules (postgres_fdw) do not.
             libraries = str(job.server.directories["LIBDIR"])
