@@ -8,6 +8,7 @@ OAuth 2 access tokens are Bearer tokens; OAuth 1.0a signs each request (RFC 5849
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -105,7 +106,14 @@ class Credential:
 
     def redact(self, text: str) -> str:
         """``text`` without any of the secrets: see :func:`redact`."""
+        if self.tokens is None:
+            return without_forms(text, self._forms)
         return redact(text, self.secrets())
+
+    @functools.cached_property
+    def _forms(self) -> list[str]:
+        """The spellings of the texts that stay the same, made once: each request asks for them."""
+        return forms_of(self.fixed)
 
 
 def tidied(error: E, secrets: Iterable[str]) -> E:
@@ -133,9 +141,18 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     In a link of a server's making any of its characters may be encoded. A text that has a secret
     once it is decoded is shown decoded.
     """
-    text = visible(text)
+    return without_forms(text, forms_of(secrets))
+
+
+def forms_of(secrets: Iterable[str]) -> list[str]:
+    """All spellings of all secrets, as :func:`without_forms` wants them."""
     # Longest first: a secret may be a part of another, or of its own encoding.
-    forms = sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True)
+    return sorted({form for s in secrets for form in encodings(s)}, key=len, reverse=True)
+
+
+def without_forms(text: str, forms: list[str]) -> str:
+    """:func:`redact` for the spellings of secrets."""
+    text = visible(text)
     text = _without(text, forms)
     for decoded in (unquote(text), unquote_plus(text), unquote(unquote(text))):
         plain = decoded if decoded == text else visible(decoded)

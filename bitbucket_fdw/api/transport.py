@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -84,12 +85,15 @@ def with_parameters(url: str, query: str) -> str:
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, *missing)))))
 
 
+@functools.lru_cache(maxsize=256)
 def as_sent(url: str) -> SplitResult:
     """The parts of an address as a request to it would use them.
 
     Libraries disagree on what a backslash means in an address, or an "@" behind it. What matters is
     where the request would really go, so the address is read back from a prepared request. Raises
     :class:`ValueError` for what cannot be requested, or would bring a user name along.
+
+    A request's address is looked at several times on its way, so that the latest ones are kept.
     """
     # requests' own errors for addresses are ValueErrors too.
     parts = urlsplit(requests.Request("GET", url).prepare().url or "")

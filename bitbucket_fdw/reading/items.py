@@ -45,11 +45,14 @@ class Items:
         self._table = table
         self._path = path
         self._key = table.key_column()
+        self._find_key = _key_finder(self._key)
         columns = list(columns)
         keys = () if table.always else table.primary_key
         self._extract = extractor(columns, loose, frozenset(keys), place)
         self._mark = table.mark_column()
-        self._asked = [c for c in columns if c.asked]
+        self._find_mark = _key_finder(self._mark)
+        self._begins = [column for column in table.columns if column.begins is not None]
+        self._asked = [c.keys for c in columns if c.asked]
         self._doubt = doubt
         self._doubted: set[str] = set()
 
@@ -70,32 +73,23 @@ class Items:
         # Of a text that was cut short, not even the length may be known.
         if not self._is_one(item):
             raise self._bad(f"An item has no {self._key.path}, which is its key.")
-        if asked_by and asked_by is not self._key and self._key_of(item, asked_by) is None:
+        if asked_by and asked_by is not self._key and _key_finder(asked_by)(item) is None:
             raise self._bad(f"{self._named(item)} has no {asked_by.path}, by which it was asked.")
         return item
 
     def _is_one(self, item: Row) -> bool:
         """Whether an object is an item of the table, and not something else in its place."""
-        if self._key_of(item) is not None or self._table.collection.shape is Shape.TEXT:
+        if self._find_key(item) is not None or self._table.collection.shape is Shape.TEXT:
             return True
         said = item.get(TYPE) if self._table.typed else None
         return isinstance(said, str) and said not in ("", "error")
 
     def mark(self, value: Any) -> Any:
         """A value that is different for each item of a listing; ``None`` if there is none."""
-        key = self._key_of(value, self._mark)
+        key = self._find_mark(value)
         if self._mark.data_type.masked and self._mark.data_type.condition(key) is None:
             return None  # several items may have the same mask
         return key if isinstance(key, (str, int)) else None
-
-    def _key_of(self, item: Any, column: Column | None = None) -> Any:
-        column = column or self._key
-        key = column_value(item, column.keys)
-        for other in column.others:
-            key = column_value(item, tuple(other.split("."))) if key is None else key
-        if key is None and column.within:
-            key = column_value(item, tuple(column.within.split(".")))
-        return None if isinstance(item, dict) and key in ("", [], {}) else key
 
     def is_nothing(self, value: Any) -> bool:
         """Whether an answer in the place of an item stands for no row, whatever else it has."""
@@ -109,17 +103,19 @@ class Items:
         rows_in = self._table.collection.explode
         if rows_in is not None and item.get(rows_in) is None:
             return True
+        if not self._asked:
+            return False
         # An absent author says that there is none, but not in a listing that leaves authors out.
-        asked = (column.keys for column in self._asked)
-        return any(keys[0] not in item or not has_member(item, keys) for keys in asked)
+        return any(keys[0] not in item or not has_member(item, keys) for keys in self._asked)
 
     def is_meant(self, item: Row, asked: Row) -> bool:
         """Whether an item's value begins with the part of it that led here, if a part did.
 
         :param asked: column values that the rows take from the path.
         """
-        for column in self._table.columns:
-            if column.begins is not None and column.name in asked:
+        for column in self._begins:
+            assert column.begins is not None
+            if column.name in asked:
                 found = column_value(item, self._table.column(column.begins).keys)
                 if not str(found).startswith(str(asked[column.name])):
                     self._doubt(
@@ -152,8 +148,9 @@ class Items:
             raise self._bad(f"{self._named(item)}: {bad}.") from None
         except RecursionError:  # nested too deeply to be written again
             raise self._bad("It is nested too deeply.") from None
-        for name in row.pop(LEFT_OUT, ()):
-            self._leave_out(name, item)
+        if LEFT_OUT in row:
+            for name in row.pop(LEFT_OUT):
+                self._leave_out(name, item)
         return row
 
     def sort_key(self, item: Row, column: Column) -> Any:
@@ -187,7 +184,7 @@ class Items:
         return value
 
     def _named(self, item: Row) -> str:
-        return f"The item with {self._key.path} {self._key_of(item)}"
+        return f"The item with {self._key.path} {self._find_key(item)}"
 
     def _bad(self, why: str) -> BadResponse:
         return BadResponse(
@@ -199,6 +196,26 @@ class Items:
             hint="The answer is not of the documented form. Leave the column or the row out, if "
             "the rest is of use.",
         )
+
+
+def _key_finder(column: Column) -> Callable[[Any], Any]:
+    """A function from an item to its value of a key column; ``None`` for one that is no key."""
+    paths = [column.keys, *(tuple(other.split(".")) for other in column.others)]
+    if column.within:
+        paths.append(tuple(column.within.split(".")))
+    if len(paths) == 1 and len(paths[0]) == 1:
+        [[name]] = paths
+        return lambda item: _no_blank(item.get(name)) if isinstance(item, dict) else None
+
+    def find(item: Any) -> Any:
+        found = (column_value(item, path) for path in paths)
+        return _no_blank(next((key for key in found if key is not None), None))
+
+    return find
+
+
+def _no_blank(key: Any) -> Any:
+    return None if not key and key in ("", [], {}) else key
 
 
 _KINDS = {

@@ -304,7 +304,7 @@ class Stream:
     def _keyed(self, item: Row) -> tuple[Any, Row]:
         """The sort key and the values of a row, from its JSON."""
         key = self._items.sort_key(item, self._sorted_by) if self._sorted_by else None
-        return key, {**self._items.row(item), **self._carried}
+        return key, self._items.row(item) | self._carried
 
     def listing(self, query: Query) -> Listing:
         return listing_of(self.plan, self._path, query, self._items.mark)

@@ -28,6 +28,15 @@ _TIME = re.compile(
 )
 # The forms of a UUID that PostgreSQL accepts, except those with braces.
 _UUID = re.compile(r"(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}")
+# The forms that Bitbucket writes. They are a part of the forms above, and what has them needs no
+# further check: there is such a day and such an hour, in every year and zone that is matched.
+_USUAL_TIME = re.compile(
+    r"[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
+    re.ASCII,
+)
+_USUAL_UUID = re.compile(r"\{?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\}?")
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _ZONE = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
 # This is far within the limits of numeric: 131,072 digits before the point and 16,383 after it.
@@ -75,6 +84,8 @@ def text(value: Any) -> str:
     """Text as it is; anything else as JSON."""
     if not isinstance(value, str):
         return document(value)
+    if value.isascii() and "\x00" not in value:  # most are, and that is quickly seen
+        return value
     # PostgreSQL's texts cannot contain the character U+0000.
     return whole_characters(value.replace("\x00", "\ufffd"))
 
@@ -86,6 +97,8 @@ def as_it_is(value: Any) -> Any:
 
 def _number(lowest: int, highest: int) -> Callable[[Any], int]:
     def number(value: Any) -> int:
+        if type(value) is int and lowest <= value <= highest:
+            return value
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -128,6 +141,8 @@ def boolean(value: Any) -> bool:
 
 def time(value: Any) -> str:
     """A moment."""
+    if isinstance(value, str) and _USUAL_TIME.fullmatch(value):
+        return value
     try:
         instant(value)
     except ValueError:
@@ -169,6 +184,9 @@ def duration(value: Any) -> str:
 
 def uuid(value: Any) -> str:
     """A UUID, with the braces that the API writes around it or without."""
+    usual = _USUAL_UUID.fullmatch(value) if isinstance(value, str) else None
+    if usual:
+        return usual[1]
     bare = loose_uuid(value)
     if not _UUID.fullmatch(bare):
         raise BadValue(f"{_shown(value)}, which is no UUID")

@@ -6,6 +6,7 @@ item. :mod:`.types` says how a value of each type is read.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .columns import Column
-from .json_readers import BadValue, without_users
+from .json_readers import BadValue, as_it_is, without_users
 
 
 def column_value(item: Any, keys: tuple[str, ...]) -> Any:
@@ -67,22 +68,34 @@ def extractor(
     ``place`` are the path parameters, of which some columns are made.
     """
     columns = list(columns)
-    plan = [(column.name, column.keys, _reader(column, loose, place)) for column in columns]
-    plan = [(name, path, convert) for name, path, convert in plan if path]
+    plan = [
+        (column.name, _finder(column), _reader(column, loose, place))
+        for column in columns
+        if column.keys
+    ]
     # A bad value in one of these columns is left out. A key cannot be left out.
     masked = {c.name for c in columns if c.data_type.masked and not c.present} - loose - keys
-    elsewhere = {c.name: _elsewhere(c) for c in columns if _is_elsewhere(c)}
     # These columns have no place in the JSON, such as columns that can only be written.
     blank: dict[str, Any] = {column.name: None for column in columns if not column.path}
 
     def extract(item: Any) -> dict[str, Any]:
+        try:
+            row = {
+                name: None if (value := find(item)) is None else convert(value)
+                for name, find, convert in plan
+            }
+        except BadValue:
+            return extract_carefully(item)
+        row.update(blank)
+        return row
+
+    def extract_carefully(item: Any) -> dict[str, Any]:
+        """The same of an item that has a bad value: it is left out, or named in the error."""
         row = dict(blank)
         left_out = None
-        for name, path, convert in plan:
-            value = column_value(item, path)
-            if name in elsewhere:
-                value = elsewhere[name](item, value)
-            if value is None and convert is not _presence:
+        for name, find, convert in plan:
+            value = find(item)
+            if value is None:
                 row[name] = None
                 continue
             try:
@@ -99,11 +112,40 @@ def extractor(
     return extract
 
 
+def _finder(column: Column) -> Callable[[Any], Any]:
+    """A function from an item to the value that the column is read from, ``None`` for none.
+
+    It runs for each item, so that all that depends on the column alone is decided here.
+    """
+    find = at_path = _at(column.keys)
+    if _is_elsewhere(column):
+        elsewhere = _elsewhere(column)
+        find = lambda item: elsewhere(item, at_path(item))  # noqa: E731
+    if column.present:
+        return lambda item: find(item) is not None
+    return find
+
+
+def _at(keys: tuple[str, ...]) -> Callable[[Any], Any]:
+    """:func:`column_value` for one path."""
+    if len(keys) == 1:
+        [name] = keys
+        return lambda item: item.get(name) if isinstance(item, dict) else None
+    if len(keys) == 2:
+        return functools.partial(_second, *keys)
+    return lambda item: column_value(item, keys)
+
+
+def _second(outer: str, inner: str, item: Any) -> Any:
+    above = item.get(outer) if isinstance(item, dict) else None
+    return above.get(inner) if isinstance(above, dict) else None
+
+
 def _reader(
     column: Column, loose: frozenset[str], place: Mapping[str, str]
 ) -> Callable[[Any], Any]:
     if column.present:
-        return _presence
+        return as_it_is
     if column.template:
         return _filled(column.template, place)
     data_type = column.data_type
@@ -169,10 +211,6 @@ def _of_element(column: str, name: str, value: str, wanted: str) -> Callable[[An
         return next((e.get(wanted) for e in objects if e.get(name) == value), None)
 
     return found
-
-
-def _presence(value: Any) -> bool:
-    return value is not None
 
 
 def _last_part(text: Any) -> str | None:
