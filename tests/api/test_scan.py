@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
@@ -120,6 +121,21 @@ def test_interrupts_are_looked_for_on_the_waiting_thread_only(client_factory, em
 
 
 # --- threads ---
+
+
+@pytest.mark.parametrize("error", [TimeoutError("of its own"), ValueError("of its own")])
+def test_an_error_of_what_was_waited_for_is_handed_on_at_once(client, error):
+    future: Future[None] = Future()
+    future.set_exception(error)
+    with pytest.raises(type(error), match="of its own"):
+        client.scan().wait(future)
+
+
+def test_a_wait_for_what_was_given_up_ends(client):
+    future: Future[None] = Future()
+    future.cancel()
+    with pytest.raises(CancelledError):
+        client.scan().wait(future)
 
 
 def test_worker_threads_block_every_signal():
