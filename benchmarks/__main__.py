@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ WHOLE = Extent("large", 5, 25.0, 480.0, True, SIDES)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # What was started is also to be ended when this process is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     extent = QUICK if options.quick else WHOLE
     scale = options.scale or extent.scale
     rounds = options.rounds or extent.rounds

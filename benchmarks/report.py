@@ -102,7 +102,7 @@ def _page(results: dict[str, Any]) -> str:
         "# Results of script/bench",
         "",
         f"Measured {about['when'][:10]} at commit {about['commit']}, {about['processors']} "
-        f"processors, load {about['load'][0]} at the end. Sample data of scale {about['scale']}; "
+        f"processors, load {about['load'][0]} at the start. Sample data of scale {about['scale']}; "
         f"up to {about['rounds']} rounds, of which the medians are shown. A side is shown by how "
         "many times as long as the ideal client it took; > means that it was ended.",
         "",
