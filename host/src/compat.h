@@ -63,6 +63,17 @@
 #define PATHKEY_IS_DESCENDING(key) ((key)->pk_strategy == BTGreaterStrategyNumber)
 #endif
 
+/* 16 added a function that fails if there is less to read from a temporary file. */
+#if PG_VERSION_NUM >= 160000
+#define READ_EXACTLY(file, buffer, size) BufFileReadExact((file), (buffer), (size))
+#else
+#define READ_EXACTLY(file, buffer, size) \
+	do { \
+		if (BufFileRead((file), (buffer), (size)) != (size)) \
+			elog(ERROR, "could not read a row from a temporary file"); \
+	} while (0)
+#endif
+
 #if PY_VERSION_HEX < 0x030C0000
 /* 3.12 keeps the raised exception as one object, already normalized. */
 static inline PyObject *

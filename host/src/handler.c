@@ -15,7 +15,9 @@ PG_FUNCTION_INFO_V1(multicorn_handler);
 void
 _PG_init(void)
 {
+	/* Their settings first: labels_init() declares those that are left over unknown. */
 	implied_init();
+	batched_join_init();
 	labels_init();
 	jit_init();
 	starting_init();

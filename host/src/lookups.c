@@ -53,8 +53,7 @@ examine_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attno)
 	{
 		ScanQual   *qual = clause_to_qual(rel->relid, lfirst_node(RestrictInfo, lc)->clause);
 
-		if (qual != NULL && qual->attno == attno && !qual->is_array && qual->strict && qual->plain &&
-			strcmp(qual->operator, "=") == 0)
+		if (qual != NULL && qual->attno == attno && is_equality(qual))
 			sides = lappend(sides, NULL);
 	}
 	if (rel->has_eclass_joins)
@@ -147,5 +146,26 @@ add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &attnums, &rows))
 			py_throw();
 		add_key_paths(root, table, python_to_int_list(attnums), clamp_row_est(rows));
+	}
+}
+
+/*
+ * Ask the wrapper for the keys of which it takes several at once: its get_list_keys().
+ */
+void
+find_list_keys(PlannedTable *table, PyObject *instance)
+{
+	PyObject   *keys = py_call(instance, "list_keys", "()");
+
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
+	{
+		ListKey    *key = palloc(sizeof(ListKey));
+		PyObject   *attnums;
+
+		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Oidd", &attnums, &key->most,
+							  &key->rows_of_one, &key->rows_of_most))
+			py_throw();
+		key->attnums = python_to_int_list(attnums);
+		table->list_keys = lappend(table->list_keys, key);
 	}
 }

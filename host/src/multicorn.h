@@ -25,6 +25,7 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
 
 #include "compat.h"
@@ -181,6 +182,8 @@ typedef struct ScanQual
 	bool		timed;			/* the column is a timestamptz: see qual_instant_to_python() */
 	bool		rewritten;		/* it means the same as its clause, which has another form */
 	Implied    *implied;		/* not NULL if it only follows from its clause */
+	Oid			opno;			/* of column, operator, value; invalid if it is no such comparison */
+	Oid			opcollation;	/* that it compares by */
 	Expr	   *value;
 	ExprState  *state;			/* of "value"; the scan's */
 } ScanQual;
@@ -188,6 +191,7 @@ typedef struct ScanQual
 extern Var *column_of(Index relid, Node *node);
 extern bool is_plain(Node *column, Oid operator, Oid collation);
 extern bool is_scan_constant(Node *node);
+extern bool is_equality(const ScanQual *qual);
 extern ScanQual *clause_to_qual(Index relid, Expr *clause);
 extern ScanQual *implied_qual(Index relid, Expr *clause);
 extern void append_qual(PyObject *list, const ScanQual *qual, Datum value, bool isnull);
@@ -198,7 +202,16 @@ extern PyObject *qual_instant_to_python(const ScanQual *qual, Datum value, bool 
 extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
-/* planning.c, lookups.c, sorting.c */
+/* planning.c, lookups.c, sorting.c, batched_join.c */
+
+/* Columns by which a table is looked up, with a list of values of the last. */
+typedef struct ListKey
+{
+	List	   *attnums;
+	int			most;			/* values in a list */
+	double		rows_of_one;	/* that stand for the cost of a list of one value, */
+	double		rows_of_most;	/* and of one of the most */
+} ListKey;
 
 /* A foreign table in the query being planned: its RelOptInfo's fdw_private. */
 typedef struct PlannedTable
@@ -210,10 +223,15 @@ typedef struct PlannedTable
 	int			width;
 	List	   *sort_keys;		/* those the wrapper can sort by, as sort_keys_to_python takes them */
 	List	   *pathkeys;		/* the same, as the planner has them */
+	List	   *list_keys;		/* of ListKey */
 } PlannedTable;
 
 extern void add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer);
 extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance);
+extern void find_list_keys(PlannedTable *table, PyObject *instance);
+extern bool gives_rows_as_they_are(Query *query);
+extern bool is_our_rel(RelOptInfo *rel);
+extern void batched_join_init(void);
 extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance);
 extern PyObject *sort_keys_to_python(List *keys);
 
@@ -224,9 +242,76 @@ enum
 	PRIVATE_SORT,				/* List of sort keys */
 	PRIVATE_LIMIT,				/* Const int8, NULL if not pushed down */
 	PRIVATE_OFFSET,				/* likewise */
+	PRIVATE_LIST_KEY,			/* IntList of a ListKey's columns, NIL for one key at a time */
 	PRIVATE_MAY_STOP,			/* Integer, see may_stop() */
 	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
 };
+
+/* kept_rows.c */
+
+/* A place in a temporary file. */
+typedef struct FilePlace
+{
+	int			segment;
+	off_t		offset;
+} FilePlace;
+
+typedef struct KeptRow
+{
+	struct KeptRow *next;
+	ItemPointerData ctid;
+	MinimalTuple tuple;			/* NULL if it is in the file, */
+	FilePlace	place;			/* namely here */
+} KeptRow;
+
+typedef struct KeptRows
+{
+	MemoryContext context;
+	struct BufFile *file;		/* NULL as long as they fit into memory */
+	FilePlace	end;			/* of the file */
+} KeptRows;
+
+extern KeptRow *keep_row(KeptRows *rows, TupleTableSlot *slot);
+extern TupleTableSlot *kept_row_to_slot(KeptRows *rows, KeptRow *kept, TupleTableSlot *slot);
+extern void kept_rows_close(KeptRows *rows);
+
+/* key_lists.c: a look-up that gets the keys of several rows at once */
+
+typedef struct KeyLists KeyLists;
+
+/* Where the rows are that a row of the other table is joined with. */
+typedef struct KeyPlace
+{
+	struct KeyGroup *group;		/* NULL if there can be none, since a key is NULL */
+	struct KeyRows *rows;
+} KeyPlace;
+
+extern bool key_hash_functions(Oid operator, Oid type, Oid *of_column, Oid *of_value);
+extern KeyLists *key_lists_begin(ForeignScanState *node, List *quals, List *attnums,
+								 Bitmapset *params);
+extern void key_lists_reset(KeyLists *lists);
+extern void key_lists_add(KeyLists *lists, KeyPlace *place);
+extern void key_lists_set(KeyLists *lists, KeyPlace *place);
+extern int	key_lists_longest(KeyLists *lists);
+extern int	key_lists_count(KeyLists *lists);
+extern bool key_lists_in_use(KeyLists *lists);
+extern void key_lists_rewind(KeyLists *lists);
+extern TupleTableSlot *key_lists_next(KeyLists *lists);
+extern PyObject *key_lists_explained(KeyLists *lists);
+
+/* scanning.c, for them */
+
+extern KeyLists *scan_in_lists(ForeignScanState *node, Bitmapset *params);
+extern PyObject *current_quals(ForeignScanState *node, List *quals, bool only_explain);
+extern PyObject *start_scan(ForeignScanState *node, PyObject *quals);
+extern bool next_row(ForeignScanState *node, PyHolder *iterator, TupleTableSlot *slot);
+
+/* batches.c */
+
+#define BATCHES_NAME "Batched Join"
+
+extern const CustomScanMethods batches_scan_methods;
+extern void batches_init(void);
 
 /* labels.c, jit.c, implied.c, starting.c: what begins when the library is loaded */
 

@@ -128,7 +128,7 @@ add_scan_path(PlannerInfo *root, PlannedTable *table, double rows, Relids outer,
 	add_path(table->rel, (Path *)
 			 create_foreignscan_path(root, table->rel, NULL, PATH_ROWS(rows), table->startup_cost,
 									 scan_cost(table, rows), pathkeys, outer, NULL,
-									 PATH_PRIVATE(list_make3(sort_keys, NULL, NULL))));
+									 PATH_PRIVATE(list_make4(sort_keys, NULL, NULL, NIL))));
 }
 
 /*
@@ -158,8 +158,18 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		find_sort_order(root, table, instance);
 		add_scan_paths(root, table, rel->rows, NULL);
 		add_lookup_paths(root, table, instance);
+		if (rel->has_eclass_joins || rel->joininfo != NIL)
+			find_list_keys(table, instance);
 	}
 	PY_END();
+}
+
+/* Whether this is a table of this host, and not a join or a part of a partitioned one. */
+bool
+is_our_rel(RelOptInfo *rel)
+{
+	return rel->reloptkind == RELOPT_BASEREL && rel->fdwroutine != NULL &&
+		rel->fdwroutine->GetForeignPaths == get_foreign_paths && rel->fdw_private != NULL;
 }
 
 /*
@@ -227,7 +237,7 @@ add_limit_path(PlannerInfo *root, PlannedTable *table, RelOptInfo *final_rel)
 			 create_foreign_upper_path(root, table->rel, root->upper_targets[UPPERREL_FINAL],
 									   PATH_ROWS(rows), table->startup_cost * 0.99,
 									   scan_cost(table, rows) * 0.99, root->sort_pathkeys, NULL,
-									   PATH_PRIVATE(list_make3(sort_keys, limit, offset))));
+									   PATH_PRIVATE(list_make4(sort_keys, limit, offset, NIL))));
 }
 
 /*
@@ -248,7 +258,7 @@ get_foreign_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *
 }
 
 /* Whether the rows of a query's result are rows of what it reads, and not made of several. */
-static bool
+bool
 gives_rows_as_they_are(Query *query)
 {
 	return query->commandType == CMD_SELECT && !query->hasAggs && !query->hasWindowFuncs &&

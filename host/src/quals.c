@@ -117,7 +117,19 @@ operator_to_qual(Index relid, OpExpr *clause)
 	qual->strict = op_strict(operator);
 	qual->plain = is_plain(right == lsecond(clause->args) ? left : lsecond(clause->args),
 						   operator, clause->inputcollid);
+	qual->opno = operator;
+	qual->opcollation = clause->inputcollid;
 	return qual;
+}
+
+/*
+ * Whether a qual says which one value the column has.
+ */
+bool
+is_equality(const ScanQual *qual)
+{
+	return !qual->is_array && qual->implied == NULL && qual->strict && qual->plain &&
+		strcmp(qual->operator, "=") == 0;
 }
 
 static ScanQual *

@@ -20,6 +20,7 @@ typedef struct RunningScan
 	bool		with_ctid;
 	List	   *quals;			/* of ScanQual */
 	bool		ahead;			/* the iterator was made before a row was wanted, and is untouched */
+	KeyLists   *lists;			/* NULL if it is never asked for the keys of several rows at once */
 	bool		finished;
 } RunningScan;
 
@@ -88,16 +89,16 @@ has_unknown_param(Node *node, void *context)
 }
 
 /*
- * The quals with their values. None if one can be satisfied by no row, since its value is NULL.
+ * Quals with their values. None if one can be satisfied by no row, since its value is NULL.
  */
-static PyObject *
-current_quals(ForeignScanState *node, bool only_explain)
+PyObject *
+current_quals(ForeignScanState *node, List *quals, bool only_explain)
 {
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
 
-	foreach(lc, ((RunningScan *) node->fdw_state)->quals)
+	foreach(lc, quals)
 	{
 		ScanQual   *qual = lfirst(lc);
 
@@ -120,11 +121,11 @@ current_quals(ForeignScanState *node, bool only_explain)
  * The scan as multicorn/_instances.py takes it.
  */
 static PyObject *
-scan_to_python(ForeignScanState *node, bool only_explain)
+scan_to_python(ForeignScanState *node, PyObject *quals)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOOii)", current_quals(node, only_explain),
+	return py_own(Py_BuildValue("(OOOOOii)", quals,
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
@@ -178,6 +179,43 @@ can_start_ahead(ForeignScanState *node)
 }
 
 /*
+ * The iterator of the rows that meet these quals, and maybe of others.
+ */
+PyObject *
+start_scan(ForeignScanState *node, PyObject *quals)
+{
+	RunningScan *scan = node->fdw_state;
+
+	return py_call(scan->instance.object, "start_scan", "(OOOi)", scan_to_python(node, quals),
+				   scan->execution.object, scan->plan_node.object, 0);
+}
+
+/*
+ * Read an iterator's next row into a slot. At its end, let go of it and return false.
+ */
+bool
+next_row(ForeignScanState *node, PyHolder *iterator, TupleTableSlot *slot)
+{
+	RunningScan *scan = node->fdw_state;
+	PyObject   *row = PyIter_Next(iterator->object);
+
+	if (row != NULL)
+		py_own(row);
+	else if (PyErr_Occurred())
+		py_throw();
+
+	if (row == NULL || row == Py_None)
+	{
+		py_holder_set(iterator, NULL);
+		return false;
+	}
+	row_to_slot(scan->converter, row, slot);
+	if (scan->with_ctid && !ItemPointerIsValid(&slot->tts_tid))
+		throw_no_ctid(node->ss.ss_currentRelation);
+	return true;
+}
+
+/*
  * Have the wrapper begin with a scan whose rows will be wanted, if it can.
  */
 void
@@ -190,7 +228,8 @@ start_ahead(ForeignScanState *node)
 		if (py_call(scan->instance.object, "can_start_ahead", "()") == Py_True)
 		{
 			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOOi)",
-												   scan_to_python(node, false),
+												   scan_to_python(node, current_quals(node, scan->quals,
+																					  false)),
 												   scan->execution.object,
 												   scan->plan_node.object, 1));
 			scan->ahead = true;
@@ -199,46 +238,45 @@ start_ahead(ForeignScanState *node)
 	PY_END();
 }
 
+/*
+ * Prepare the scan to be asked for the keys of several rows at once, which are made from these
+ * parameters. NULL if it is not planned or able to be.
+ */
+KeyLists *
+scan_in_lists(ForeignScanState *node, Bitmapset *params)
+{
+	RunningScan *scan = node->fdw_state;
+	List	   *attnums;
+
+	if (node->fdwroutine->IterateForeignScan != iterate_foreign_scan)
+		return NULL;
+	attnums = list_nth(castNode(ForeignScan, node->ss.ps.plan)->fdw_private, PRIVATE_LIST_KEY);
+	if (attnums != NIL)
+		scan->lists = key_lists_begin(node, scan->quals, attnums, params);
+	return scan->lists;
+}
+
 static TupleTableSlot *
 iterate_foreign_scan(ForeignScanState *node)
 {
 	RunningScan *scan = node->fdw_state;
-	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
-	ExecClearTuple(slot);
+	if (scan->lists != NULL && key_lists_in_use(scan->lists))
+		return key_lists_next(scan->lists);
+	ExecClearTuple(node->ss.ss_ScanTupleSlot);
 	if (scan->finished)
-		return slot;
+		return node->ss.ss_ScanTupleSlot;
 
 	PY_BEGIN();
 	{
-		PyObject   *row;
-
 		if (scan->iterator.object == NULL)
-			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOOi)",
-												   scan_to_python(node, false),
-												   scan->execution.object,
-												   scan->plan_node.object, 0));
+			py_holder_set(&scan->iterator,
+						  start_scan(node, current_quals(node, scan->quals, false)));
 		scan->ahead = false;
-		row = PyIter_Next(scan->iterator.object);
-		if (row != NULL)
-			py_own(row);
-		else if (PyErr_Occurred())
-			py_throw();
-
-		if (row != NULL && row != Py_None)
-		{
-			row_to_slot(scan->converter, row, slot);
-			if (scan->with_ctid && !ItemPointerIsValid(&slot->tts_tid))
-				throw_no_ctid(node->ss.ss_currentRelation);
-		}
-		else
-		{
-			scan->finished = true;
-			py_holder_set(&scan->iterator, NULL);
-		}
+		scan->finished = !next_row(node, &scan->iterator, node->ss.ss_ScanTupleSlot);
 	}
 	PY_END();
-	return slot;
+	return node->ss.ss_ScanTupleSlot;
 }
 
 static void
@@ -249,6 +287,8 @@ rescan_foreign_scan(ForeignScanState *node)
 	/* A nested loop says so before the first row, too. */
 	if (scan->ahead)
 		return;
+	if (scan->lists != NULL)
+		key_lists_rewind(scan->lists);
 	PY_BEGIN();
 	{
 		py_holder_set(&scan->iterator, NULL);
@@ -284,8 +324,10 @@ explain_foreign_scan(ForeignScanState *node, ExplainState *es)
 	PY_BEGIN();
 	{
 		PyObject   *plan_node = es->analyze ? scan->plan_node.object : NULL;
+		PyObject   *quals = scan->lists != NULL ? key_lists_explained(scan->lists) :
+			current_quals(node, scan->quals, true);
 		PyObject   *lines = py_call(scan->instance.object, "explain", "(OiOi)",
-									scan_to_python(node, true), es->verbose,
+									scan_to_python(node, quals), es->verbose,
 									plan_node != NULL ? plan_node : Py_None, es->timing);
 
 		List	   *properties = NIL;

@@ -44,6 +44,7 @@ CAPABILITIES = frozenset(
         "join_conditions",
         "limit_levels",
         "limits",
+        "list_keys",
         "plain_quals",
         "plan_nodes",
         "rollbacks",

@@ -133,6 +133,17 @@ class Instance(Participant):
             if columns and all(column in self.attnums for column in columns)
         ]
 
+    def list_keys(self) -> list[tuple[list[int], int, float, float]]:
+        """Return the keys of which the wrapper takes several at once, as get_list_keys() does."""
+        get_list_keys = getattr(self.wrapper, "get_list_keys", None)
+        if get_list_keys is None:
+            return []
+        return [
+            ([self.attnums[column] for column in columns], int(most), float(one), float(full))
+            for columns, most, one, full in get_list_keys()
+            if columns and most > 1 and all(self.attnums.get(c, CTID) != CTID for c in columns)
+        ]
+
     def sort_order(self, wanted: list[HostSortKey]) -> list[int]:
         """Return which of the wanted sort keys, by index, the wrapper sorts by, in its order."""
         index = {key[0]: i for i, key in enumerate(wanted)}

@@ -151,6 +151,10 @@ class Wrapper(PlainWrapper):
         self.note("get_path_keys")
         return self.evaluate("path_keys", "[]")
 
+    def get_list_keys(self):
+        self.note("get_list_keys")
+        return self.evaluate("list_keys", "[]")
+
     def can_sort(self, sortkeys):
         self.note("can_sort", sortkeys=describe_keys(sortkeys))
         return self.evaluate("sortable", "[]", sortkeys=sortkeys)
@@ -287,6 +291,45 @@ class ExactWrapper(Wrapper):
         return self.evaluate("exact", "True", quals=quals)
 
 
+def may_be_one_of(value, wanted):
+    """Whether a column's value can be equal to one of those that a qual has, in doubt True."""
+    if value is None:
+        return False
+    if isinstance(value, (int, Decimal)):
+        return any(not isinstance(w, (int, Decimal)) or value == w for w in wanted)
+    return any(type(w) is not type(value) or not isinstance(w, str) or w == value for w in wanted)
+
+
+class SearchingWrapper(Wrapper):
+    """Reads only rows that have one of the values which its quals ask for.
+
+    Every so many rows, as its option "stray" says, it gives one that nobody asked for.
+    """
+
+    def evaluate(self, option, default="None", **names):
+        # A join may read the table very often.
+        if option != "rows":
+            return super().evaluate(option, default, **names)
+        if not hasattr(self, "read"):
+            self.read = super().evaluate(option, default, **names)
+        return self.read
+
+    def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
+        rows = super().execute(quals, columns, sortkeys, limit, offset)
+        return self.search(rows, quals, int(self.options.get("stray", "0")))
+
+    def search(self, rows, quals, stray):
+        asked = [
+            (qual.field_name, qual.value if qual.is_list_operator else [qual.value])
+            for qual in quals
+            if qual.operator in ("=", ("=", True)) and qual.value is not None
+        ]
+        for number, row in enumerate(rows):
+            strays = stray and number % stray == 0
+            if strays or all(may_be_one_of(row.get(name), values) for name, values in asked):
+                yield row
+
+
 class CtidWrapper(Wrapper):
     """Gives its rows a ctid, if its option "ctid" says so."""
 
@@ -411,6 +454,14 @@ def counting_rows(wanted):
         stop.set()
 
 
+def the_rows(rows):
+    """Rows of JSON with the Python values that a wrapper for such columns would give."""
+    made = {"num": Decimal, "d": datetime.date.fromisoformat, "ts": datetime.datetime.fromisoformat}
+    return [
+        {n: v if v is None or n not in made else made[n](v) for n, v in row.items()} for row in rows
+    ]
+
+
 # For the expressions in options.
 __all__ = [
     "UTC",
@@ -423,5 +474,6 @@ __all__ = [
     "defaultdict",
     "itertools",
     "namedtuple",
+    "the_rows",
     "uuid",
 ]

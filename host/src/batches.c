@@ -1,0 +1,334 @@
+/*
+ * The node that reads the rows of a join's outer side in batches, see batched_join.c.
+ *
+ * It hands on each row as it is. When it has read a batch, the look-up on the join's other side
+ * knows the keys of all of its rows.
+ */
+#include "multicorn.h"
+
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "executor/nodeCustom.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "utils/memutils.h"
+
+typedef struct BatchRow
+{
+	MinimalTuple tuple;
+	KeyPlace	place;
+} BatchRow;
+
+typedef struct Batches
+{
+	CustomScanState custom;
+	int			most_in_list;	/* a batch ends with a list of so many keys */
+	int			most;			/* or with so many keys in all */
+	int			size;			/* or with so many, for now; */
+	int			growth;			/* the next batch has so many times more */
+	List	   *params;			/* of NestLoopParam: what the join sets for each row */
+	KeyLists   *lists;			/* NULL: the rows are looked up one by one */
+	MemoryContext context;		/* of a batch */
+	BatchRow   *rows;
+	int			count;
+	int			capacity;
+	int			next;
+	bool		exhausted;
+	TupleTableSlot *stored;
+	int64		begun;			/* batches */
+} Batches;
+
+static ExecutorStart_hook_type next_start = NULL;
+
+/* Whether such a node was made since its statement began: then it has to be connected. */
+static bool made = false;
+
+static void
+begin_batches(CustomScanState *node, EState *estate, int eflags)
+{
+	Batches    *batches = (Batches *) node;
+	CustomScan *plan = castNode(CustomScan, node->ss.ps.plan);
+	List	   *sizes = linitial(plan->custom_private);
+
+	node->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+	batches->most_in_list = linitial_int(sizes);
+	batches->most = lsecond_int(sizes);
+	batches->size = lthird_int(sizes);
+	batches->growth = lfourth_int(sizes);
+	batches->context = AllocSetContextCreate(CurrentMemoryContext, "multicorn batch of outer rows",
+											 ALLOCSET_DEFAULT_SIZES);
+	made = true;
+}
+
+static PlanState *
+child_of(Batches *batches)
+{
+	return linitial(batches->custom.custom_ps);
+}
+
+/*
+ * The next row of the child, as this node hands it on.
+ */
+static TupleTableSlot *
+read_outer_row(Batches *batches)
+{
+	ScanState  *scan = &batches->custom.ss;
+	TupleTableSlot *slot = scan->ss_ScanTupleSlot;
+	TupleTableSlot *row = ExecProcNode(child_of(batches));
+
+	ExecClearTuple(slot);
+	if (TupIsNull(row))
+	{
+		if (scan->ps.ps_ProjInfo != NULL)
+			return ExecClearTuple(scan->ps.ps_ResultTupleSlot);
+		return slot;
+	}
+	slot_getallattrs(row);
+	memcpy(slot->tts_values, row->tts_values, slot->tts_tupleDescriptor->natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, row->tts_isnull, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+	if (scan->ps.ps_ProjInfo == NULL)
+		return slot;
+	ResetExprContext(scan->ps.ps_ExprContext);
+	scan->ps.ps_ExprContext->ecxt_scantuple = slot;
+	return ExecProject(scan->ps.ps_ProjInfo);
+}
+
+/*
+ * Set the join's parameters, as the join itself does before it looks up a row.
+ */
+static void
+set_params(Batches *batches, TupleTableSlot *slot)
+{
+	ParamExecData *values = batches->custom.ss.ps.state->es_param_exec_vals;
+	ListCell   *lc;
+
+	foreach(lc, batches->params)
+	{
+		NestLoopParam *param = lfirst(lc);
+		ParamExecData *value = &values[param->paramno];
+
+		value->execPlan = NULL;
+		value->value = slot_getattr(slot, param->paramval->varattno, &value->isnull);
+	}
+}
+
+static void
+forget_batch(Batches *batches)
+{
+	if (batches->lists != NULL)
+		key_lists_reset(batches->lists);
+	batches->rows = NULL;
+	batches->count = batches->capacity = batches->next = 0;
+	MemoryContextReset(batches->context);
+}
+
+static void
+keep_outer_row(Batches *batches, TupleTableSlot *slot)
+{
+	MemoryContext before = MemoryContextSwitchTo(batches->context);
+	BatchRow   *row;
+
+	if (batches->rows == NULL)
+	{
+		batches->capacity = 64;
+		batches->rows = palloc(batches->capacity * sizeof(BatchRow));
+	}
+	else if (batches->count == batches->capacity)
+	{
+		batches->capacity *= 2;
+		batches->rows = repalloc_huge(batches->rows, batches->capacity * sizeof(BatchRow));
+	}
+	row = &batches->rows[batches->count++];
+	row->tuple = ExecCopySlotMinimalTuple(slot);
+	MemoryContextSwitchTo(before);
+	key_lists_add(batches->lists, &row->place);
+}
+
+static void
+read_batch(Batches *batches)
+{
+	Size		limit = work_mem * (Size) 1024;
+
+	forget_batch(batches);
+	while (!batches->exhausted &&
+		   key_lists_count(batches->lists) < batches->size &&
+		   key_lists_longest(batches->lists) < batches->most_in_list &&
+		   MemoryContextMemAllocated(batches->context, false) < limit)
+	{
+		TupleTableSlot *slot;
+
+		CHECK_FOR_INTERRUPTS();
+		slot = read_outer_row(batches);
+		if (TupIsNull(slot))
+			batches->exhausted = true;
+		else
+		{
+			set_params(batches, slot);
+			keep_outer_row(batches, slot);
+		}
+	}
+	if (batches->count > 0)
+		batches->begun++;
+	batches->size = Min(batches->most, batches->size * batches->growth);
+}
+
+/*
+ * Hand on a row that was kept, and tell the look-up.
+ */
+static TupleTableSlot *
+hand_on(Batches *batches, BatchRow *row)
+{
+	ScanState  *scan = &batches->custom.ss;
+	TupleTableSlot *slot = scan->ps.ps_ProjInfo != NULL ? scan->ps.ps_ResultTupleSlot :
+		scan->ss_ScanTupleSlot;
+
+	/* The join expects the kind of slot that this node has, whose values can be taken at once. */
+	ExecStoreMinimalTuple(row->tuple, batches->stored, false);
+	slot_getallattrs(batches->stored);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, batches->stored->tts_values,
+		   slot->tts_tupleDescriptor->natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, batches->stored->tts_isnull,
+		   slot->tts_tupleDescriptor->natts * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+	/* A single row is looked up as without batches; then nothing need be kept. */
+	key_lists_set(batches->lists, batches->count == 1 ? NULL : &row->place);
+	return slot;
+}
+
+static TupleTableSlot *
+next_outer_row(CustomScanState *node)
+{
+	Batches    *batches = (Batches *) node;
+
+	if (batches->lists == NULL)
+		return read_outer_row(batches);
+	if (batches->next == batches->count)
+		read_batch(batches);
+	if (batches->next == batches->count)
+		return NULL;
+	return hand_on(batches, &batches->rows[batches->next++]);
+}
+
+static void
+rescan_batches(CustomScanState *node)
+{
+	Batches    *batches = (Batches *) node;
+	PlanState  *child = child_of(batches);
+
+	forget_batch(batches);
+	batches->exhausted = false;
+	if (node->ss.ps.chgParam != NULL)
+		UpdateChangedParamSet(child, node->ss.ps.chgParam);
+	/* Otherwise it is done when the child is next asked for a row. */
+	if (child->chgParam == NULL)
+		ExecReScan(child);
+}
+
+static void
+end_batches(CustomScanState *node)
+{
+	forget_batch((Batches *) node);
+	ExecEndNode(child_of((Batches *) node));
+}
+
+static void
+explain_batches(CustomScanState *node, List *ancestors pg_attribute_unused(), ExplainState *es)
+{
+	Batches    *batches = (Batches *) node;
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, lsecond(castNode(CustomScan, node->ss.ps.plan)->custom_private))
+		names = lappend(names, strVal(lfirst(lc)));
+	ExplainPropertyList("Keys", names, es);
+	if (es->analyze)
+		ExplainPropertyInteger("Batches", NULL, batches->begun, es);
+}
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = BATCHES_NAME,
+	.BeginCustomScan = begin_batches,
+	.ExecCustomScan = next_outer_row,
+	.EndCustomScan = end_batches,
+	.ReScanCustomScan = rescan_batches,
+	.ExplainCustomScan = explain_batches,
+};
+
+static Node *
+create_batches(CustomScan *plan pg_attribute_unused())
+{
+	Batches    *batches = (Batches *) newNode(sizeof(Batches), T_CustomScanState);
+
+	batches->custom.methods = &exec_methods;
+	return (Node *) batches;
+}
+
+const CustomScanMethods batches_scan_methods = {
+	.CustomName = BATCHES_NAME,
+	.CreateCustomScanState = create_batches,
+};
+
+/*
+ * Connect the node with the join above it, and with the look-up on the join's other side.
+ */
+static void
+connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup)
+{
+	Bitmapset  *params = NULL;
+	ListCell   *lc;
+
+	batches->params = castNode(NestLoop, join->js.ps.plan)->nestParams;
+	foreach(lc, batches->params)
+		params = bms_add_member(params, lfirst_node(NestLoopParam, lc)->paramno);
+	batches->lists = scan_in_lists(lookup, params);
+	batches->stored = ExecInitExtraTupleSlot(join->js.ps.state,
+											 ExecGetResultType(&batches->custom.ss.ps),
+											 &TTSOpsMinimalTuple);
+}
+
+static bool
+connect_joins(PlanState *state, void *context)
+{
+	if (IsA(state, NestLoopState))
+	{
+		PlanState  *outer = outerPlanState(state);
+		PlanState  *inner = innerPlanState(state);
+
+		/* One that only checks a condition, or computes columns. */
+		while (inner != NULL && IsA(inner, ResultState))
+			inner = outerPlanState(inner);
+		if (IsA(outer, CustomScanState) && ((CustomScanState *) outer)->methods == &exec_methods &&
+			inner != NULL && IsA(inner, ForeignScanState))
+			connect_batches((Batches *) outer, castNode(NestLoopState, state),
+							castNode(ForeignScanState, inner));
+	}
+	return planstate_tree_walker(state, connect_joins, context);
+}
+
+static void
+after_start(QueryDesc *query, int eflags)
+{
+	made = false;
+	if (next_start != NULL)
+		next_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+	if (made)
+	{
+		MemoryContext before = MemoryContextSwitchTo(query->estate->es_query_cxt);
+
+		connect_joins(query->planstate, NULL);
+		MemoryContextSwitchTo(before);
+	}
+}
+
+void
+batches_init(void)
+{
+	RegisterCustomScanMethods(&batches_scan_methods);
+	next_start = ExecutorStart_hook;
+	ExecutorStart_hook = after_start;
+}
