@@ -18,7 +18,8 @@ from ..foreign_tables.binding import TableBinding
 from ..pushdown.conditions import Condition
 from ..pushdown.describe import selectivity
 from ..pushdown.plan import Kind, Plan
-from ..pushdown.planner import plan
+from ..pushdown.planner import MAX_ITEMS, plan
+from ..pushdown.q import MAX_LIST
 from ..pushdown.request import Request
 from ..tables import Table
 from ..tables.columns import Column
@@ -26,6 +27,7 @@ from ..tables.endpoints import path_parameters
 
 REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
+MOST_IN_LIST = min(MAX_ITEMS, MAX_LIST)  # so that a list is one request, or one for each value
 REFUSED = 1_000_000  # rows and requests of a scan that will be refused: any other way is better
 
 Guess = Callable[[Plan, float], float]
@@ -92,22 +94,52 @@ def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...]
     The number is that of the rows which a full scan would bring by as many requests as one lookup
     takes.
     """
+    each, lookups = _lookups(binding, guess, 1)
+    return [(columns, max(1, round(taken * each))) for columns, taken in lookups]
+
+
+def list_keys(
+    binding: TableBinding, guess: Guess
+) -> list[tuple[tuple[str, ...], int, float, float]]:
+    """The same sets of columns, for lookups by a list of values of the last one.
+
+    Each comes with the most values of a list, and with the numbers of rows which stand for the
+    requests that a list of one value takes, and one of the most.
+    """
+    each, ones = _lookups(binding, guess, 1)
+    _, lists = _lookups(binding, guess, MOST_IN_LIST)
+    taken = dict(lists)
+    return [
+        (columns, MOST_IN_LIST, one * each, taken[columns] * each)
+        for columns, one in ones
+        if taken.get(columns, math.inf) <= one * MOST_IN_LIST
+    ]
+
+
+def _lookups(
+    binding: TableBinding, guess: Guess, count: int
+) -> tuple[float, list[tuple[tuple[str, ...], int]]]:
+    """How many rows a request of a full scan brings, and how many requests lookups take.
+
+    :param count: how many values of a key's last column are looked up at once.
+    """
     needed = frozenset(column.name for column in binding.table.columns)
     everything = plan(Request(binding.table, binding.bound, columns=needed))
     rows_per_request = rows(everything, guess) / max(1, requests(everything, guess))
     spelled = {column.name: name for name, column in binding.pushable.items()}
-    keys = []
+    found = []
     for key in _keys(binding):
         if not all(name in spelled for name in key):
             continue
         columns = [binding.table.column(name) for name in key]
-        conditions = tuple(Condition(column, "=", _sample(column)) for column in columns)
-        lookup = plan(Request(binding.table, binding.bound, conditions, columns=needed))
-        if lookup.kind is Kind.REFUSED:
-            continue
-        promised = max(1, round(requests(lookup, guess) * rows_per_request))
-        keys.append((tuple(spelled[name] for name in key), promised))
-    return keys
+        conditions = [Condition(column, "=", _sample(column)) for column in columns]
+        if count > 1:
+            last = columns[-1]
+            conditions[-1] = Condition(last, "in", (_sample(last),) * count)
+        lookup = plan(Request(binding.table, binding.bound, tuple(conditions), columns=needed))
+        if lookup.kind is not Kind.REFUSED:
+            found.append((tuple(spelled[name] for name in key), requests(lookup, guess)))
+    return rows_per_request, found
 
 
 def _keys(binding: TableBinding) -> list[tuple[str, ...]]:

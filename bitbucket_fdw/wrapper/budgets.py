@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from ..api import Budget, PreviewBudget
 from ..postgres.statement_text import PerStatement
 from .host import HOST
+
+
+def question_of(quals: list[Any], columns: Iterable[str]) -> tuple[Any, ...]:
+    """What a scan asks, but for the values."""
+    return frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals)
 
 
 class Budgets:
@@ -22,12 +27,15 @@ class Budgets:
         self._most_to_preview = most_to_preview
         self._budgets: PerStatement[dict[Hashable, Budget]] = PerStatement(dict)
 
-    def of(self, question: Hashable) -> Budget:
+    def of(self, question: tuple[Any, ...]) -> Budget:
         """One for all scans of a statement that ask the same but for the values.
 
         These are a join's or a subquery's for each row of another table: the host does not say so.
+        A join may hand over one key or a list of them, which is the same question.
         """
-        return self._budgets.current().setdefault(question, Budget(self._most))
+        columns, conditions = question
+        alike = tuple((name, "=" if op == ("=", True) else op) for name, op in conditions)
+        return self._budgets.current().setdefault((columns, alike), Budget(self._most))
 
     def preview(
         self, limit: int | None, limit_level: int, node: dict[str, Any] | None

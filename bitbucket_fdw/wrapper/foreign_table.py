@@ -33,7 +33,7 @@ from ..writing.clauses import check_returning, refuse_on_conflict
 from ..writing.modifier import Modifier, WatchedScan
 from ..writing.requests import require, verbs
 from .backend_state import STATE, begin_session
-from .budgets import Budgets
+from .budgets import Budgets, question_of
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
 from .importing import import_schema
@@ -139,6 +139,11 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return keys
 
     @reporting
+    def get_list_keys(self) -> list[tuple[tuple[str, ...], int, float, float]]:
+        """The keys of which a join may hand over several at once, on hosts that ask."""
+        return costs.list_keys(self.binding, self.observed.sizes.guess)
+
+    @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
         # Only one key can be sent, and only a leading one is of use.
         refused = self.observed.refused
@@ -171,7 +176,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         most = preview.limit if held and preview is not None else None
         lines = explain.lines(planned, self.observed.sizes.guess, verbose, most)
         if HOST.shows_executed_plans():
-            lines += explain.taken(self._watching.taken(None, _question(quals, columns)))
+            lines += explain.taken(self._watching.taken(None, question_of(quals, columns)))
         return [sayable(line) for line in lines]
 
     def explain_analyze(self, node: dict[str, Any], timing: bool) -> list[str]:
@@ -201,7 +206,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
         fresh = self._modifier.changing or HOST.may_write(execution)
-        question = _question(quals, columns)
+        question = question_of(quals, columns)
         tally, meanwhile = self._watching.begin(getattr(self, "plan_node", None), question)
         scan = self.client.scan(
             interrupts.pending,
@@ -492,8 +497,3 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             report(error, f'schema "{schema}"')
         finally:
             tell_notes()
-
-
-def _question(quals: list[Any], columns: Iterable[str]) -> tuple[Any, ...]:
-    """What a scan asks, but for the values."""
-    return frozenset(columns), tuple((qual.field_name, qual.operator) for qual in quals)

@@ -228,6 +228,8 @@ typedef struct PlannedTable
 
 extern void add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer);
 extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance);
+extern bool enable_batched_join;
+
 extern void find_list_keys(PlannedTable *table, PyObject *instance);
 extern bool gives_rows_as_they_are(Query *query);
 extern bool is_our_rel(RelOptInfo *rel);

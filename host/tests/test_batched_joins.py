@@ -7,13 +7,19 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from cluster import Session
+from cluster import Cluster, Session
 from random_joins import Statement, choose_settings, make_tables
 
 pytestmark = pytest.mark.beyond("looks up one key at a time")
 
 SERIES = "[{'id': n, 'v': n % 7, 'k': 'k%d' % (n % 5)} for n in range(200)]"
 NODE = "Custom Scan (Batched Join)"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _switched_on(cluster: Cluster, database: str) -> None:
+    with cluster.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database} SET multicorn.enable_batched_join = on")
 
 
 @pytest.fixture
@@ -221,7 +227,7 @@ def test_they_can_be_switched_off(session: Session, outer: str, listed: str) -> 
     assert values(session, query) == numbers(1, 25)
 
 
-def test_the_setting_may_come_before_the_library(cluster: Any, database: str) -> None:
+def test_the_setting_may_come_before_the_library(cluster: Cluster, database: str) -> None:
     session = Session(cluster, database, options={"multicorn.enable_batched_join": "off"})
     session.value("SELECT multicorn_handler() IS NULL")
     assert session.value("SHOW multicorn.enable_batched_join") == "off"

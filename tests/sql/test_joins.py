@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bitbucket_fdw.tables import BY_NAME
-from tests.sql.querying import Both, paths
+from tests.sql.querying import Both, only, paths
 from tests.support.declared import joins_to_parents, required
 
 ISSUE = "/repositories/acme/website/issues"
@@ -36,6 +36,64 @@ def test_a_few_keys_are_read_one_by_one(picked):
     assert "Nested Loop" in plan
     result = picked.query(BY_KEY)
     assert sorted(paths(result)) == [f"{PULL_REQUEST}/{number}" for number in (3, 7, 9)]
+
+
+@keys_only
+def test_a_few_keys_are_read_by_one_list_if_that_is_wanted(picked):
+    picked.db.execute("SET multicorn.enable_batched_join = on")
+    assert "Batched Join" in picked.explain(BY_KEY)
+    request = only(picked.query(BY_KEY))
+    assert request.path == PULL_REQUEST
+    assert request.q == "id IN (3, 7, 9)"
+
+
+@keys_only
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT p.title FROM generate_series(1, 20) g JOIN pull_requests p ON p.id = g",
+        "SELECT g, p.title FROM generate_series(140, 164) g LEFT JOIN pull_requests p ON p.id = g",
+        "SELECT g FROM generate_series(140, 164) g "
+        "WHERE EXISTS (SELECT FROM pull_requests p WHERE p.id = g)",
+    ],
+)
+def test_many_keys_are_one_request(picked, statement):
+    picked.db.execute("SET multicorn.enable_batched_join = on")
+    assert only(picked.query(statement)).path == PULL_REQUEST
+
+
+@keys_only
+@pytest.mark.parametrize("batched", ["on", "off"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT p.id, c.id FROM pull_requests p JOIN pull_request_comments c "
+        "ON c.pull_request_id = p.id WHERE p.id < 9",
+        "SELECT l.build_number, s.name FROM pipelines l LEFT JOIN pipeline_steps s "
+        "ON s.pipeline_uuid = l.uuid WHERE l.build_number IN (1, 2, 3, 99999)",
+        "SELECT picked.id, p.id FROM picked LEFT JOIN pull_requests p ON p.id = picked.id * 100",
+        "SELECT note FROM picked WHERE NOT EXISTS "
+        "(SELECT FROM pull_requests p WHERE p.id = picked.id * 50)",
+        "SELECT picked.id, c.id FROM picked JOIN pull_requests p USING (id) "
+        "JOIN pull_request_comments c ON c.pull_request_id = p.id AND c.user_uuid = p.author_uuid",
+    ],
+)
+def test_lists_of_keys_give_the_same_rows(picked, statement, batched):
+    picked.db.execute(f"SET multicorn.enable_batched_join = {batched}")
+    picked.query(statement)
+
+
+@keys_only
+def test_keys_of_several_repositories_ask_each_for_its_own(sql):
+    sql.db.execute("SET multicorn.enable_batched_join = on")
+    sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+    result = sql.query(
+        "SELECT v.r, p.title FROM (VALUES ('website', 3), ('website', 7), ('mobile-app', 2), "
+        "('website', 9), ('mobile-app', 1)) v (r, id) "
+        "JOIN pull_requests p ON p.repository = v.r AND p.id = v.id",
+        on="acme",
+    )
+    assert sorted(path.split("/")[3] for path in paths(result)) == ["mobile-app", "website"]
 
 
 @keys_only

@@ -91,3 +91,19 @@ def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
     assert costs.rows(listing("pull_requests"), sizes.guess) == 12 * pulls.rows
     assert before == BY_NAME["repositories"].rows * pulls.rows
     assert costs.rows(listing("commits"), sizes.guess) == 12 * commits.rows
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "requests"),
+    [
+        ("pull_requests", "id", 1),
+        ("issues", "id", 1),
+        ("pull_request_comments", "pull_request_id", costs.MOST_IN_LIST),
+        ("pipeline_steps", "pipeline_uuid", costs.MOST_IN_LIST),
+    ],
+)
+def test_a_list_of_keys_is_one_request_where_bitbucket_filters_by_them(name, key, requests):
+    lists = {columns: more for columns, *more in costs.list_keys(binding(name), Sizes().guess)}
+    most, rows_of_one, rows_of_most = lists[(key,)]
+    assert most == costs.MOST_IN_LIST
+    assert rows_of_most == pytest.approx(requests * rows_of_one)
