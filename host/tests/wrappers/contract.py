@@ -456,10 +456,11 @@ def counting_rows(wanted):
 
 def the_rows(rows):
     """Rows of JSON with the Python values that a wrapper for such columns would give."""
-    made = {"num": Decimal, "d": datetime.date.fromisoformat, "ts": datetime.datetime.fromisoformat}
-    return [
-        {n: v if v is None or n not in made else made[n](v) for n, v in row.items()} for row in rows
-    ]
+    for row in rows:
+        for name, kind in (("d", datetime.date), ("ts", datetime.datetime)):
+            row[name] = row[name] and kind.fromisoformat(row[name])
+        row["num"] = row["num"] and Decimal(row["num"])
+    return rows
 
 
 # For the expressions in options.
