@@ -18,8 +18,7 @@ from ..foreign_tables.binding import TableBinding
 from ..pushdown.conditions import Condition
 from ..pushdown.describe import selectivity
 from ..pushdown.plan import Kind, Plan
-from ..pushdown.planner import MAX_ITEMS, plan
-from ..pushdown.q import MAX_LIST
+from ..pushdown.planner import plan
 from ..pushdown.request import Request
 from ..tables import Table
 from ..tables.columns import Column
@@ -27,7 +26,7 @@ from ..tables.endpoints import path_parameters
 
 REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
-MOST_IN_LIST = min(MAX_ITEMS, MAX_LIST)  # so that a list is one request, or one for each value
+MOST_IN_LIST = 50  # as MAX_LIST and MAX_ITEMS: a list is one request, or one for each value
 REFUSED = 1_000_000  # rows and requests of a scan that will be refused: any other way is better
 
 Guess = Callable[[Plan, float], float]

@@ -196,7 +196,7 @@ shared_lookup(PlannerInfo *root, ForeignPath *lookup, double rows, ListKey **key
 
 		if (!plan_lists(root, &lookup->path, lfirst(lc), rows, &plan))
 			continue;
-		cost = (is_cheap(plan.key) ? CHEAP_LIST_FACTOR : DEAR_LIST_FACTOR) *
+		cost = (is_cheap(plan.key) && plan.keys > 1 ? CHEAP_LIST_FACTOR : DEAR_LIST_FACTOR) *
 			table->width * rows_of_list(&plan) * plan.lists / rows;
 		if (result != NULL && result->path.total_cost <= cost)
 			continue;

@@ -4,6 +4,8 @@ import pytest
 
 from bitbucket_fdw.foreign_tables.binding import TableBinding
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
+from bitbucket_fdw.pushdown.planner import MAX_ITEMS
+from bitbucket_fdw.pushdown.q import MAX_LIST
 from bitbucket_fdw.reading import costs
 from bitbucket_fdw.reading.sizes import Sizes
 from bitbucket_fdw.tables import BY_NAME
@@ -105,5 +107,5 @@ def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
 def test_a_list_of_keys_is_one_request_where_bitbucket_filters_by_them(name, key, requests):
     lists = {columns: more for columns, *more in costs.list_keys(binding(name), Sizes().guess)}
     most, rows_of_one, rows_of_most = lists[(key,)]
-    assert most == costs.MOST_IN_LIST
+    assert most == costs.MOST_IN_LIST == MAX_LIST == MAX_ITEMS
     assert rows_of_most == pytest.approx(requests * rows_of_one)
