@@ -13,7 +13,7 @@ from bitbucket_fdw.tables import TABLES
 from tests.sql import reference
 from tests.sql.querying import Both
 from tests.support.database import Database, drop_database
-from tests.support.fixtures import DatabaseFactory
+from tests.support.fixtures import DatabaseFactory, EmulatorFactory
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,12 @@ def workspace_db(shared_emulator: Control, db_factory: DatabaseFactory) -> Itera
     reference.load(database, shared_emulator)
     yield database
     drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def large_emulator(emulator_factory: EmulatorFactory) -> Control:
+    """One with ten thousand pull requests, which takes its time to start."""
+    return emulator_factory(scale="large")
 
 
 def import_all(database: Database) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from devkit.emulator import Control
 
 from tests.sql.conftest import import_all
 from tests.support.database import Database
+from tests.support.fixtures import DatabaseFactory
 
 
 @pytest.fixture(scope="module")
-def large(emulator_factory: Any, db_factory: Any) -> Database:
-    database: Database = db_factory(emulator=emulator_factory(scale="large"))
+def large(large_emulator: Control, db_factory: DatabaseFactory) -> Database:
+    database = db_factory(emulator=large_emulator)
     import_all(database)
     database.execute("SET search_path = website; SET TimeZone = 'UTC'")
     return database

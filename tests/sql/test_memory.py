@@ -25,9 +25,8 @@ def reset_peak(pid: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(emulator_factory, db_factory) -> Database:
-    emulator = emulator_factory(scale="large")
-    database = db_factory(emulator=emulator)
+def large(large_emulator, db_factory) -> Database:
+    database = db_factory(emulator=large_emulator)
     import_all(database)
     return database
 
