@@ -24,7 +24,7 @@ class Entry:
     :param sequence: its number since the start.
     :param path: as it was sent, still encoded.
     :param credential: the name of the sample credential.
-    :param in_flight: how many requests were under way when it came, itself included.
+    :param in_flight: how many requests of the log were under way when it came, itself included.
     :param request_headers: the names of its headers.
     :param status: the status of the answer; None until there is one.
     :param fault: the kind of the fault that struck it.
@@ -51,27 +51,32 @@ class RequestLog:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=_LONGEST_LOG)
         self._sequence = 0
-        self._in_flight = 0
+        self._under_way: set[int] = set()
 
     def begin(self, method: str, path: str, query: str, headers: list[str]) -> Entry:
         """Note a request that has come."""
         self._sequence += 1
-        self._in_flight += 1
-        entry = Entry(self._sequence, method, path, query, ANONYMOUS.name, self._in_flight, headers)
+        self._under_way.add(self._sequence)
+        in_flight = len(self._under_way)
+        entry = Entry(self._sequence, method, path, query, ANONYMOUS.name, in_flight, headers)
         self._entries.append(entry)
         return entry
 
-    def end(self) -> None:
+    def end(self, entry: Entry) -> None:
         """Note that a request is over, however it ended."""
-        self._in_flight -= 1
+        self._under_way.discard(entry.sequence)
 
     def list(self, since: int = 0) -> list[Json]:
         """The entries after sequence number ``since``."""
         return [asdict(entry) for entry in self._entries if entry.sequence > since]
 
     def clear(self) -> None:
-        """Forget all entries; numbering goes on."""
+        """Forget all entries; numbering goes on.
+
+        What is still under way is a slow answer that nobody waits for any more.
+        """
         self._entries.clear()
+        self._under_way.clear()
 
 
 def credential_list() -> list[Json]:

@@ -63,7 +63,7 @@ class Server:
             return await self._answer(request, incoming, entry, respond)
         finally:
             entry.duration_ms = round((time.perf_counter() - started) * 1000, 3)
-            log.end()
+            log.end(entry)
 
     async def _answer(
         self, request: web.Request, incoming: Incoming, entry: Entry, respond: Respond

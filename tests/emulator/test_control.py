@@ -52,6 +52,17 @@ def test_the_log_counts_what_runs_at_once(api: Client) -> None:
     assert max(r.raw["in_flight"] for r in api.control.requests()) == 3
 
 
+def test_what_nobody_waits_for_any_more_is_not_under_way_after_a_reset(api: Client) -> None:
+    api.control.fault("*/forks", kind="slow", delay_ms=5_000)
+    with pytest.raises(requests.Timeout):
+        requests.get(f"{api.control.root}/2.0{WEBSITE}/forks", timeout=0.3)
+    api.get(WEBSITE)
+    assert api.control.requests()[-1].raw["in_flight"] == 2
+    api.control.reset()
+    api.get(WEBSITE)
+    assert api.control.requests()[-1].raw["in_flight"] == 1
+
+
 def test_a_fault_strikes_count_times_after_letting_some_through(api: Client) -> None:
     api.control.fault("*/issues", kind="status", status=503, after=1, count=2)
     statuses = [api.get(f"{WEBSITE}/issues").status_code for _ in range(4)]
