@@ -14,7 +14,6 @@ from typing import Any
 
 from ..tables.columns import Column
 from ..tables.endpoints import Shape
-from ..tables.types import Comparison
 from .conditions import Condition
 from .local_filter import looks_of, meets_value
 from .plan import Part, Plan
@@ -91,8 +90,7 @@ def _values(request: Request, column: Column) -> list[Any]:
         return []
     if not request.may_filter(column) or column.param:
         return []
+    # Not true and false: a server may find those false that show nothing, which are NULL here.
     every: tuple[Any, ...] = test.values
-    if column.data_type.comparison is Comparison.FLAG:
-        every = (True, False)
     own = [c for c in request.conditions if c.column.name == column.name]
     return [value for value in every if all(meets_value(value, c) for c in own)]

@@ -8,12 +8,13 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from ..api import Answer, whole
-from ..errors import BadResponse, NotFound, Rejected, ServerFailure
+from ..errors import BadResponse, Forbidden, Gone, NotFound, Rejected, ServerFailure
 from ..pushdown.local_filter import meets
 from ..pushdown.plan import Part, Query
 from .items import Items, Row
 
-_DOUBTS = (BadResponse, NotFound, Rejected, ServerFailure)
+# Reading the pages tells what of it is so for them, too.
+_DOUBTS = (BadResponse, Forbidden, Gone, NotFound, Rejected, ServerFailure)
 
 
 class SizeRequests(Protocol):

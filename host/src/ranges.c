@@ -229,14 +229,22 @@ Range
 number_range(Datum value, Oid type, bool strict)
 {
 	double		number = number_of(value, type);
+	double		down = floor(number);
+	double		up = ceil(number);
 	const double far = 1e15;
 	Range		range = {NO_LOW, NO_HIGH};
 
 	if (isnan(number))
 		return range;
-	number = Max(-far, Min(number, far));
-	range.low = (int64) (strict ? floor(number) + 1 : ceil(number));
-	range.high = (int64) (strict ? ceil(number) - 1 : floor(number));
+	if (type == NUMERICOID)		/* a double may not hold its digits, but the whole ones beside it */
+	{
+		down = number_of(DirectFunctionCall1(numeric_floor, value), type);
+		up = number_of(DirectFunctionCall1(numeric_ceil, value), type);
+	}
+	down = Max(-far, Min(down, far));
+	up = Max(-far, Min(up, far));
+	range.low = (int64) (strict ? down + 1 : up);
+	range.high = (int64) (strict ? up - 1 : down);
 	return range;
 }
 

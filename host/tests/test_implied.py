@@ -179,6 +179,11 @@ def test_lists_and_spans_and_parameters(session: Session) -> None:
         "extract(year from tz) = 'NaN'",
         "extract(year from tz) < 'infinity'",
         "extract(year from tz) = 2024.5",
+        # More digits than a double has.
+        "extract(year from tz) > 2023.99999999999999999999",
+        "extract(year from tz) < 2024.00000000000000000001",
+        "NOT extract(year from tz) <= 2023.99999999999999999999",
+        "2010.00000000000000000001 > extract(isoyear from tz)",
         "extract(year from tz) > 1e300",
         "extract(year from tz) BETWEEN -5 AND 10000",
         "date_part('epoch', tz) BETWEEN -1e300 AND 1e18",
