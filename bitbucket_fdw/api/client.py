@@ -115,6 +115,10 @@ class Client:
         if self.settings.cache_ttl:
             return
         until = self.clock.now() + HOUR + 120  # a minute counts until its end
+        if scan.kept is not None:  # each of its answers may spare a request
+            count -= scan.kept.count()
+        if count <= 0:
+            return
         while (lacking := self.hour.lacking(count, path)) is not None:
             if self.settings.on_rate_limit != "wait" or lacking.frees_at is None:
                 raise lacking

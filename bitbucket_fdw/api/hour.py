@@ -68,7 +68,8 @@ class Hour:
     def hear(self, path: str, headers: Mapping[str, str], is_text: bool) -> None:
         """Be told of the headers of an answer."""
         said = headers.get("X-RateLimit-Limit", "")
-        if said.isascii() and said.isdigit() and len(said) < 10:
+        # Of 0 nothing could be asked any more, not even whether it is still so.
+        if said.isascii() and said.isdigit() and len(said) < 10 and int(said):
             self._told[group_of(path, is_text)] = int(said)
 
     def limit(self, group: str) -> int | None:

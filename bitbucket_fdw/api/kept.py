@@ -76,6 +76,10 @@ class KeptAnswers:
         self._lock = threading.Lock()
         self._under_way: dict[Key, tuple[int, Future[Answer]]] = {}
 
+    def count(self) -> int:
+        """How many answers are kept. Not ``__len__``, by which an empty store would be false."""
+        return len(self._answers)
+
     def under_way(self, key: Key) -> Future[Answer] | None:
         """The answer that an address will get, which was asked for since the last write."""
         with self._lock:

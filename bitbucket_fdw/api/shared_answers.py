@@ -104,6 +104,7 @@ class SharedAnswers:
         self._notes = notes
         self._parsed = parsed
         self._patience = settings.timeout
+        self._api = settings.base_url
         self._cache: AnswerCache | None = None
         self._keeps = settings.cache_ttl > 0
         self._is_used = False
@@ -194,6 +195,11 @@ class SharedAnswers:
         # Also where this session does without: others may not.
         if self._cache is not None:
             self._tried(self._cache.outdate)
+        elif not self._keeps:
+            with contextlib.suppress(OSError, CacheError):
+                directory = AnswerCache.default_directory()
+                if directory.exists():
+                    AnswerCache(directory, self._api, "", 0).outdate()
 
     def _place(self, url: str) -> Place | None:
         cache = self._cache

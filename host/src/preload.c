@@ -144,7 +144,7 @@ preload_init(void)
 							   &preload_modules, "", PGC_POSTMASTER, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 #ifndef EXEC_BACKEND
-	if (!IsUnderPostmaster && preload_modules != NULL && *preload_modules)
+	if (IsPostmasterEnvironment && !IsUnderPostmaster && preload_modules != NULL && *preload_modules)
 		preload();
 #endif
 }

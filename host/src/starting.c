@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
 #include "utils/guc.h"
 
 /* As many scans are started ahead: each of them holds an answer until its turn comes. */
@@ -138,7 +139,8 @@ find_scans_of_nested_loop(JoinState *join, bool all, List **scans)
 {
 	find_scans(outerPlanState(join), all, scans);
 	if (gives_row(outerPlanState(join)))
-		find_scans(innerPlanState(join), all && !join->single_match, scans);
+		find_scans(innerPlanState(join), all && !join->single_match &&
+				   join->jointype != JOIN_ANTI, scans);
 }
 
 /*
@@ -289,6 +291,41 @@ find_scans(PlanState *node, bool all, List **scans)
 			find_scans_of_expression(node->state, (Node *) lfirst_node(TargetEntry, lc)->expr, scans);
 }
 
+/*
+ * Whether a plan calls a function that may change what a scan would find, or wait until somebody else
+ * has changed it. A scan that comes after it must not be asked for before it.
+ */
+static bool
+calls_volatile_function(PlanState *node, void *context)
+{
+	Plan	   *plan = node->plan;
+	Node	   *more = NULL;
+
+	switch (nodeTag(node))
+	{
+		case T_FunctionScanState:
+			more = (Node *) ((FunctionScan *) plan)->functions;
+			break;
+		case T_ValuesScanState:
+			more = (Node *) ((ValuesScan *) plan)->values_lists;
+			break;
+		case T_ResultState:
+			more = ((Result *) plan)->resconstantqual;
+			break;
+		case T_NestLoopState:
+		case T_HashJoinState:
+		case T_MergeJoinState:
+			more = (Node *) ((Join *) plan)->joinqual;
+			break;
+		default:
+			break;
+	}
+	return contain_volatile_functions((Node *) plan->targetlist) ||
+		contain_volatile_functions((Node *) plan->qual) ||
+		contain_volatile_functions(more) ||
+		planstate_tree_walker(node, calls_volatile_function, context);
+}
+
 static void
 start_scans(QueryDesc *query, bool all)
 {
@@ -297,7 +334,7 @@ start_scans(QueryDesc *query, bool all)
 	ListCell   *lc;
 
 	find_scans(query->planstate, all, &scans);
-	if (list_length(scans) > 1)
+	if (list_length(scans) > 1 && !calls_volatile_function(query->planstate, NULL))
 		foreach(lc, scans)
 			if (foreach_current_index(lc) < MOST)
 				start_ahead(lfirst(lc));

@@ -119,7 +119,7 @@ def test_nothing_is_refused_unless_the_limit_is_known(tmp_path, monkeypatch):
     assert [row["remaining"] for row in unknown.shown()] == [1]
 
 
-@pytest.mark.parametrize("said", ["", "many", "-1", "1e3", "9" * 30])
+@pytest.mark.parametrize("said", ["", "many", "-1", "0", "1e3", "9" * 30])
 def test_a_header_that_says_nothing_is_left_out(said):
     hour = Hour(Settings(base_url=API), "ada", Notes())
     hour.hear("/user", {"X-RateLimit-Limit": said}, False)

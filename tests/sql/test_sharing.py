@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.credentials import READ_WRITE, mapping_options
 from tests.support.database import Database
 
 IMPORT = 'CREATE SCHEMA web; IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER bitbucket INTO web'
@@ -138,3 +139,14 @@ def test_a_session_that_ends_lets_the_next_one_ask(slow):
     waiter.join(10)
     assert outcome["rows"][0][0] > 0
     assert sum(lines(slow).values()) == 3
+
+
+def test_a_write_through_a_server_without_the_option_outdates_answers_too(database):
+    database.create_server("other", credentials=mapping_options(database.emulator, READ_WRITE))
+    database.execute(
+        'CREATE SCHEMA plain; IMPORT FOREIGN SCHEMA "acme/website" FROM SERVER other INTO plain'
+    )
+    before = database.value(SLOW)
+    assert database.query(SLOW).requests == []
+    database.execute("INSERT INTO plain.issues (title) VALUES ('new')")
+    assert database.value(SLOW) == before + 1

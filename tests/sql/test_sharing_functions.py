@@ -120,6 +120,19 @@ def test_a_scan_that_does_not_fit_is_refused_before_it_asks(counting):
     assert remaining == 1000 - asked - made
 
 
+def test_a_scan_of_which_the_answer_is_kept_needs_nothing_of_the_hour(counting):
+    counting.rows(COUNT)
+    used = dict(row[:2] for row in counting.rows(LIMITS))["repositories"]
+    counting.execute(f"ALTER SERVER bitbucket OPTIONS (ADD rate_limit '{used + 1}')")
+    again = counting.query(
+        "SELECT n, (SELECT count(title) FROM web.issues WHERE n > 0) FROM generate_series(1, 3) n"
+    )
+    assert len({count for _, count in again.rows}) == 1
+    assert len(again.requests) == 1
+    with pytest.raises(psycopg.Error, match="of the hour's"):
+        counting.rows("SELECT name FROM web.tags")
+
+
 def test_where_nothing_can_be_counted_statements_go_on(counting):
     if os.geteuid():
         pytest.skip("takes the right to put a file into the data directory")

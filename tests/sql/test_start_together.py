@@ -129,6 +129,40 @@ def test_what_is_read_after_a_write_is_read_anew(own: Database) -> None:
     assert after == before + 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        # What a function changes, or waits for, comes before the scans behind it.
+        "SELECT set_config('my.name', 'main', false) "
+        "UNION ALL SELECT name FROM branches WHERE name = current_setting('my.name', true) "
+        "UNION ALL SELECT name FROM tags WHERE name <> current_setting('my.name', true)",
+        "SELECT public.add_one() UNION ALL SELECT count(title) FROM issues "
+        "UNION ALL SELECT count(name) FROM tags",
+        "SELECT 0 FROM pg_sleep(0) UNION ALL SELECT count(title) FROM issues "
+        "UNION ALL SELECT count(name) FROM tags",
+        # An anti join may leave its inner side at the first row.
+        "SELECT c FROM (SELECT count(*) AS c FROM issues) a WHERE NOT EXISTS (SELECT FROM "
+        "(SELECT name FROM tags UNION ALL SELECT name FROM branches) b "
+        "WHERE length(b.name) > a.c - 100000)",
+    ],
+    ids=["setting", "write", "wait", "anti join"],
+)
+def test_nothing_is_started_before_its_time(own: Database, emulator, statement: str) -> None:
+    own.execute(
+        "CREATE FUNCTION add_one() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
+        "INSERT INTO web.issues (title) VALUES ('new'); RETURN 0; END $$; SET search_path = web"
+    )
+    results = []
+    for switch in (OFF, ON):
+        emulator.reset()
+        own.connection.close()
+        own.execute("SET search_path = web")
+        own.execute(switch)
+        results.append(own.query(statement))
+    assert_same(*results)
+    assert met(results[1]) == 0
+
+
 def test_requests_beyond_the_limit_are_refused_as_ever(db_factory, emulator) -> None:
     own = db_factory(emulator=emulator, max_requests="2")
     own.execute('CREATE SCHEMA w; IMPORT FOREIGN SCHEMA "acme" FROM SERVER bitbucket INTO w')
