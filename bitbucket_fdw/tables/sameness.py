@@ -53,12 +53,18 @@ class Sameness:
 
 
 def _equal(old: Any, new: Any) -> bool:
+    if isinstance(old, (list, dict)):  # Python takes 0 within them for false
+        return _as_text(old) == _as_text(new)
     return bool(old == new)
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _hash(value: Any) -> int:
     if isinstance(value, (list, dict)):
-        return hash(json.dumps(value, sort_keys=True))
+        return hash(_as_text(value))
     return hash((type(value).__name__, value))
 
 

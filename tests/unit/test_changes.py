@@ -39,6 +39,12 @@ VALUES = {
 BY_TYPE = {column.type: (t, column) for t in TABLES for column in t.columns}
 
 
+def test_zero_is_not_false_in_a_document():
+    table, column = BY_TYPE["jsonb"]
+    for old, new in (([0], [False]), ({"a": [1]}, {"a": [True]})):
+        assert changed(table, {column.name: old}, {column.name: new}) == {column.name: new}
+
+
 @pytest.mark.parametrize("type_name", sorted(BY_TYPE))
 def test_marks_tell_the_changes_that_the_values_tell(type_name):
     table, column = BY_TYPE[type_name]
