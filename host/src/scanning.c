@@ -8,7 +8,6 @@
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 
 typedef struct RunningScan
@@ -137,13 +136,12 @@ scan_to_python(ForeignScanState *node, PyObject *quals)
 
 /*
  * Whether an expression may do more than give a value: what functions of the database do is theirs
- * to say, and they are not run before their time. A setting may be another one by then.
+ * to say, and they are not run before their time.
  */
 static bool
 is_not_ours(Oid function, void *context pg_attribute_unused())
 {
-	return function >= FirstNormalObjectId || function == F_CURRENT_SETTING_TEXT ||
-		function == F_CURRENT_SETTING_TEXT_BOOL;
+	return function >= FirstNormalObjectId;
 }
 
 static bool

@@ -20,6 +20,10 @@ pytestmark = pytest.mark.skipif(
 )
 EIGHT = ("branches", "tags", "issues", "pull_requests", "commits", "pipelines", "deployments",
          "default_reviewers")  # fmt: skip
+ADD_ONE = (
+    "CREATE FUNCTION add_one() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
+    "INSERT INTO web.issues (title) VALUES ('new'); RETURN 0; END $$; SET search_path = web"
+)
 OFF, ON = "SET multicorn.start_together = off", "RESET multicorn.start_together"
 
 
@@ -116,10 +120,7 @@ def test_a_refusal_ends_the_statement_as_ever(own: Database, emulator) -> None:
 
 
 def test_what_is_read_after_a_write_is_read_anew(own: Database) -> None:
-    own.execute(
-        "CREATE FUNCTION add_one() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
-        "INSERT INTO web.issues (title) VALUES ('new'); RETURN 0; END $$; SET search_path = web"
-    )
+    own.execute(ADD_ONE)
     before = own.value("SELECT count(title) FROM issues")
     statement = (
         "SELECT count(name) + sum(public.add_one()) FROM (SELECT name FROM tags LIMIT 1) t "
@@ -148,10 +149,7 @@ def test_what_is_read_after_a_write_is_read_anew(own: Database) -> None:
     ids=["setting", "write", "wait", "anti join"],
 )
 def test_nothing_is_started_before_its_time(own: Database, emulator, statement: str) -> None:
-    own.execute(
-        "CREATE FUNCTION add_one() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
-        "INSERT INTO web.issues (title) VALUES ('new'); RETURN 0; END $$; SET search_path = web"
-    )
+    own.execute(ADD_ONE)
     results = []
     for switch in (OFF, ON):
         emulator.reset()
