@@ -8,7 +8,6 @@ its like make those. Times are given as finished text, because their form differ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -37,47 +36,6 @@ def rendered(raw: str) -> Json:
 def segment(text: str) -> str:
     """One segment of an address."""
     return quote(text, safe="")
-
-
-# How the log of a pull request's changes calls its states (seen live by users, 2026).
-_STATUSES = {
-    "OPEN": "open",
-    "MERGED": "fulfilled",
-    "DECLINED": "rejected",
-    "SUPERSEDED": "superseded",
-}
-_SNAPSHOT = (
-    *("title", "description", "state", "draft", "reason", "source", "destination", "reviewers"),
-)
-
-
-def pull_request_update(before: Json, document: Json, date: str, author: Json | None) -> Json:
-    """An entry of a pull request's log.
-
-    :param before: the document until then; empty when it was opened.
-    :param document: the document from then on.
-    :param date: when it changed.
-    :param author: who changed it.
-    """
-    snapshot = {name: copy(document[name]) for name in _SNAPSHOT}
-    return {**snapshot, "author": author, "date": date, "changes": _changes(before, document)}
-
-
-def _changes(before: Json, after: Json) -> Json:
-    if not before:
-        return {}
-    found: Json = {
-        name: {"old": before[name], "new": after[name]}
-        for name in ("title", "description", "draft")
-        if before[name] != after[name]
-    }
-    if before["state"] != after["state"]:
-        old, new = (_STATUSES[document["state"]] for document in (before, after))
-        found["status"] = {"old": old, "new": new}
-    added = [user for user in after["reviewers"] if user not in before["reviewers"]]
-    removed = [user for user in before["reviewers"] if user not in after["reviewers"]]
-    reviewers = {name: who for name, who in (("added", added), ("removed", removed)) if who}
-    return {**found, "reviewers": reviewers} if reviewers else found
 
 
 class Documents:

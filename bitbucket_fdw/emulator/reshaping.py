@@ -30,11 +30,6 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
     return {names.get(name, name): renamed(part, names) for name, part in value.items()}
 
 
-def named(kind: str, name: str, **more: Any) -> Json:
-    """A state, a result or the like, as the pipelines service writes it.
-
-    :param kind: the beginning of its ``type``, such as ``deployment_state``.
-    :param name: its name in capitals, which is also the end of its ``type``.
-    :param more: its other members.
-    """
-    return {"type": f"{kind}_{name.lower()}", "name": name, **more}
+def narrowed(document: Json, member: str, *names: str) -> Json:
+    """A document that shows of one of its members only some of that one's members."""
+    return {**document, member: members_of(document[member], *names)}

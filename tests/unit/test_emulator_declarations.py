@@ -1,5 +1,7 @@
 """Every declaration of the emulator is complete, and no part of it is there for nothing."""
 
+import ast
+import inspect
 from collections import Counter
 from dataclasses import MISSING, fields
 from typing import Any
@@ -10,7 +12,7 @@ from bitbucket_fdw.emulator.bbql import Schema
 from bitbucket_fdw.emulator.credentials import SAMPLES
 from bitbucket_fdw.emulator.data import build
 from bitbucket_fdw.emulator.resource import Choice, Item, Resource
-from bitbucket_fdw.emulator.resources import RESOURCES
+from bitbucket_fdw.emulator.resources import RESOURCES, deployments, pull_request_activity
 from bitbucket_fdw.emulator.sign_in.consumers import CONSUMERS
 
 STORE = build("http://127.0.0.1:1/2.0", 1, "tiny")
@@ -110,3 +112,28 @@ def test_no_part_of_a_declaration_is_never_used(kind: type):
     for part in fields(kind):
         default = part.default if part.default_factory is MISSING else part.default_factory()
         assert any(getattr(one, part.name) != default for one in declared), part.name
+
+
+def lines_of_code(source: str) -> int:
+    """Lines of a module but for imports, its docstring, empty ones, and disputed forms (`ways`)."""
+    module = ast.parse(source)
+    left_out: list[ast.AST] = [
+        node
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.keyword) and node.arg == "ways")
+    ]
+    if ast.get_docstring(module) is not None:
+        left_out.append(module.body[0])
+    skipped = {
+        line
+        for node in left_out
+        for line in range(node.lineno, node.end_lineno + 1)  # type: ignore[attr-defined]
+    }
+    lines = enumerate(source.splitlines(), 1)
+    return sum(bool(text.strip()) and number not in skipped for number, text in lines)
+
+
+@pytest.mark.parametrize("module", [deployments, pull_request_activity], ids=lambda m: m.__name__)
+def test_a_resource_with_its_sample_data_takes_thirty_lines(module: Any):
+    assert lines_of_code(inspect.getsource(module)) <= 30 * len(module.RESOURCES)

@@ -8,8 +8,8 @@ from random import Random
 from bitbucket_fdw.emulator.data.accounts import PEOPLE
 from bitbucket_fdw.emulator.data.plan import FIRST_DAY, LAST_DAY
 from bitbucket_fdw.emulator.errors import Json
-from bitbucket_fdw.emulator.reshaping import named
 from bitbucket_fdw.emulator.sample import make_uuid
+from bitbucket_fdw.emulator.states import STAGES, named, state
 from bitbucket_fdw.emulator.store import Pipeline, PullRequest, Repository, Store
 from bitbucket_fdw.emulator.times import parse, zulu_form
 
@@ -28,7 +28,6 @@ _OUTCOMES = {
     "HALTED": 1,
     "PENDING": 2,
 }
-_STAGES = ("RUNNING", "PAUSED", "HALTED")
 _DIGITS = (3, 6, 6, 9)
 
 
@@ -60,12 +59,12 @@ def _add(
     target: Json,
 ) -> None:
     uuid, digits = make_uuid(rng), rng.choice(_DIGITS)
-    running = outcome == "PENDING" or outcome in _STAGES
+    running = outcome == "PENDING" or outcome in STAGES
     seconds = 0 if outcome == "PENDING" else rng.randrange(5, 4000)
     completed = None if running else zulu_form(created + timedelta(seconds=seconds), digits)
     reference = store.documents.repository_reference(repository.document)
     creator = store.users[rng.choice(PEOPLE)[0]] if rng.random() < 0.93 else None
-    trigger, now = _trigger(rng), _state("pipeline", outcome)
+    trigger, now = _trigger(rng), state("pipeline", outcome)
     if outcome == "STOPPED":
         now["result"]["terminator"] = creator
     document = store.documents.pipeline(
@@ -93,8 +92,8 @@ def _add(
     repository.pipelines[uuid] = pipeline
     names = ("Build", "Test", "Deploy 'live'")[: rng.randint(1, 3)]
     for index, name in enumerate(names):
-        state = outcome if index == len(names) - 1 else "SUCCESSFUL"
-        step = _step(reference, rng, pipeline, name, state, created + timedelta(seconds=index))
+        result = outcome if index == len(names) - 1 else "SUCCESSFUL"
+        step = _step(reference, rng, pipeline, name, result, created + timedelta(seconds=index))
         pipeline.steps[step["uuid"]] = step
 
 
@@ -138,27 +137,12 @@ def _trigger(rng: Random) -> Json:
     return named("pipeline_trigger", rng.choices(("PUSH", "MANUAL", "SCHEDULE"), (80, 12, 8))[0])
 
 
-def _state(owner: str, outcome: str) -> Json:
-    prefix = f"{owner}_state"
-    if outcome == "PENDING":
-        return named(prefix, outcome)
-    if outcome == "PAUSED" and owner == "pipeline_step":  # it waits for a person
-        return named(prefix, "PENDING", stage=named(f"{prefix}_pending", outcome))
-    if outcome in _STAGES:
-        return named(prefix, "IN_PROGRESS", stage=named(f"{prefix}_in_progress", outcome))
-    result = named(f"{prefix}_completed", outcome)
-    if outcome == "ERROR":
-        error = {"type": f"{owner}_error", "key": "plan-service.parse", "message": "Invalid YAML"}
-        result["error"] = error
-    return named(prefix, "COMPLETED", result=result)
-
-
 def _step(
     repository: Json, rng: Random, pipeline: Pipeline, name: str, outcome: str, moment: datetime
 ) -> Json:
     waits = outcome == "PAUSED"
     started = outcome != "PENDING" and not waits
-    done = started and outcome not in _STAGES
+    done = started and outcome not in STAGES
     seconds = rng.randrange(1, 900)
     image: Json = {"name": "registry.example/build:1"}
     if rng.random() < 0.5:
@@ -173,7 +157,7 @@ def _step(
         "build_seconds_used": seconds if done else 0,
         "run_number": pipeline.document["run_number"],
         "maxTime": 120,
-        "state": _state("pipeline_step", outcome),
+        "state": state("pipeline_step", outcome),
         "image": image,
         "setup_commands": [{"name": "clone", "command": "git clone ."}],
         "script_commands": [{"name": "make", "command": 'make "all"'}],

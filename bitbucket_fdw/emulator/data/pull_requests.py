@@ -10,9 +10,10 @@ from bitbucket_fdw.emulator.data.accounts import PEOPLE, anybody
 from bitbucket_fdw.emulator.data.history import MAIN, Course, History
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json
+from bitbucket_fdw.emulator.pull_request_log import add_comment, add_update, add_verdict
 from bitbucket_fdw.emulator.sample import former_user
 from bitbucket_fdw.emulator.store import PullRequest, Repository, Store
-from bitbucket_fdw.emulator.times import offset_form
+from bitbucket_fdw.emulator.times import offset_form, parse
 
 KEYS = ("unit", "lint", "deploy/preview", "build #1")
 
@@ -66,6 +67,28 @@ class PullRequests:
         if rng.random() < 0.15:
             self._add_statuses(record, course)
         record.conflicts = document["state"] == "OPEN" and rng.random() < 0.1
+        self._log(record)
+
+    def _log(self, record: PullRequest) -> None:
+        """Log how it came to be as it is; every fifth one was renamed when it was ready."""
+        document = record.document
+        opened = {**document, "state": "OPEN", "reason": ""}
+        before = {**opened, "reviewers": []}
+        if document["id"] % 5 == 0:
+            before.update(title=f"WIP {document['title']}", description="", draft=True)
+        created, author = document["created_on"], document["author"]
+        add_update(self._store, record, {}, before, created, author)
+        if before != opened:
+            soon = offset_form(parse(created) + timedelta(minutes=1))
+            add_update(self._store, record, before, opened, soon, author)
+        if document["state"] != "OPEN":
+            closed = document["updated_on"], document["closed_by"]
+            add_update(self._store, record, opened, document, *closed)
+        for participant in document["participants"]:
+            if participant["state"]:
+                add_verdict(self._store, record, participant)
+        for comment in record.comments.values():
+            add_comment(self._store, record, comment)
 
     def _document(
         self, course: Course, author: Json | None, reviewers: list[Json], updated_on: str

@@ -1,16 +1,15 @@
 """Deployment environments, and the deployments that steps of pipelines made.
 
 Seen live by users, 2026: page numbers with ``size``; ``q`` is ignored without a word and every
-``sort`` of deployments is refused; a deployment's ``state.status`` is there once it is completed,
-and only its release has a ``created_on``. Some answers gave of an environment its UUID only, and
-older ones called the release ``deployable``. Nobody states an order, so there is none here.
+``sort`` of deployments is refused; ``state.status`` is there once a deployment is completed, and
+only its release has a ``created_on``. Some answers gave of an environment its UUID only, and older
+ones called the release ``deployable``. Nobody states an order, so there is none here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any
 
 from bitbucket_fdw.emulator.documents import WEB
 from bitbucket_fdw.emulator.endpoints import Listing
@@ -18,44 +17,34 @@ from bitbucket_fdw.emulator.errors import Json
 from bitbucket_fdw.emulator.items import of_pipelines
 from bitbucket_fdw.emulator.levels import WITH_PIPELINES
 from bitbucket_fdw.emulator.paging import PageRules
-from bitbucket_fdw.emulator.reshaping import members_of, named, renamed
+from bitbucket_fdw.emulator.reshaping import members_of, narrowed, renamed
 from bitbucket_fdw.emulator.resource import Resource, Way
+from bitbucket_fdw.emulator.resources.pipelines import READ
 from bitbucket_fdw.emulator.sample import Sample
+from bitbucket_fdw.emulator.states import deployment_state
 from bitbucket_fdw.emulator.store import Repository
+from bitbucket_fdw.emulator.templates import Template
 
-READ: dict[str, Any] = {"classic": "pipeline", "new": "read:pipeline"}
 _NUMBERED = PageRules(numbered=True)
-
+_SHOWN = ("type", "uuid", "name", "environment_type")  # of a deployment's environment
+_OLD = {"release": "deployable", "started_on": "start_date", "completed_on": "completion_date"}
 
 TYPES = ("Test", "Staging", "Production")
-
-
-def environment(uuid: str, name: str, type: str) -> Json:
-    """An environment of one of the :data:`TYPES`, without restrictions."""
-    kind, rank = "deployment_environment", TYPES.index(type)
-    return {
-        "type": kind,
-        "uuid": uuid,
-        "name": name,
-        "slug": name.lower().replace(" ", "-"),
-        "rank": rank,
-        "hidden": False,
-        "category": {"name": type},
-        "environment_type": {"type": f"{kind}_type", "name": type, "rank": rank},
-        "lock": named(f"{kind}_lock", "OPEN"),
-        "restrictions": {"type": "deployment_restrictions_configuration", "admin_only": False},
-        "environment_lock_enabled": True,
-        "deployment_gate_enabled": False,
-    }
+ENVIRONMENT = Template(
+    """{"type": "deployment_environment", "uuid": "$uuid", "name": "$name", "slug": "$slug",
+    "rank": "$rank", "hidden": false, "category": {"name": "$kind"},
+    "environment_type": {"type": "deployment_environment_type", "name": "$kind", "rank": "$rank"},
+    "lock": {"type": "deployment_environment_lock_open", "name": "OPEN"},
+    "restrictions": {"type": "deployment_restrictions_configuration", "admin_only": "$admin_only"},
+    "environment_lock_enabled": true, "deployment_gate_enabled": false}"""
+)
 
 
 def _environments(sample: Sample, repository: Repository) -> Iterator[Json]:
-    for name in TYPES:
-        made = environment(sample.uuid(), name, name)
-        if name == "Production":
-            made["name"] = f"{name} (für alle)"
-            made["restrictions"]["admin_only"] = True
-        yield made
+    for rank, kind in enumerate(TYPES):
+        last = kind == "Production"
+        names = {"name": f"{kind} (für alle)" if last else kind, "slug": kind.lower(), "kind": kind}
+        yield sample.document(ENVIRONMENT, **names, rank=rank, admin_only=last)
 
 
 ENVIRONMENTS = Resource(
@@ -68,59 +57,25 @@ ENVIRONMENTS = Resource(
     sample=_environments,
     slash_disputed=True,
 )
+_DEPLOYMENT = Template(
+    """{"type": "deployment", "uuid": "$uuid", "key": "deployment_$run.build_number",
+    "version": "$run.run_number", "state": "$state", "environment": "$environment",
+    "step": {"type": "pipeline_step", "uuid": "$step.uuid"}, "last_update_time": "$updated_on",
+    "release": {"type": "deployment_release", "uuid": "$uuid", "name": "#$run.build_number",
+      "key": "release_$run.build_number", "url": "$state.url", "commit": "$run.target.commit",
+      "pipeline": {"type": "pipeline", "uuid": "$run.uuid"}, "created_on": "$run.created_on"}}"""
+)
 
 
 def _deployments(sample: Sample, repository: Repository) -> Iterator[Json]:
-    environments = ENVIRONMENTS.documents(repository)
+    environments = [members_of(each, *_SHOWN) for each in ENVIRONMENTS.documents(repository)]
     for pipeline in repository.pipelines.values():
-        run, number = pipeline.document, pipeline.document["build_number"]
-        page = f"{WEB}/{repository.full_name}/pipelines/results/{number}"
+        run, page = pipeline.document, f"{WEB}/{repository.full_name}/pipelines/results/"
         for step in list(pipeline.steps.values())[2:]:  # the third step, if any, deploys
-            environment = sample.rng.choice(environments)
-            yield {
-                "type": "deployment",
-                "uuid": sample.uuid(),
-                "key": f"deployment_{number}",
-                "version": sample.rng.randrange(1, 9),
-                "state": {**_state(step, sample), "url": page},
-                "step": {"type": "pipeline_step", **members_of(step, "uuid")},
-                "environment": members_of(environment, "type", "uuid", "name", "environment_type"),
-                "release": {
-                    "type": "deployment_release",
-                    "name": f"#{number}",
-                    "url": page,
-                    "uuid": sample.uuid(),
-                    "key": f"release_{number}",
-                    "pipeline": {"type": "pipeline", **members_of(run, "uuid")},
-                    "commit": run["target"]["commit"],
-                    "created_on": run["created_on"],
-                },
-                "last_update_time": step["completed_on"] or run["created_on"],
-            }
-
-
-def _state(step: Json, sample: Sample) -> Json:
-    """What a deployment's state is while the step that deploys is in a state of its own."""
-    now, kind = step["state"], "deployment_state"
-    if step["completed_on"] is None:
-        if now.get("stage", {}).get("name") != "RUNNING":
-            return named(kind, "UNDEPLOYED")
-        return named(kind, "IN_PROGRESS", **members_of(step, "started_on"))
-    result = now["result"]["name"]
-    status = result if result in ("SUCCESSFUL", "STOPPED") else "FAILED"
-    more = {"status": named(f"{kind}_completed", status), "deployer": sample.person()}
-    return named(kind, "COMPLETED", **more, **members_of(step, "started_on", "completed_on"))
-
-
-_OLD_NAMES = {
-    "release": "deployable",
-    "started_on": "start_date",
-    "completed_on": "completion_date",
-}
-
-
-def _with_bare_environment(deployment: Json) -> Json:
-    return {**deployment, "environment": members_of(deployment["environment"], "uuid")}
+            given = {"run": run, "step": step, "environment": sample.rng.choice(environments)}
+            state = deployment_state(step, sample.person(), url=f"{page}{run['build_number']}")
+            last = step["completed_on"] or run["created_on"]
+            yield sample.document(_DEPLOYMENT, **given, state=state, updated_on=last)
 
 
 DEPLOYMENTS = Resource(
@@ -135,12 +90,12 @@ DEPLOYMENTS = Resource(
     slash_disputed=True,
     ways={
         "bare_environment": Way(
-            "Show of a deployment's environment its UUID only.", _with_bare_environment
+            "Show of a deployment's environment its UUID only.",
+            lambda found: narrowed(found, "environment", "uuid"),
         ),
         "old_deployment_names": Way(
-            "Call members by their older names.", lambda found: renamed(found, _OLD_NAMES)
+            "Call members by their older names.", lambda found: renamed(found, _OLD)
         ),
     },
 )
-
 RESOURCES = (ENVIRONMENTS, DEPLOYMENTS)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitbucket_fdw.emulator import pull_request_log
 from bitbucket_fdw.emulator.call import Call
 from bitbucket_fdw.emulator.documents import rendered
 from bitbucket_fdw.emulator.errors import Json, Reply, bad_request, error, not_found
@@ -154,7 +155,7 @@ def create_pull_comment(call: Call) -> Reply:
         **_placement(given, pull.comments),
     )
     pull.comments[number] = comment
-    pull.activity.insert(0, {"pull_request": about, "comment": comment})
+    pull_request_log.add_comment(call.store, pull, comment)
     _commented(call, pull)
     return _created(comment)
 

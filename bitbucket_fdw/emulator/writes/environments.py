@@ -17,9 +17,9 @@ from bitbucket_fdw.emulator.errors import Json, Reply, pipelines_error, pipeline
 from bitbucket_fdw.emulator.levels import WITH_PIPELINES, with_pipelines
 from bitbucket_fdw.emulator.resources.deployments import (
     DEPLOYMENTS,
+    ENVIRONMENT,
     ENVIRONMENTS,
     TYPES,
-    environment,
 )
 from bitbucket_fdw.emulator.routes import Routes
 from bitbucket_fdw.emulator.store import Repository
@@ -52,7 +52,10 @@ def create(call: Call) -> Reply:
     repository = _writable(call)
     given = read(call.body, _NEW)
     _free(repository, given["name"])
-    made = environment(f"{{{uuid4()}}}", given["name"], given["environment_type.name"])
+    name, kind = given["name"], given["environment_type.name"]
+    values = {"name": name, "slug": name.lower().replace(" ", "-"), "kind": kind}
+    more = {"uuid": f"{{{uuid4()}}}", "rank": TYPES.index(kind), "admin_only": False}
+    made = ENVIRONMENT.fill({**values, **more})
     ENVIRONMENTS.stored(repository)[made["uuid"]] = made
     return Reply(201, made)
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitbucket_fdw.emulator import pull_request_log
 from bitbucket_fdw.emulator.call import Call
-from bitbucket_fdw.emulator.documents import MERGE_STRATEGIES, pull_request_update, rendered
+from bitbucket_fdw.emulator.documents import MERGE_STRATEGIES, rendered
 from bitbucket_fdw.emulator.errors import ApiError, Json, Reply, bad_request, error, not_found
 from bitbucket_fdw.emulator.levels import PULL_REQUEST, REPOSITORY, pull_request_of
 from bitbucket_fdw.emulator.resources.pull_requests import READ as READ_SCOPES
@@ -205,9 +206,8 @@ def _apply(call: Call, repository: Repository, pull: PullRequest, given: Json) -
 
 def _record(call: Call, pull: PullRequest, author: Json, before: Json) -> None:
     """Add to the log what has changed since the document was as ``before``."""
-    update = pull_request_update(before, pull.document, pull.document["updated_on"], author)
-    about = call.store.documents.pull_request_reference(pull.document)
-    pull.activity.insert(0, {"pull_request": about, "update": update})
+    date = pull.document["updated_on"]
+    pull_request_log.add_update(call.store, pull, before, pull.document, date, author)
 
 
 @routes.add("PUT", PULL_REQUEST.template, **WRITE)
@@ -350,10 +350,7 @@ def _set_state(call: Call, state: str) -> Json:
         people.append(changed)
     else:
         mine.update(changed)
-    about = call.store.documents.pull_request_reference(pull.document)
-    kind = "approval" if state == "approved" else "changes_requested"
-    detail = {"date": changed["participated_on"], "user": actor, "pullrequest": about}
-    pull.activity.insert(0, {"pull_request": about, kind: detail})
+    pull_request_log.add_verdict(call.store, pull, changed)
     return changed
 
 
