@@ -140,7 +140,8 @@ placeholder_to_python(Oid type)
 		return py_own(Py_BuildValue("[O]", placeholder_to_python(element_type)));
 	if (type == NUMERICOID)
 		return py_own(PyFloat_FromDouble(0));
-	if (get_typbyval(type))
+	/* 0 is the value of no enum. */
+	if (get_typbyval(type) && !type_is_enum(getBaseType(type)))
 		return datum_to_python((Datum) 0, type, false);
 	return py_own(PyUnicode_FromString("?"));
 }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from typing import Any
 
 import pytest
 from cluster import Cluster, Session
-from random_joins import Statement, choose_settings, make_tables
+from fuzz_joins import NODE, fuzz
+from random_tables import make_types
 
 pytestmark = pytest.mark.beyond("looks up one key at a time")
 
 SERIES = "[{'id': n, 'v': n % 7, 'k': 'k%d' % (n % 5)} for n in range(200)]"
-NODE = "Custom Scan (Batched Join)"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -420,28 +419,19 @@ def test_a_query_on_batches_can_be_canceled(session: Session, outer: str, search
 
 # Against local copies
 
-ROUNDS = range(8)
+
+@pytest.fixture(scope="module")
+def random_types(cluster: Cluster, database: str) -> None:
+    session = Session(cluster, database)
+    make_types(session)
+    session.close()
 
 
-@pytest.mark.parametrize("seed", ROUNDS)
+@pytest.mark.parametrize("seed", range(8))
 def test_random_joins_give_what_local_tables_give(
-    session: Session, searching: str, seed: int
+    session: Session, random_types: None, seed: int
 ) -> None:
-    chance = random.Random(seed)
-    make_tables(session, chance, searching)
-    batched = 0
-    for _ in range(12):
-        statement = Statement(chance)
-        how = chance.choice(("plain", "prepared", "cursor", "limited"))
-        session.execute("RESET ALL")
-        expected = statement.run(session, "copies", "plain", chance)
-        settings = choose_settings(session, chance)
-        rows = statement.run(session, "remote", how, chance)
-        said = f"{statement.literal}\n{how}\n{settings}"
-        if how == "limited":
-            assert len(rows) == min(3, len(expected)), said
-            assert not Counter(rows) - Counter(expected), said
-        else:
-            assert Counter(rows) == Counter(expected), said
-        batched += NODE in session.plan(statement.literal)
-    assert batched
+    found = fuzz(session, seed)
+    assert found.faults == []
+    assert found.batched
+    assert found.slow == 0

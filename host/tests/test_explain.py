@@ -78,9 +78,11 @@ def test_explain_of_a_lookup_shows_a_stand_in(session: Session, local: str, keye
         ("bigint", ["0", "str"]),
         ("timestamptz", ["2000-01-01 00:00:00+00", "str"]),
         ("bytea", ["?", "str"]),
+        ("mood", ["?", "str"]),
     ],
 )
 def test_stand_ins_of_other_types(session: Session, type_name: str, value: list[object]) -> None:
+    session.execute("CREATE TYPE pg_temp.mood AS ENUM ('happy')")
     session.execute(f"CREATE TEMP TABLE keys (k {type_name})")
     table = session.table(f"k {type_name}", path_keys="[(('k',), 1)]", size="(10**9, 100)")
     session.plan(f"SELECT * FROM keys JOIN {table} USING (k)")

@@ -300,10 +300,21 @@ def may_be_one_of(value, wanted):
     return any(type(w) is not type(value) or not isinstance(w, str) or w == value for w in wanted)
 
 
+# What scans of a SearchingWrapper asked for: how many, and what they cost by its own declarations.
+asked = dict.fromkeys(("scans", "cost"), 0)
+
+
+def take_asked():
+    rows = [{"what": what, "times": times} for what, times in asked.items()]
+    asked.update(dict.fromkeys(asked, 0))
+    return rows
+
+
 class SearchingWrapper(Wrapper):
     """Reads only rows that have one of the values which its quals ask for.
 
-    Every so many rows, as its option "stray" says, it gives one that nobody asked for.
+    Every so many rows, as its option "stray" says, it gives one that nobody asked for. Its option
+    "searched" names the columns by which it searches; the default is all of them.
     """
 
     def evaluate(self, option, default="None", **names):
@@ -316,17 +327,39 @@ class SearchingWrapper(Wrapper):
 
     def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
         rows = super().execute(quals, columns, sortkeys, limit, offset)
-        return self.search(rows, quals, int(self.options.get("stray", "0")))
-
-    def search(self, rows, quals, stray):
-        asked = [
-            (qual.field_name, qual.value if qual.is_list_operator else [qual.value])
+        wanted = {
+            qual.field_name: qual.value if qual.is_list_operator else [qual.value]
             for qual in quals
             if qual.operator in ("=", ("=", True)) and qual.value is not None
-        ]
+        }
+        asked["scans"] += 1
+        asked["cost"] += self.cost(wanted)
+        searched = self.evaluate("searched")
+        if searched is not None:
+            wanted = {name: values for name, values in wanted.items() if name in searched}
+        return self.search(rows, wanted, int(self.options.get("stray", "0")))
+
+    @functools.cached_property
+    def declared(self):
+        size, _ = self.evaluate("size", "(1000, 10)")
+        return size, self.evaluate("path_keys", "[]"), self.evaluate("list_keys", "[]")
+
+    def cost(self, wanted):
+        """The number of rows which stand for the cost of a scan, as it was told to the planner."""
+        size, path_keys, list_keys = self.declared
+        costs = [size]
+        for key, rows in path_keys:
+            if wanted.keys() >= set(key) and all(len(wanted[name]) == 1 for name in key):
+                costs.append(rows)
+        for key, most, one, all_ in list_keys:
+            if wanted.keys() >= set(key) and all(len(wanted[name]) == 1 for name in key[:-1]):
+                costs.append(one + (all_ - one) * (len(wanted[key[-1]]) - 1) / (most - 1))
+        return min(costs)
+
+    def search(self, rows, wanted, stray):
         for number, row in enumerate(rows):
             strays = stray and number % stray == 0
-            if strays or all(may_be_one_of(row.get(name), values) for name, values in asked):
+            if strays or all(may_be_one_of(row.get(n), values) for n, values in wanted.items()):
                 yield row
 
 
@@ -475,6 +508,7 @@ __all__ = [
     "defaultdict",
     "itertools",
     "namedtuple",
+    "take_asked",
     "the_rows",
     "uuid",
 ]
