@@ -30,7 +30,10 @@ MOST_IN_LIST = 50  # as MAX_LIST and MAX_ITEMS: a list is one request, or one fo
 REFUSED = 1_000_000  # rows and requests of a scan that will be refused: any other way is better
 
 Guess = Callable[[Plan, float], float]
-"""A function that guesses the items per collection of a plan that reads so many collections."""
+"""A function that guesses how many items the filters of a plan leave of each collection.
+
+The number is that of the collections which the plan reads.
+"""
 
 
 def rows(plan: Plan, guess: Guess) -> float:
@@ -45,7 +48,7 @@ def rows(plan: Plan, guess: Guess) -> float:
 
 def _found(plan: Plan, guess: Guess) -> float:
     """About how many items of one collection meet the conditions that are shipped."""
-    found = guess(plan, places(plan, guess)) * plan.selectivity
+    found = guess(plan, places(plan, guess))
     return found if plan.at_most is None else min(found, plan.at_most)
 
 
@@ -57,17 +60,51 @@ def places(plan: Plan, guess: Guess) -> float:
     return max(1.0, parents) * plan.combinations
 
 
-def requests(plan: Plan, guess: Guess) -> int:
-    """About how many requests the plan takes, read to its end."""
+def requests(plan: Plan, guess: Guess, wanted: float | None = None) -> int:
+    """About how many requests the plan takes.
+
+    :param wanted: after how many rows the reading ends; without it, the plan's own LIMIT says so,
+        or else it is read to its end.
+    """
     if plan.kind is Kind.NOTHING:
         return 0
     if plan.kind is Kind.REFUSED:
         return REFUSED
-    each = 1.0
     found = _found(plan, guess)
+    wanted = _wanted(plan, wanted)
+    every = places(plan, guess)
+    asked = every if wanted is None or plan.sort else _places_for(plan, wanted, found, every)
+    own = math.ceil(asked * _requests_of_one(plan, found, wanted))
+    if plan.parent is None:
+        return own
+    if asked == every:
+        return own + requests(plan.parent, guess)
+    led = asked / plan.combinations / max(selectivity(list(plan.parent.sieve)), 0.001)
+    return own + requests(plan.parent, guess, led)
+
+
+def _wanted(plan: Plan, wanted: float | None) -> float | None:
+    """After how many rows the reading of a plan is likely to end; ``None`` if at its end."""
+    if wanted is None:
+        wanted = plan.enough
+    if wanted is None or plan.sort_here:
+        return None
+    return wanted / max(selectivity(list(plan.checks)), 0.001)
+
+
+def _places_for(plan: Plan, wanted: float, found: float, every: float) -> float:
+    """In how many of the places the wanted rows are likely to be found."""
+    each = 1.0 if plan.kind is Kind.ITEM else found
+    return every if each <= 0 else min(every, max(1.0, math.ceil(wanted / each)))
+
+
+def _requests_of_one(plan: Plan, found: float, wanted: float | None) -> float:
+    """About how many requests one of the places takes."""
+    if wanted is not None:
+        found = min(found, wanted)
+    each = 1.0
     if plan.kind is Kind.COLLECTION and plan.pagelen:
-        wanted = found if plan.stop_after is None else min(found, plan.stop_after)
-        each = max(1, math.ceil(wanted / plan.pagelen))
+        each = max(1, math.ceil(found / plan.pagelen))
         if plan.parts:
             each = min(each, 1 + len(plan.parts))
     each += plan.first_requests - 1
@@ -78,8 +115,7 @@ def requests(plan: Plan, guess: Guess) -> int:
     if plan.reach is not None:
         each += 1  # one request for the refs
     # If a list is spread over several requests, each of them brings a part of the rows.
-    own = places(plan, guess) * max(each, len(plan.queries))
-    return math.ceil(own) + (requests(plan.parent, guess) if plan.parent else 0)
+    return max(each, len(plan.queries))
 
 
 def width(planned: Plan, guess: Guess) -> int:

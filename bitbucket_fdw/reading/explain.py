@@ -13,6 +13,7 @@ from ..tables.types import Comparison
 from . import costs
 from .costs import Guess
 
+LOCAL_SHARE = 0.3  # a guess of the rows that meet a condition which is not sent
 UNKNOWN = "?"
 """What hosts show for a text, or for what is handed over as text, that only the execution knows."""
 
@@ -73,12 +74,20 @@ def taken(sums: Taken | None, timing: bool = True) -> list[str]:
     return result
 
 
-def lines(plan: Plan, guess: Guess, verbose: bool, most: int | None = None) -> list[str]:
+def lines(
+    plan: Plan,
+    guess: Guess,
+    verbose: bool,
+    most: int | None = None,
+    wanted: float | None = None,
+) -> list[str]:
     """Lines for EXPLAIN: what is sent to Bitbucket, what stays local, how many requests it takes.
 
     ``fields`` and the other query parameters are shown with VERBOSE. Nothing is requested.
 
     :param most: the requests that the option ``preview_requests`` allows the scan.
+    :param wanted: after how many rows of the result the scan ends, where that is known beside the
+        plan's LIMIT.
     """
     if plan.kind is Kind.NOTHING:
         return [f"Bitbucket: no request ({plan.reason})"]
@@ -108,7 +117,9 @@ def lines(plan: Plan, guess: Guess, verbose: bool, most: int | None = None) -> l
         result.append(f"Filtered locally: {', '.join(plan.local)}")
     if plan.sort_here and plan.sort:
         result.append(f"Sorted locally: {plan.sort.column}{' DESC' * plan.sort.descending}")
-    estimated = costs.requests(plan, guess)
+    if wanted is not None:
+        wanted /= LOCAL_SHARE ** len(plan.local)
+    estimated = costs.requests(plan, guess, wanted)
     exceeds = f" (preview_requests is {most})" if most is not None and estimated > most else ""
     result.append(f"Estimated requests: {estimated}{exceeds}")
     return result

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
+from typing import TypeVar
 
-from ..pushdown.plan import Plan
+from ..pushdown.plan import Plan, Query
 from ..tables.addresses import fill, path_text
 from ..tables.endpoints import path_parameters
 from ..tables.table import Table
 
+T = TypeVar("T")
+
 MOST = 5000  # how many sizes are kept for one table
+MOST_FILTERS = 100  # for how many filters sizes are kept, of one table
 _PATHS = 100  # how many collections of one plan are looked up by their paths
+_TIME_OF_DAY = re.compile(r"(\d{4}-\d\d-\d\d)T[0-9:.]+(?:Z|[+-][0-9:]+)?")
+
+
+def filter_of(table: type[Table], query: Query) -> str | None:
+    """The filter of a query, as sizes are kept by it; ``None`` if the size may not be the filter's.
+
+    Times are cut to the day: the last year from now is another filter each time it is asked for.
+    """
+    filters = {column.query for column in table.columns}
+    # It is not known whether the size takes account of parameters other than q.
+    if not query.q or any(name in filters for name, _ in query.parameters):
+        return None
+    return _TIME_OF_DAY.sub(r"\1", query.q)
 
 
 class Sizes:
@@ -21,22 +39,38 @@ class Sizes:
     estimate for a collection is its own last size. For a scan over many collections, it is the mean
     of the known sizes. As long as half of the sizes or fewer are known, the estimate is at least
     the guess in the table's declaration.
+
+    The same holds for what a filter leaves of a collection. If that was not seen yet, it is guessed
+    from the whole collection's size.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, int]] = {}
+        self._filtered: dict[str, dict[str, dict[str, int]]] = {}
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         """Remember the size of the table's collection at a path."""
-        seen = self._seen.setdefault(table.name, {})
-        if len(seen) >= MOST and path not in seen:
-            seen.pop(next(iter(seen)))
-        seen[path] = size
+        _keep(self._seen.setdefault(table.name, {}), path, size, MOST)
+
+    def learn_filtered(self, table: type[Table], path: str, query: Query, size: int) -> None:
+        """Remember how many items of the table's collection at a path meet a query's filter."""
+        name = filter_of(table, query)
+        if name is not None:
+            filters = self._filtered.setdefault(table.name, {})
+            of_filter = filters.get(name, {})
+            _keep(of_filter, path, size, MOST // MOST_FILTERS)
+            _keep(filters, name, of_filter, MOST_FILTERS)
 
     def guess(self, plan: Plan, places: float) -> float:
-        """The average number of items in the collections that a plan reads.
+        """The average number of items that a plan's filters leave of the collections it reads.
 
         :param places: how many collections these are.
+        """
+        found = self._guess_filtered(plan, places)
+        return self.whole(plan, places) * plan.selectivity if found is None else found
+
+    def whole(self, plan: Plan, places: float) -> float:
+        """The average number of items in the collections that a plan reads.
 
         It is at least one. An empty collection may not stay empty; and with an estimate of no rows,
         a scan of thousands of collections would seem as cheap as reading a few of them by key.
@@ -57,6 +91,47 @@ class Sizes:
         near = self._near(plan)
         return (plan.table.rows + sum(near)) / (1 + len(near))
 
+    def likely(self, plan: Plan, places: float) -> float:
+        """As :meth:`guess`, for a reading that ends as soon as it has enough rows.
+
+        Here it matters how many collections are empty. What is declared counts for a tenth of a
+        collection.
+        """
+        if plan.parent is None:
+            return self.guess(plan, places)
+        prefix = _prefix(plan)
+        near: list[int] | list[float]
+        near = [n for path, n in self._seen_filtered(plan).items() if path.startswith(prefix)]
+        near = near or [size * plan.selectivity for size in self._near(plan)]
+        return (0.1 * plan.table.rows * plan.selectivity + sum(near)) / (0.1 + len(near))
+
+    def _guess_filtered(self, plan: Plan, places: float) -> float | None:
+        """The same as :meth:`guess`, where something was seen of what the filters leave."""
+        seen = self._seen_filtered(plan)
+        otherwise = self.whole(plan, places) * plan.selectivity
+        if plan.parent is None:
+            paths = list(_paths(plan))
+            known = seen.keys() & set(paths)
+            return _mean([seen.get(path, otherwise) for path in paths]) if known else None
+        prefix = _prefix(plan)
+        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        if not near:
+            return None
+        return max(_mean(near), otherwise) if 2 * len(near) <= places else _mean(near)
+
+    def _seen_filtered(self, plan: Plan) -> dict[str, int]:
+        """By path, the number of items that all queries of a plan leave together."""
+        filters = self._filtered.get(plan.table.name, {})
+        names = [filter_of(plan.table, query) for query in plan.queries]
+        if not names or any(name not in filters for name in names):
+            return {}
+        each = [filters[name] for name in names if name is not None]
+        return {
+            path: sum(of_filter[path] for of_filter in each)
+            for path in each[0]
+            if all(path in of_filter for of_filter in each)
+        }
+
     def _near(self, plan: Plan) -> list[int]:
         """The sizes that were seen of a fan-out's collections."""
         prefix = _prefix(plan)
@@ -67,6 +142,14 @@ class Sizes:
         """The estimate for an unknown collection if others are known."""
         seen = self._seen[plan.table.name]
         return max(plan.table.rows, _mean(list(seen.values())))
+
+
+def _keep(kept: dict[str, T], name: str, value: T, most: int) -> None:
+    """Keep a value as the latest one, and forget the earliest beyond so many."""
+    kept.pop(name, None)
+    kept[name] = value
+    if len(kept) > most:
+        kept.pop(next(iter(kept)))
 
 
 def _mean(sizes: list[float] | list[int]) -> float:

@@ -162,12 +162,17 @@ class ScanRequests:
         shown = f"The first {self._client.settings.max_text_size:,} bytes are shown."
         self._omissions.add(table.name, Omission("cut", "text", path, shown))
 
-    def learn(self, table: type[Table], path: str, size: int) -> None:
-        self._sizes.learn(table, path, size)
+    def learn(self, plan: Plan, path: str, query: Query, size: int) -> None:
+        """Remember the size of a listing, or of what a query's filter leaves of it."""
+        if query.q:
+            self._sizes.learn_filtered(plan.table, path, query, size)
+        # A q that comes from no condition leaves everything.
+        if plan.selectivity == 1.0 and not plan.filtered:
+            self._sizes.learn(plan.table, path, size)
 
     def guess(self, plan: Plan) -> float:
         """About how many items one of the plan's collections has."""
-        return self._sizes.guess(plan, 1)
+        return self._sizes.whole(plan, 1)
 
     def likely_rows(self, plan: Plan) -> float:
         """How many items one of a fan-out's collections is likely to give; may be less than one."""
@@ -267,9 +272,9 @@ class Stream:
         self._requests.judge.answered(self.plan.table, self.place.parameters)
 
     def _learn_size(self) -> None:
-        """Remember the collection's size, if the request had no filter."""
-        if self.size is not None and not self._query.q and self.plan.selectivity == 1.0:
-            self._requests.learn(self.plan.table, self._path, self.size)
+        """Remember the collection's size, or how many of its items meet the filter."""
+        if self.size is not None:
+            self._requests.learn(self.plan, self._path, self._query, self.size)
 
     def _refused(self, error: RequestError) -> RequestError:
         """The error; a :class:`ListingRefused` if a filter or an order may be its reason.
@@ -393,10 +398,10 @@ class CollectionStream(Stream):
             self._requests.cut_short(self.plan.table, self._path)
 
     def _existing_pages(self) -> Iterator[list[Any]]:
-        first = True
+        first, read = True, 0
         try:
             for values in self._pages:
-                self.size = self._pages.size
+                self.size, read = self._pages.size, read + len(values)
                 if first:
                     self._answered()
                     self._learn_size()
@@ -404,6 +409,9 @@ class CollectionStream(Stream):
                 first = False
                 yield values
                 self._requests.go_on()
+            if self.size is None and self.plan.stop_after is None:
+                self.size = read
+                self._learn_size()
         except REFUSALS as error:
             if not first:
                 raise

@@ -34,6 +34,7 @@ from ..writing.modifier import Modifier, WatchedScan
 from ..writing.requests import require, verbs
 from .backend_state import STATE, begin_session
 from .budgets import Budgets, question_of
+from .estimates import Estimates
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
 from .importing import import_schema
@@ -62,6 +63,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     # From hosts that can tell it: what follows from conditions on expressions of a column.
     takes_implied_quals = True
+    # And for estimates what follows from conditions whose value only the execution knows.
+    takes_estimated_quals = True
 
     def __new__(cls, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> Any:
         # A server names one class for all its tables; what a table is stands in its own options.
@@ -86,6 +89,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client.notice = notice
         self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
+        self._estimates = Estimates(self.binding, self._ctids, self.observed.sizes)
         self._budgets = Budgets(self.client.settings.max_requests, values["preview_requests"])
         self._watching = Watching(self.table.name, values["progress"], notice)
         self._doubted: PerStatement[set[str]] = PerStatement(set)
@@ -119,29 +123,17 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
-        planned = plan(self._request(quals, columns))
-        rows = max(1, round(costs.rows(planned, self.observed.sizes.guess)))
-        return rows, costs.width(planned, self.observed.sizes.guess)
+        known = explain.with_samples(quals_of(quals), self.binding.pushable)
+        return self._estimates.size(self._asked(list(known), columns, None, None, None))
 
     @reporting
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
-        # Multicorn2 3.2 loses the conditions of a join that are not part of the key: ON a.id = b.id
-        # AND a.x = b.x would return rows for which only the first holds.
-        if not HOST.keeps_join_conditions:
-            return []
-        keys = costs.path_keys(self.binding, self.observed.sizes.guess)
-        if self._ctids.numbers:  # the ctid is as good as the key
-            keys += [
-                ((CTID,), rows)
-                for columns, rows in keys
-                if tuple(self.binding.shown[name].name for name in columns) == self._ctids.key
-            ]
-        return keys
+        return self._estimates.path_keys()
 
     @reporting
     def get_list_keys(self) -> list[tuple[tuple[str, ...], int, float, float]]:
         """The keys of which a join may hand over several at once, on hosts that ask."""
-        return costs.list_keys(self.binding, self.observed.sizes.guess)
+        return self._estimates.list_keys()
 
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
@@ -174,7 +166,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         preview = self._preview(limit)
         held = preview is not None and (preview.stops or planned.asks_every_parent)
         most = preview.limit if held and preview is not None else None
-        lines = explain.lines(planned, self.observed.sizes.guess, verbose, most)
+        wanted = getattr(self, "wanted_rows", 0) or None
+        lines = self._estimates.lines(planned, verbose, most, wanted)
         if HOST.shows_executed_plans():
             lines += explain.taken(self._watching.taken(None, question_of(quals, columns)))
         return [sayable(line) for line in lines]

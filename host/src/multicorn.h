@@ -164,6 +164,7 @@ extern bool execution_may_write(EState *state);
 /* scanning.c */
 
 struct ForeignScanState;
+extern bool has_own_function(Node *node, void *context);
 extern bool can_start_ahead(struct ForeignScanState *node);
 extern void start_ahead(struct ForeignScanState *node);
 
@@ -246,7 +247,8 @@ enum
 	PRIVATE_OFFSET,				/* likewise */
 	PRIVATE_LIST_KEY,			/* IntList of a ListKey's columns, NIL for one key at a time */
 	PRIVATE_MAY_STOP,			/* Integer, see may_stop() */
-	PRIVATE_LIMIT_LEVEL			/* Integer, see limit_level() */
+	PRIVATE_LIMIT_LEVEL,		/* Integer, see limit_level() */
+	PRIVATE_WANTED_ROWS			/* Integer, see wanted_rows() */
 };
 
 /* kept_rows.c */

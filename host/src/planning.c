@@ -40,11 +40,28 @@ needed_columns(RelOptInfo *rel)
 }
 
 /*
+ * Append to a list what a qual is likely to be whose value only the execution will know: with its
+ * value as of now, unless a function of the database or a parameter has to tell it.
+ */
+static void
+append_estimated(PlannerInfo *root, PyObject *list, const ScanQual *qual)
+{
+	Node	   *value = (Node *) qual->value;
+
+	if (!has_own_function(value, NULL))
+		value = estimate_expression_value(root, value);
+	if (!IsA(value, Const))
+		append_placeholder(list, qual);
+	else if (!((Const *) value)->constisnull)
+		append_qual(list, qual, ((Const *) value)->constvalue, false);
+}
+
+/*
  * The quals whose values are known. "complete" is told whether these are all of the conditions
- * there are.
+ * there are. The others are appended to "estimated", unless that is NULL.
  */
 static PyObject *
-constant_quals(RelOptInfo *rel, bool *complete)
+constant_quals(PlannerInfo *root, RelOptInfo *rel, PyObject *estimated, bool *complete)
 {
 	PyObject   *list = py_own(PyList_New(0));
 	ListCell   *lc;
@@ -64,6 +81,8 @@ constant_quals(RelOptInfo *rel, bool *complete)
 		if (qual == NULL || !IsA(qual->value, Const) || restriction->pseudoconstant)
 		{
 			*complete = false;
+			if (qual != NULL && estimated != NULL && !restriction->pseudoconstant)
+				append_estimated(root, estimated, qual);
 			continue;
 		}
 		constant = (Const *) qual->value;
@@ -95,12 +114,16 @@ get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	PY_BEGIN();
 	{
 		PyObject   *instance = instance_get(relid, rel->userid);
+		PyObject   *estimated;
+		PyObject   *quals;
 		PyObject   *size;
 		bool		complete;
 		double		rows;
 		double		width;
 
-		size = py_call(instance, "rel_size", "(OO)", constant_quals(rel, &complete),
+		estimated = py_own(PyList_New(0));
+		quals = constant_quals(root, rel, estimated, &complete);
+		size = py_call(instance, "rel_size", "(OOO)", quals, estimated,
 					   int_list_to_python(needed_columns(rel)));
 		if (!PyArg_ParseTuple(size, "ddd", &rows, &width, &table->startup_cost))
 			py_throw();
@@ -188,7 +211,7 @@ is_known(Node *limit)
 }
 
 static bool
-wrapper_can_limit(const PlannedTable *table, Const *limit, Const *offset)
+wrapper_can_limit(PlannerInfo *root, const PlannedTable *table, Const *limit, Const *offset)
 {
 	volatile bool result = false;
 
@@ -196,7 +219,7 @@ wrapper_can_limit(const PlannedTable *table, Const *limit, Const *offset)
 	{
 		PyObject   *instance = instance_get(table->relid, table->check_as_user);
 		bool		complete;
-		PyObject   *quals = constant_quals(table->rel, &complete);
+		PyObject   *quals = constant_quals(root, table->rel, NULL, &complete);
 
 		result = Py_True == py_call(instance, "can_limit", "(OOO)", complete ? quals : Py_None,
 									limit_to_python(limit), limit_to_python(offset));
@@ -220,7 +243,7 @@ add_limit_path(PlannerInfo *root, PlannedTable *table, RelOptInfo *final_rel)
 	if (query->commandType != CMD_SELECT || query->rowMarks != NIL || query->hasTargetSRFs ||
 		query->limitOption == LIMIT_OPTION_WITH_TIES ||
 		!is_known(query->limitCount) || !is_known(query->limitOffset) ||
-		(limit == NULL && offset == NULL) || !wrapper_can_limit(table, limit, offset))
+		(limit == NULL && offset == NULL) || !wrapper_can_limit(root, table, limit, offset))
 		return;
 
 	if (offset != NULL)
@@ -316,6 +339,27 @@ may_stop(PlannerInfo *root, RelOptInfo *rel)
 }
 
 /*
+ * After how many rows a query ends the reading of its only table, because of a LIMIT, of EXISTS, or
+ * since it wants the least or the greatest value. 0 if that is not known. Conditions that are not
+ * quals may pass over any number of rows.
+ */
+static int
+wanted_rows(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path)
+{
+	ListCell   *lc;
+
+	if (root->tuple_fraction < 1 || !gives_rows_as_they_are(root->parse) ||
+		root->parse->hasTargetSRFs ||
+		!bms_equal(root->all_baserels, rel->relids) ||
+		!pathkeys_contained_in(root->query_pathkeys, path->path.pathkeys))
+		return 0;
+	foreach(lc, rel->baserestrictinfo)
+		if (clause_to_qual(rel->relid, lfirst_node(RestrictInfo, lc)->clause) == NULL)
+			return 0;
+	return (int) Min(root->tuple_fraction, INT_MAX);
+}
+
+/*
  * The plan. All of the conditions are also its fdw_exprs: there the executor finds them with the
  * values of joined tables replaced by parameters, and begin_foreign_scan() makes quals of them.
  */
@@ -327,6 +371,7 @@ get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid pg_attribute_unus
 
 	private = lappend(private, makeInteger(may_stop(root, rel)));
 	private = lappend(private, makeInteger(limit_level(root)));
+	private = lappend(private, makeInteger(wanted_rows(root, rel, best_path)));
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
 	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses, private, NIL, NIL,
 							outer_plan);

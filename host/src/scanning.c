@@ -125,13 +125,14 @@ scan_to_python(ForeignScanState *node, PyObject *quals)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOOii)", quals,
+	return py_own(Py_BuildValue("(OOOOOiii)", quals,
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
 								limit_to_python(list_nth(private, PRIVATE_OFFSET)),
 								(int) intVal(list_nth(private, PRIVATE_MAY_STOP)),
-								(int) intVal(list_nth(private, PRIVATE_LIMIT_LEVEL))));
+								(int) intVal(list_nth(private, PRIVATE_LIMIT_LEVEL)),
+								(int) intVal(list_nth(private, PRIVATE_WANTED_ROWS))));
 }
 
 /*
@@ -144,7 +145,7 @@ is_not_ours(Oid function, void *context pg_attribute_unused())
 	return function >= FirstNormalObjectId;
 }
 
-static bool
+bool
 has_own_function(Node *node, void *context)
 {
 	if (node == NULL)

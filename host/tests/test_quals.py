@@ -148,6 +148,34 @@ def test_quals_known_while_planning(session: Session, table: str) -> None:
     assert call["quals"] == [["i", "=", 3, "int"]]
 
 
+@pytest.mark.beyond("knows no such quals")
+def test_quals_estimated_while_planning(session: Session, table: str) -> None:
+    estimating = session.table(COLUMNS, estimated="")
+    session.execute("CREATE FUNCTION four() RETURNS int STABLE LANGUAGE sql AS 'SELECT 4 OFFSET 0'")
+    session.execute(
+        f"SELECT 1 FROM {estimating} a WHERE i = 3 AND s = four() AND b < length(now()::text) AND "
+        "t = (SELECT max(relname) FROM pg_class)"
+    )
+    (call,) = session.calls("get_rel_size")
+    quals = {name: rest for name, *rest in call["quals"]}
+    assert quals["i"] == ["=", 3, "int"]
+    assert quals["s"] == ["=", 0, "int"]  # a function of the database is not called for an estimate
+    assert quals["b"][1] > 20
+    assert quals["t"] == ["=", "?", "str"]
+    session.execute("DROP FUNCTION four()")
+
+
+@pytest.mark.beyond("knows no such quals")
+def test_no_estimate_is_made_of_null(session: Session) -> None:
+    estimating = session.table(COLUMNS, estimated="")
+    session.execute(
+        f"SELECT 1 FROM {estimating} WHERE t = nullif(current_setting('work_mem'), "
+        "current_setting('work_mem'))"
+    )
+    (call,) = session.calls("get_rel_size")
+    assert call["quals"] == []
+
+
 def test_stable_function_is_evaluated(session: Session, table: str) -> None:
     session.execute(
         "CREATE FUNCTION three() RETURNS int STABLE LANGUAGE sql AS 'SELECT 3 OFFSET 0'"

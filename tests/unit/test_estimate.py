@@ -4,10 +4,11 @@ import pytest
 
 from bitbucket_fdw.foreign_tables.binding import TableBinding
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
+from bitbucket_fdw.pushdown.plan import Query
 from bitbucket_fdw.pushdown.planner import MAX_ITEMS
 from bitbucket_fdw.pushdown.q import MAX_LIST
 from bitbucket_fdw.reading import costs
-from bitbucket_fdw.reading.sizes import Sizes
+from bitbucket_fdw.reading.sizes import MOST_FILTERS, Sizes
 from bitbucket_fdw.tables import BY_NAME
 
 ONE = {"workspace": "acme", "repository": "website"}
@@ -109,3 +110,97 @@ def test_a_list_of_keys_is_one_request_where_bitbucket_filters_by_them(name, key
     most, rows_of_one, rows_of_most = lists[(key,)]
     assert most == costs.MOST_IN_LIST == MAX_LIST == MAX_ITEMS
     assert rows_of_most == pytest.approx(requests * rows_of_one)
+
+
+# --- what filters leave ---
+
+
+def of_state(state, repository="website"):
+    bound = {"workspace": "acme", "repository": repository} if repository else {"workspace": "acme"}
+    return listing("pull_requests", ("state", "=", state), bound=bound)
+
+
+def pulls(repository):
+    return f"/repositories/acme/{repository}/pullrequests"
+
+
+def learn_filtered(sizes, planned, path, size):
+    [query] = planned.queries
+    sizes.learn_filtered(planned.table, path, query, size)
+
+
+def test_what_a_filter_left_is_guessed_by_itself():
+    sizes, table = Sizes(), BY_NAME["pull_requests"]
+    before = sizes.guess(of_state("OPEN"), 1)
+    assert before == table.rows * of_state("OPEN").selectivity
+    learn_filtered(sizes, of_state("OPEN"), pulls("website"), 7)
+    assert sizes.guess(of_state("OPEN"), 1) == 7
+    assert sizes.guess(of_state("MERGED"), 1) == before
+    assert sizes.guess(of_state("OPEN", "other"), 1) == before
+    assert sizes.whole(of_state("OPEN"), 1) == table.rows
+
+
+def test_a_filter_by_time_is_the_same_on_the_same_day():
+    sizes = Sizes()
+
+    def since(moment):
+        return listing("issues", ("created_on", ">", moment), bound=ONE)
+
+    learn_filtered(sizes, since("2026-01-05 03:04:05+00"), "/repositories/acme/website/issues", 9)
+    assert sizes.guess(since("2026-01-05 13:14:15+00"), 1) == 9
+    assert sizes.guess(since("2026-01-07 03:04:05+00"), 1) != 9
+
+
+def test_a_few_collections_say_little_of_what_a_filter_leaves_of_others():
+    sizes, everywhere = Sizes(), of_state("OPEN", None)
+    declared = BY_NAME["pull_requests"].rows * everywhere.selectivity
+    for number, repository in enumerate("abc", 1):
+        learn_filtered(sizes, of_state("OPEN", repository), pulls(repository), number)
+        assert sizes.guess(everywhere, 6) == declared
+    assert sizes.guess(everywhere, 5) == 2
+
+
+def test_a_size_that_may_not_be_the_filter_s_is_not_kept():
+    sizes, planned = Sizes(), listing("pipelines", ("state_name", "=", "COMPLETED"), bound=ONE)
+    table = BY_NAME["pipelines"]
+    assert any(column.query for column in table.columns)
+    by_query = next(column.query for column in table.columns if column.query)
+    query = Query(((by_query, "x"),), 'name = "y"')
+    sizes.learn_filtered(table, "/repositories/acme/website/pipelines", query, 3)
+    assert sizes.guess(planned, 1) == table.rows * planned.selectivity
+
+
+def test_no_more_filters_are_kept_than_is_useful():
+    sizes = Sizes()
+    for number in range(MOST_FILTERS + 1):
+        learn_filtered(sizes, listing("issues", ("title", "=", f"t{number}"), bound=ONE), "/p", 1)
+    assert len(sizes._filtered["issues"]) == MOST_FILTERS
+
+
+# --- readings that end early ---
+
+
+def test_a_reading_that_ends_early_is_not_counted_to_its_end():
+    sizes = Sizes()
+    sizes.learn(BY_NAME["issues"], "/repositories/acme/website/issues", 2000)
+    issues = listing("issues", bound=ONE)
+    assert costs.requests(issues, sizes.guess) == 2000 / issues.pagelen
+    assert costs.requests(issues, sizes.guess, 3) == 1
+    assert costs.requests(issues, sizes.guess, 2 * issues.pagelen) == 2
+
+
+@pytest.mark.parametrize(("each", "wanted", "expected"), [(10, 2, 2), (10, 25, 4), (1, 5, 6)])
+def test_a_fan_out_that_ends_early_asks_as_few_collections_as_it_needs(each, wanted, expected):
+    """And the first page of their parents."""
+    branches = listing("branches")
+    assert costs.requests(branches, lambda plan, _: 400 if plan.parent is None else each) > 400
+    guess = {"repositories": 400, "branches": each}
+    asked = costs.requests(branches, lambda plan, _: guess[plan.table.name], wanted)
+    assert asked == expected
+
+
+def test_empty_collections_make_an_early_end_late():
+    sizes = sizes_of(a=0, b=0, c=0, d=2)
+    branches = listing("branches")
+    assert sizes.likely(branches, 12) < 2 < sizes.guess(branches, 12)
+    assert Sizes().likely(branches, 12) == BY_NAME["branches"].rows

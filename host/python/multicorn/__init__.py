@@ -48,6 +48,7 @@ CAPABILITIES = frozenset(
         "plain_quals",
         "plan_nodes",
         "rollbacks",
+        "wanted_rows",
         "whole_rows",
     }
 )
@@ -185,6 +186,11 @@ class ForeignDataWrapper:
     #: Beyond Multicorn2: the level in the statement of the scan's query, 1 for the outermost, if a
     #: LIMIT wants some of its rows; 0 otherwise. Set also before ``explain``.
     limit_level: int = 0
+
+    #: Beyond Multicorn2: after how many rows the query ends the reading of the scan that
+    #: ``explain`` is called for; 0 if that is not known, or if it is read to its end. Set before
+    #: each call.
+    wanted_rows: int = 0
 
     #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be
     #: read as ``execution`` is. All runs of the scan in one execution have the same one, and

@@ -83,6 +83,7 @@ class Scan(NamedTuple):
     offset: int | None
     may_stop: int  # whether rows may be left unread
     limit_level: int  # of the query that a LIMIT wants some rows of; 0 for none
+    wanted_rows: int  # after which the reading ends; 0 if that is not known
 
 
 class Recipe(NamedTuple):
@@ -114,9 +115,16 @@ class Instance(Participant):
 
     # Planning
 
-    def rel_size(self, quals: list[HostQual], columns: list[int]) -> tuple[float, float, float]:
-        """Return the wrapper's estimates: rows, width of a row in bytes, startup cost."""
+    def rel_size(
+        self, quals: list[HostQual], estimated: list[HostQual], columns: list[int]
+    ) -> tuple[float, float, float]:
+        """Return the wrapper's estimates: rows, width of a row in bytes, startup cost.
+
+        ``estimated`` are quals of which only the execution will know the value.
+        """
         self._require_ctid(CTID in columns)
+        if getattr(self.wrapper, "takes_estimated_quals", False):
+            quals = quals + estimated
         size = self.wrapper.get_rel_size(self._quals(quals), self._names(columns))
         try:
             rows, width = size
@@ -203,6 +211,7 @@ class Instance(Participant):
         """
         scan = Scan(*arguments)
         self.wrapper.limit_level = scan.limit_level
+        self.wrapper.wanted_rows = scan.wanted_rows
         lines = self.wrapper.explain(
             self._quals(scan.quals or []),
             self._names(scan.columns),

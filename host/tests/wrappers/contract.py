@@ -92,6 +92,7 @@ class PlainWrapper(ForeignDataWrapper):
         self.options = options
         self.columns = columns
         self.takes_implied_quals = "implied" in options
+        self.takes_estimated_quals = "estimated" in options
 
     def evaluate(self, option, default="None", **names):
         scope = {**globals(), **names, "self": self}
@@ -186,6 +187,7 @@ class Wrapper(PlainWrapper):
             verbose=verbose,
             limit=limit,
             offset=offset,
+            wanted=getattr(self, "wanted_rows", None),
         )
         return self.evaluate("lines", "[]", quals=quals, columns=columns, verbose=verbose)
 
