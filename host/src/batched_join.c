@@ -9,6 +9,8 @@
  */
 #include "multicorn.h"
 
+#include <math.h>
+
 #include "catalog/pg_class.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
@@ -22,7 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
-/* How many full lists one batch may have, where part of the key has one value in each. */
+/* How many full lists one batch may have. */
 #define LISTS_PER_BATCH 16
 
 /*
@@ -121,6 +123,23 @@ distinct_values(PlannerInfo *root, List *expressions, double rows)
 }
 
 /*
+ * In how many batches a key is asked for, on the average. A batch has so many different keys; rows
+ * with the same key may be anywhere, so that many rows go into one batch only if most keys fit.
+ */
+static double
+times_asked(double rows, double distinct, double keys_of_batch)
+{
+	double		rows_of_batch;
+	double		batches;
+
+	if (distinct <= keys_of_batch)
+		return 1;
+	rows_of_batch = distinct * log(distinct / (distinct - keys_of_batch));
+	batches = Max(rows / rows_of_batch, distinct / keys_of_batch);
+	return batches * keys_of_batch / distinct;
+}
+
+/*
  * Find out whether a look-up can have lists by this key, and how many it takes for so many rows.
  * Rows of a batch are put together by the values of all columns but the last.
  */
@@ -156,6 +175,7 @@ plan_lists(PlannerInfo *root, Path *lookup, ListKey *key, double rows, ListPlan 
 	result->key = key;
 	result->lists = groups * ceil(distinct / groups / key->most);
 	result->keys = distinct / result->lists;
+	result->lists *= times_asked(rows, distinct, LISTS_PER_BATCH * key->most);
 	return true;
 }
 

@@ -23,8 +23,7 @@ typedef struct BatchRow
 typedef struct Batches
 {
 	CustomScanState custom;
-	int			most_in_list;	/* a batch ends with a list of so many keys */
-	int			most;			/* or with so many keys in all */
+	int			most;			/* a batch ends with so many keys, */
 	int			size;			/* or with so many, for now; */
 	int			growth;			/* the next batch has so many times more */
 	List	   *params;			/* of NestLoopParam: what the join sets for each row */
@@ -52,7 +51,6 @@ begin_batches(CustomScanState *node, EState *estate, int eflags)
 	List	   *sizes = linitial(plan->custom_private);
 
 	node->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
-	batches->most_in_list = linitial_int(sizes);
 	batches->most = lsecond_int(sizes);
 	batches->size = lthird_int(sizes);
 	batches->growth = lfourth_int(sizes);
@@ -154,7 +152,6 @@ read_batch(Batches *batches)
 	forget_batch(batches);
 	while (!batches->exhausted &&
 		   key_lists_count(batches->lists) < batches->size &&
-		   key_lists_longest(batches->lists) < batches->most_in_list &&
 		   MemoryContextMemAllocated(batches->context, false) < limit)
 	{
 		TupleTableSlot *slot;
@@ -277,6 +274,7 @@ const CustomScanMethods batches_scan_methods = {
 static void
 connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup)
 {
+	CustomScan *plan = castNode(CustomScan, batches->custom.ss.ps.plan);
 	Bitmapset  *params = NULL;
 	ListCell   *lc;
 
@@ -284,6 +282,8 @@ connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup)
 	foreach(lc, batches->params)
 		params = bms_add_member(params, lfirst_node(NestLoopParam, lc)->paramno);
 	batches->lists = scan_in_lists(lookup, params);
+	if (batches->lists != NULL)
+		key_lists_limit(batches->lists, linitial_int(linitial(plan->custom_private)));
 	batches->stored = ExecInitExtraTupleSlot(join->js.ps.state,
 											 ExecGetResultType(&batches->custom.ss.ps),
 											 &TTSOpsMinimalTuple);

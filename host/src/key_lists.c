@@ -1,8 +1,8 @@
 /*
  * A look-up that gets the keys of several rows at once, as one list.
  *
- * Keys that agree in all columns but the last make a group; there is one scan for each group, with
- * a list of the values of the last column. It is read as far as somebody wants its rows, and what
+ * Keys that agree in all columns but the last make a group, or several if they are more than a list
+ * may have. There is one scan for each group, with a list of the values of the last column. It is read as far as somebody wants its rows, and what
  * it gives is kept by the hash of the key until the next batch: in memory, and beyond work_mem in a
  * file. A hash is only a filter: the scan's node checks every condition on each row that is handed
  * out.
@@ -43,7 +43,6 @@ typedef struct KeyGroup
 	struct KeyGroup *next;
 	Datum	   *leading;		/* the values of all key columns but the last */
 	int			count;
-	int			capacity;
 	Datum	   *values;			/* of the last, each once */
 	uint32	   *hashes;			/* of the whole key */
 	HTAB	   *rows;			/* of KeyRows */
@@ -62,7 +61,7 @@ struct KeyLists
 	TupleTableSlot *slot;		/* for rows that were kept */
 	KeptRows	store;
 	KeyGroup   *groups;
-	int			longest;		/* list */
+	int			most;			/* keys of a group */
 	int			count;			/* of keys */
 	KeyPlace   *place;			/* of the row that is joined; NULL: it is looked up alone */
 	KeptRow    *handed_out;		/* the last one for it */
@@ -183,16 +182,19 @@ key_lists_reset(KeyLists *lists)
 	PY_END();
 	kept_rows_close(&lists->store);
 	lists->groups = NULL;
-	lists->longest = lists->count = 0;
+	lists->count = 0;
 	lists->place = NULL;
 	lists->handed_out = NULL;
 	MemoryContextReset(lists->context);
 }
 
-int
-key_lists_longest(KeyLists *lists)
+/*
+ * Tell how many keys a list may have.
+ */
+void
+key_lists_limit(KeyLists *lists, int most)
 {
-	return lists->longest;
+	lists->most = most;
 }
 
 int
@@ -201,35 +203,45 @@ key_lists_count(KeyLists *lists)
 	return lists->count;
 }
 
+static bool
+same_leading_values(KeyLists *lists, KeyGroup *group, Datum *values)
+{
+	for (int i = 0; i < lists->columns - 1; i++)
+		if (!datum_image_eq(group->leading[i], values[i], lists->column[i].by_value,
+							lists->column[i].length))
+			return false;
+	return true;
+}
+
+static bool
+has_value(KeyLists *lists, KeyGroup *group, Datum value, uint32 hash)
+{
+	KeyColumn  *last = &lists->column[lists->columns - 1];
+
+	for (int i = 0; i < group->count; i++)
+		if (group->hashes[i] == hash &&
+			datum_image_eq(group->values[i], value, last->by_value, last->length))
+			return true;
+	return false;
+}
+
 static KeyGroup *
-group_of(KeyLists *lists, Datum *values)
+new_group(KeyLists *lists, Datum *values)
 {
 	int			leading = lists->columns - 1;
-	KeyGroup   *group;
+	KeyGroup   *group = palloc0(sizeof(KeyGroup));
 	HASHCTL		control = {
 		.keysize = sizeof(uint32),
 		.entrysize = sizeof(KeyRows),
 		.hcxt = lists->context,
 	};
 
-	for (group = lists->groups; group != NULL; group = group->next)
-	{
-		bool		same = true;
-
-		for (int i = 0; i < leading && same; i++)
-			same = datum_image_eq(group->leading[i], values[i], lists->column[i].by_value,
-								  lists->column[i].length);
-		if (same)
-			return group;
-	}
-	group = palloc0(sizeof(KeyGroup));
 	group->leading = palloc(leading * sizeof(Datum));
 	for (int i = 0; i < leading; i++)
 		group->leading[i] = datumCopy(values[i], lists->column[i].by_value,
 									  lists->column[i].length);
-	group->capacity = 16;
-	group->values = palloc(group->capacity * sizeof(Datum));
-	group->hashes = palloc(group->capacity * sizeof(uint32));
+	group->values = palloc(lists->most * sizeof(Datum));
+	group->hashes = palloc(lists->most * sizeof(uint32));
 	group->rows = hash_create("multicorn keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	py_holder_init(&group->iterator, lists->context);
 	group->next = lists->groups;
@@ -237,26 +249,32 @@ group_of(KeyLists *lists, Datum *values)
 	return group;
 }
 
-static void
-add_value(KeyLists *lists, KeyGroup *group, Datum value, uint32 hash)
+/*
+ * The group that asks for a key: one that has it, one that has room for it, or a new one.
+ */
+static KeyGroup *
+group_of(KeyLists *lists, Datum *values, uint32 hash)
 {
+	Datum		value = values[lists->columns - 1];
 	KeyColumn  *last = &lists->column[lists->columns - 1];
+	KeyGroup   *with_room = NULL;
 
-	for (int i = 0; i < group->count; i++)
-		if (group->hashes[i] == hash &&
-			datum_image_eq(group->values[i], value, last->by_value, last->length))
-			return;
-	if (group->count == group->capacity)
+	for (KeyGroup *group = lists->groups; group != NULL; group = group->next)
 	{
-		group->capacity *= 2;
-		group->values = repalloc(group->values, group->capacity * sizeof(Datum));
-		group->hashes = repalloc(group->hashes, group->capacity * sizeof(uint32));
+		if (!same_leading_values(lists, group, values))
+			continue;
+		if (has_value(lists, group, value, hash))
+			return group;
+		if (group->count < lists->most)
+			with_room = group;
 	}
-	group->values[group->count] = datumCopy(value, last->by_value, last->length);
-	group->hashes[group->count] = hash;
-	group->count++;
+	if (with_room == NULL)
+		with_room = new_group(lists, values);
+	with_room->values[with_room->count] = datumCopy(value, last->by_value, last->length);
+	with_room->hashes[with_room->count] = hash;
+	with_room->count++;
 	lists->count++;
-	lists->longest = Max(lists->longest, group->count);
+	return with_room;
 }
 
 /*
@@ -291,8 +309,7 @@ key_lists_add(KeyLists *lists, KeyPlace *place)
 																   values[i])));
 	}
 	MemoryContextSwitchTo(lists->context);
-	place->group = group_of(lists, values);
-	add_value(lists, place->group, values[lists->columns - 1], hash);
+	place->group = group_of(lists, values, hash);
 	place->rows = hash_search(place->group->rows, &hash, HASH_ENTER, &found);
 	if (!found)
 		place->rows->first = place->rows->last = NULL;

@@ -293,10 +293,10 @@ typedef struct KeyPlace
 extern bool key_hash_functions(Oid operator, Oid type, Oid *of_column, Oid *of_value);
 extern KeyLists *key_lists_begin(ForeignScanState *node, List *quals, List *attnums,
 								 Bitmapset *params);
+extern void key_lists_limit(KeyLists *lists, int most);
 extern void key_lists_reset(KeyLists *lists);
 extern void key_lists_add(KeyLists *lists, KeyPlace *place);
 extern void key_lists_set(KeyLists *lists, KeyPlace *place);
-extern int	key_lists_longest(KeyLists *lists);
 extern int	key_lists_count(KeyLists *lists);
 extern bool key_lists_in_use(KeyLists *lists);
 extern void key_lists_rewind(KeyLists *lists);

@@ -3,11 +3,12 @@
     PG_CONFIG=… python host/tests/fuzz_joins.py [--minutes 10] [--first SEED] [--seeds N]
 
 Each seed makes tables anew and asks a dozen statements. A line tells of each seed at once. What is
-wrong is printed with its statement and settings, and makes the exit status 1. Wrong are:
+wrong is printed with its statement and settings, and makes the exit status 1. Wrong are
 
 - rows that differ from those of the copies,
-- an error, also of the time allowed, that there is only with batched joins,
-- requests that cost much more than without them.
+- errors; that the time is up is one if there was time enough without batched joins,
+- more than one statement in a hundred that is dear: its scans cost much more than without batched
+  joins. Plans are chosen by estimates, so that a few are dear by chance. They are printed too.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Found:
     scans: Counter[str] = dataclasses.field(default_factory=Counter)
     cost: Counter[str] = dataclasses.field(default_factory=Counter)
     faults: list[str] = dataclasses.field(default_factory=list)
+    dear: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, other: Found) -> None:
         self.statements += other.statements
@@ -58,6 +60,7 @@ class Found:
         self.scans += other.scans
         self.cost += other.cost
         self.faults += other.faults
+        self.dear += other.dear
 
     def __str__(self) -> str:
         spared = {
@@ -66,7 +69,8 @@ class Found:
         }
         return (
             f"{self.statements} statements, {self.batched} batched, {self.slow} slow, "
-            f"scans {spared['scans']}, cost {spared['cost']}, {len(self.faults)} faults"
+            f"scans {spared['scans']}, cost {spared['cost']}, {len(self.dear)} dear, "
+            f"{len(self.faults)} faults"
         )
 
 
@@ -144,7 +148,7 @@ def _compare(
     found.batched += NODE in plans["on"]
     if cost["on"] > MUCH * cost["off"] + FEW:
         both = "\n".join(plans.values())
-        found.faults.append(f"cost {cost['on']} for {cost['off']}{said}\n{both}")
+        found.dear.append(f"cost {cost['on']} for {cost['off']}{said}\n{both}")
 
 
 def _right(rows: Rows, expected: Rows, way: str, statement: Statement) -> bool:
@@ -219,11 +223,11 @@ def main() -> int:
         seed = arguments.first
         while time.monotonic() < end and seed - arguments.first != arguments.seeds:
             found = fuzz(session, seed)
-            print(f"seed {seed}: {found}", *found.faults, sep="\n\n", flush=True)
+            print(f"seed {seed}: {found}", *found.faults, *found.dear, sep="\n\n", flush=True)
             total.add(found)
             seed += 1
     print(f"In all: {total}")
-    return 1 if total.faults else 0
+    return 1 if total.faults or len(total.dear) * 100 > total.statements else 0
 
 
 if __name__ == "__main__":

@@ -302,7 +302,7 @@ def may_be_one_of(value, wanted):
     return any(type(w) is not type(value) or not isinstance(w, str) or w == value for w in wanted)
 
 
-# What scans of a SearchingWrapper asked for: how many, and what they cost by its own declarations.
+# The scans of SearchingWrappers: how many there were, and what they cost as these declare it.
 asked = dict.fromkeys(("scans", "cost"), 0)
 
 
@@ -335,11 +335,11 @@ class SearchingWrapper(Wrapper):
             if qual.operator in ("=", ("=", True)) and qual.value is not None
         }
         asked["scans"] += 1
-        asked["cost"] += self.cost(wanted)
+        cost = self.cost(wanted)
         searched = self.evaluate("searched")
         if searched is not None:
             wanted = {name: values for name, values in wanted.items() if name in searched}
-        return self.search(rows, wanted, int(self.options.get("stray", "0")))
+        return self.search(rows, wanted, int(self.options.get("stray", "0")), cost)
 
     @functools.cached_property
     def declared(self):
@@ -358,8 +358,11 @@ class SearchingWrapper(Wrapper):
                 costs.append(one + (all_ - one) * (len(wanted[key[-1]]) - 1) / (most - 1))
         return min(costs)
 
-    def search(self, rows, wanted, stray):
+    def search(self, rows, wanted, stray, cost):
+        asked["cost"] += min(cost, 1)
         for number, row in enumerate(rows):
+            # A scan that is not read to its end costs less.
+            asked["cost"] += max(0, cost - 1) / len(rows)
             strays = stray and number % stray == 0
             if strays or all(may_be_one_of(row.get(n), values) for n, values in wanted.items()):
                 yield row
