@@ -222,8 +222,8 @@ shared_lookup(PlannerInfo *root, ForeignPath *lookup, double rows, ListKey **key
 			continue;
 		result = makeNode(ForeignPath);
 		*result = *lookup;
+		/* The startup cost stays: the first row costs as much as without batches. */
 		result->path.total_cost = cost;
-		result->path.startup_cost = Min(lookup->path.startup_cost, cost);
 		result->path.pathkeys = NIL;
 		result->fdw_private = list_make4(NIL, NULL, NULL, plan.key->attnums);
 		*key = plan.key;
