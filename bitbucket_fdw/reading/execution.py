@@ -2,8 +2,8 @@
 
 Everything here runs on PostgreSQL's own thread; requests and the reading of JSON run on worker
 threads. Collections are read page by page. A fan-out that is not sorted keeps the first pages of at
-most ``concurrency`` collections; one that is sorted by Bitbucket keeps one page of each. Only rows
-that have to be sorted here are held all at once.
+most twice ``concurrency`` collections; one that is sorted by Bitbucket keeps one page of each. Only
+rows that have to be sorted here are held all at once.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ Keyed = tuple[Any, Row]
 """A row's sort key, and the row."""
 
 __all__ = ["Execution", "Row"]
+
+# How many listings of a fan-out are under way for each request that may be.
+_STREAMS_PER_REQUEST = 2
 
 _STREAMS: dict[Kind, type[Stream]] = {
     Kind.COLLECTION: CollectionStream,
@@ -161,7 +164,11 @@ class Execution:
         waiting: deque[Stream] = deque()
         self._requests.waiting = waiting
         source = iter(streams)
-        width = self._requests.concurrency if self._requests.every else 1
+        width, most = 1, self._requests.concurrency
+        if self._requests.every:
+            # Some of them are answered, and wait for a longer one before them. With more listings
+            # under way than requests, others go on meanwhile.
+            width = most = _STREAMS_PER_REQUEST * most
         while True:
             for stream in itertools.islice(source, width - len(waiting)):
                 stream.start()
@@ -172,7 +179,7 @@ class Execution:
                 self._yield.rows += 1
                 yield keyed
             self._yield.listings += 1
-            width = min(2 * width, self._requests.concurrency)
+            width = min(2 * width, most)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Merge streams with the same order. Each of them keeps one page at a time."""

@@ -9,6 +9,7 @@ from bitbucket_fdw.errors import BadResponse, Rejected, ServerFailure, TooManyRe
 from bitbucket_fdw.pushdown import plan
 from tests.support.fake_api import FakeApi, Reply, numbered
 from tests.support.reading import AT, REPOSITORY, WORKSPACE, Session
+from tests.support.waiting import wait_until
 
 PULLS = f"{AT}/pullrequests"
 
@@ -333,3 +334,28 @@ def test_the_size_of_a_listing_is_remembered_for_estimates(api, session):
     assert sizes.guess(plan(session.request("pull_requests", bound=REPOSITORY)), 1) == 120
     other = session.observations.of(api.client(base_url="https://other.example/2.0")).sizes
     assert other.guess(plan(session.request("pull_requests")), 1) != 120
+
+
+# --- several listings ---
+
+
+@pytest.mark.parametrize("may_stop", [False, True], ids=["all", "some"])
+def test_other_listings_go_on_while_a_long_one_is_read(may_stop):
+    slugs = [f"r{n}" for n in range(9)]
+    api = FakeApi.of_repositories(*slugs)
+    paths = [f"/repositories/acme/{slug}/pullrequests" for slug in slugs]
+    for path in paths:
+        api.collection(path, numbered(120 if path == paths[0] else 1))
+    session = Session.of(api, concurrency=2)
+    rows = iter(session.rows("pull_requests", bound=WORKSPACE, may_stop=may_stop))
+
+    def asked() -> set[str]:
+        return {path for path in paths if f"GET {path}" in api.calls}
+
+    next(rows)
+    under_way = set(paths[: 1 if may_stop else 4])  # twice as many as requests may be
+    wait_until(lambda: asked() >= under_way, 30, lambda: f"{asked()}")
+    list(itertools.islice(rows, 119))
+    assert asked() == under_way
+    assert len([*rows]) == len(slugs) - 1
+    assert asked() == set(paths)
