@@ -41,14 +41,12 @@ from .streams import (
     Stream,
     carried_value,
 )
+from .upcoming import Upcoming
 
 Keyed = tuple[Any, Row]
 """A row's sort key, and the row."""
 
 __all__ = ["Execution", "Row"]
-
-# How many listings of a fan-out are under way for each request that may be.
-_STREAMS_PER_REQUEST = 2
 
 _STREAMS: dict[Kind, type[Stream]] = {
     Kind.COLLECTION: CollectionStream,
@@ -156,30 +154,15 @@ class Execution:
     # --- several streams ---
 
     def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
-        """One stream after another. The pages of the following ones are requested meanwhile.
-
-        If the consumer may stop, how many are requested ahead grows as it goes on. So one that
-        stops after the first stream has not caused requests for eight of them.
-        """
-        waiting: deque[Stream] = deque()
-        self._requests.waiting = waiting
-        source = iter(streams)
-        width, most = 1, self._requests.concurrency
-        if self._requests.every:
-            # Some of them are answered, and wait for a longer one before them. With more listings
-            # under way than requests, others go on meanwhile.
-            width = most = _STREAMS_PER_REQUEST * most
-        while True:
-            for stream in itertools.islice(source, width - len(waiting)):
-                stream.start()
-                waiting.append(stream)
-            if not waiting:
-                return
-            for keyed in self._proven(waiting.popleft()):
+        """One stream after another. The pages of the following ones are requested meanwhile."""
+        for stream in self._upcoming(streams, self._requests.every):
+            for keyed in self._proven(stream):
                 self._yield.rows += 1
                 yield keyed
             self._yield.listings += 1
-            width = min(2 * width, most)
+
+    def _upcoming(self, streams: Iterable[Stream], every: bool) -> Upcoming:
+        return Upcoming(streams, self._requests.concurrency, every)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Merge streams with the same order. Each of them keeps one page at a time."""
@@ -295,7 +278,9 @@ class Execution:
 
     def _parent_rows(self, plan: Plan, parent: Plan) -> Iterator[Row]:
         level, leads_each = self._outlook.level(plan), _leads_each(plan, parent)
-        for stream in self._streams(parent):
+        # A preview is refused as soon as what it has seen tells that it takes too much.
+        ahead = self._requests.every and self._requests.preview is None
+        for stream in self._upcoming(self._streams(parent), ahead):
             stream.leads = True
             with level.listing():
                 for _, row in self._proven(stream):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -90,8 +89,6 @@ class ScanRequests:
         self._window = Window(client.settings.concurrency)
         # Whether every page of every listing is surely wanted.
         self.every = False
-        # Streams whose rows are wanted after those of the present one.
-        self.waiting: deque[Stream] = deque()
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
 
     @property
@@ -138,11 +135,6 @@ class ScanRequests:
             every=self.every,
             window=self._window,
         )
-
-    def go_on(self) -> None:
-        """Have the streams that wait ask for further pages, as far as they can and it is time."""
-        for stream in self.waiting:
-            stream.go_on()
 
     def ask(self, template: str, path: str, query: Query) -> Any:
         """The JSON of one answer.
@@ -209,7 +201,7 @@ class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
     ``size`` is the number of items, once it is known. ``leads`` is whether the rows are read as
-    parents, to find their children.
+    parents, to find their children. ``between_pages`` is called after the rows of each page.
     """
 
     leads: bool = False
@@ -226,6 +218,7 @@ class Stream:
         self._sorted_by = plan.table.column(plan.sort.column) if plan.sort else None
         self._items = self._items_for({*plan.columns, *(c.column.name for c in plan.looks)})
         self.size: int | None = None
+        self.between_pages: Callable[[], None] = _nothing
 
     def start(self) -> None:
         """Send the first request now, although the rows are read later."""
@@ -233,6 +226,11 @@ class Stream:
 
     def go_on(self) -> None:
         """Send further requests that are known to be needed, although the rows are read later."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the first request is known to be answered, and well."""
+        return False
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
@@ -360,6 +358,10 @@ class CollectionStream(Stream):
         else:
             self._pages.go_on()
 
+    @property
+    def answered(self) -> bool:
+        return self._pages.first_if_there() is not None
+
     def _counted(self, read: int) -> Iterator[Row] | None:
         """After the first page: the rows of all pages, if they are known without the others."""
         if self._tally.pays(self.size, read, self.plan.pagelen) and self.size is not None:
@@ -408,7 +410,7 @@ class CollectionStream(Stream):
                     self._foresee(len(values))
                 first = False
                 yield values
-                self._requests.go_on()
+                self.between_pages()
             if self.size is None and self.plan.stop_after is None:
                 self.size = read
                 self._learn_size()
@@ -474,6 +476,10 @@ class CollectionStream(Stream):
             futures.append(self._requests.submit(self._requests.url(path, query)))
         details = [self._items.single(self._requests.wait(future)) for future in futures]
         return [{**listed, **detail} for listed, detail in zip(items, details, strict=True)]
+
+
+def _nothing() -> None:
+    pass
 
 
 def carried_value(value: Any) -> Any:

@@ -1,0 +1,55 @@
+"""The streams of a fan-out: which of them are under way while one of them is read."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from .streams import Stream
+
+
+class Upcoming:
+    """Gives streams one after another, the following ones with their first requests sent.
+
+    :param streams: in the order in which their rows are wanted. They are made as they are needed.
+    :param concurrency: how many of them may wait for an answer at a time.
+    :param every: whether all rows of all of them are surely wanted. If not, there is one at first,
+        and more the further the reader goes. So one that stops after the first stream has not
+        caused requests for eight of them.
+    """
+
+    def __init__(self, streams: Iterable[Stream], concurrency: int, every: bool) -> None:
+        self._source = iter(streams)
+        self._concurrency = concurrency
+        self._every = every
+        self._waiting: deque[Stream] = deque()
+
+    def __iter__(self) -> Iterator[Stream]:
+        width = self._concurrency if self._every else 1
+        while True:
+            self._start(width)
+            if not self._waiting:
+                return
+            present = self._waiting.popleft()
+            present.between_pages = self._go_on
+            yield present
+            width = min(2 * width, self._concurrency)
+
+    def _go_on(self) -> None:
+        """Ask for more while the present stream waits for a further page of its own.
+
+        Those that were answered ask for their next pages. In place of each of them another stream
+        may wait for an answer. So as many requests are under way as may be, and at most twice as
+        many first pages are held.
+        """
+        for stream in self._waiting:
+            stream.go_on()
+        if self._every:
+            answered = sum(stream.answered for stream in self._waiting)
+            self._start(self._concurrency - 1 + min(answered, self._concurrency))
+
+    def _start(self, most: int) -> None:
+        for stream in itertools.islice(self._source, max(0, most - len(self._waiting))):
+            stream.start()
+            self._waiting.append(stream)
