@@ -5,10 +5,14 @@ A body is counted as it is decoded: a small one that is compressed can be very l
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -50,6 +54,22 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """Where requests went the last time.
+
+    :param begin: what the addresses of the host begin with, up to the slash of their path.
+    :param settings: of TLS and of proxies.
+    :param is_direct: whether the request line names the path, and not the whole address.
+    :param pool: its connections.
+    """
+
+    begin: str
+    settings: tuple[Any, ...]
+    is_direct: bool
+    pool: Any
+
+
 class BoundedAdapter(HTTPAdapter):
     """Reads an answer to its end before anybody sees it, or gives it up.
 
@@ -62,6 +82,7 @@ class BoundedAdapter(HTTPAdapter):
     def __init__(self, longest: int, watched: bool, connections: int) -> None:
         self._longest = longest
         self._watched = watched
+        self._latest: _Host | None = None
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -75,6 +96,49 @@ class BoundedAdapter(HTTPAdapter):
         if self._watched:
             manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """The connections to a request's host, which are looked up when the host changes."""
+        url, settings = str(request.url), (verify, dict(proxies or {}), cert)
+        latest = self._latest
+        if latest is None or latest.settings != settings or not url.startswith(latest.begin):
+            usual: Any = super()
+            pool = usual.get_connection_with_tls_context(request, verify, proxies, cert)
+            usual.cert_verify(pool, url, verify, cert)
+            parts = urlsplit(url)
+            is_direct = usual.request_url(request, proxies).startswith("/")
+            latest = _Host(f"{parts.scheme}://{parts.netloc}/", settings, is_direct, pool)
+            self._latest = latest
+        return latest.pool
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing: the settings of TLS are those of the connections, which were given them once."""
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """What the request line names."""
+        url, latest = str(request.url), self._latest
+        if latest is None or not latest.is_direct or not url.startswith(latest.begin):
+            return super().request_url(request, proxies)
+        return url[len(latest.begin) - 1 :].partition("#")[0]
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> requests.Response:
+        """The response, without what is of no use for an answer that holds what was asked for: its
+        cookies, and a guess of its charset.
+        """
+        if resp.status != 200:
+            return super().build_response(req, resp)
+        response = requests.Response()
+        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
+        # These do not tell the case of names apart either.
+        response.headers = cast("CaseInsensitiveDict[str]", resp.headers)
+        response.url, response.request = str(req.url), req
+        return response
+
+    def close(self) -> None:
+        self._latest = None
+        super().close()
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         response = super().send(*args, **kwargs)

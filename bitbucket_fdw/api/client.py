@@ -9,8 +9,6 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import requests
-
 from ..errors import (
     BadResponse,
     BitbucketError,
@@ -132,10 +130,7 @@ class Client:
 
     def url(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
         """The full address of a path below ``base_url``, its parameters encoded."""
-        prepared = requests.Request(
-            "GET", self.settings.base_url + path, params=list(parameters)
-        ).prepare()
-        return str(prepared.url)
+        return self._exchange.root.address(path, parameters)
 
     def absolute(self, location: str) -> str:
         """A Location header as a full address."""

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from requests import PreparedRequest
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from ..errors import BitbucketError
 from ..plain_text import shortened, visible
@@ -28,15 +28,22 @@ _LONGEST = 500  # characters of a message, detail or hint that a server had a pa
 _SHORTEST = 4  # hiding every "a" would leave no error to read
 
 
-class BearerAuth(AuthBase):
+class HeaderAuth(AuthBase):
+    """An ``Authorization`` header that is the same for each request."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class BearerAuth(HeaderAuth):
     """``Authorization: Bearer``."""
 
     def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+        super().__init__(f"Bearer {token}")
 
 
 class Renewable(Protocol):
@@ -81,12 +88,11 @@ class Credential:
     @classmethod
     def basic(cls, scheme: str, username: str, password: str) -> Credential:
         """HTTP Basic, for API tokens (``username`` is the e-mail address)."""
-        user, secret = username.encode(), password.encode()
         pair = f"{username}:{password}"
         sent = base64.b64encode(pair.encode()).decode()
         return cls(
             scheme,
-            HTTPBasicAuth(user, secret),
+            HeaderAuth(f"Basic {sent}"),
             (password, sent, pair),  # the last one in all spellings, without padding among them
             digest(scheme, username, password),
         )
@@ -154,7 +160,11 @@ def without_forms(text: str, forms: list[str]) -> str:
     """:func:`redact` for the spellings of secrets."""
     text = visible(text)
     text = _without(text, forms)
-    for decoded in (unquote(text), unquote_plus(text), unquote(unquote(text))):
+    once = unquote(text)
+    decodings = [once]
+    if "+" in text or "%" in once:  # otherwise all of them are the same
+        decodings += [unquote_plus(text), unquote(once)]
+    for decoded in decodings:
         plain = decoded if decoded == text else visible(decoded)
         if any(form in plain for form in forms):
             text = _without(plain, forms)

@@ -16,11 +16,13 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from ..errors import BadResponse, ConnectionFailure, Forbidden, RequestError
+from .addresses import Root
 from .bounded import AnswerTooLarge, read
 from .credentials import Credential, tidied
 from .delivery import Delivery, Departing
 from .failures import failure
 from .flights import Flight, flying
+from .reads import Reads
 from .transport import Transport, as_sent, origin, why_no_answer, with_parameters
 from .wanted import JSON, Wanted, as_item, store_failure
 
@@ -134,8 +136,8 @@ class Exchange:
         self._settings = settings
         self._credential = credential
         self._sent, self._told = sent, told
-        base = as_sent(settings.base_url)
-        self._origin, self._base = origin(base), base.path.rstrip("/")
+        self.root = Root(settings.base_url)
+        self._origin, self._base = self.root.origin, self.root.path
         self._transport = transport = transport or Transport(
             settings.timeout,
             settings.ca_bundle,
@@ -144,6 +146,7 @@ class Exchange:
             watched=True,
         )
         self._session = transport.session(settings.concurrency)
+        self._reads = Reads(self._session, self.root, settings.timeout, credential.auth)
         self._session.auth = credential.auth
 
     def path(self, url: str) -> str:
@@ -152,6 +155,9 @@ class Exchange:
         ``next`` links and redirects come from answers; the credential goes nowhere else. Raises
         :class:`BadResponse` for an address of another host, or beside the API on the same one.
         """
+        plain = self.root.plain_path(url)
+        if plain is not None:
+            return plain
         try:
             parts = as_sent(url)
             there = origin(parts)
@@ -247,7 +253,9 @@ class Exchange:
                 read(response, settings.max_answer_size, settings.max_text_size)
             if not response.is_redirect or outgoing.method != "GET":
                 break
-            there = urljoin(url, response.headers["Location"])
+            # Not as the header is: its bytes are UTF-8, and were read as Latin-1.
+            target = self._session.get_redirect_target(response) or ""
+            there = urljoin(url, target)
             # From a store no way leads back: it must not choose what the credential is used for.
             if outgoing.wanted.elsewhere and (is_store or not self._is_inside(there)):
                 self._check_store(there)
@@ -294,16 +302,23 @@ class Exchange:
         )
 
     def _ask(self, outgoing: Outgoing, url: str) -> requests.Response:
-        given: dict[str, Any] = {"timeout": self._settings.timeout, "allow_redirects": False}
-        if outgoing.wanted is not JSON:
-            given["headers"] = {"Accept": outgoing.wanted.accept}
-            given["stream"] = outgoing.wanted.text
-        if outgoing.delivery is not None:
-            given["auth"] = Departing(self._session.auth, outgoing.delivery)
-        path = urlsplit(url).path.removeprefix(self._base)
-        self._sent(path, outgoing.wanted.text)
-        response = self._session.request(outgoing.method, url, json=outgoing.body, **given)
-        self._told(path, response.headers, outgoing.wanted.text)
+        path, wanted = self.path(url), outgoing.wanted
+        self._sent(path, wanted.text)
+        if outgoing.method == "GET":
+            response = self._reads.get(url, wanted.accept, stream=wanted.text)
+        else:
+            auth = self._session.auth
+            if outgoing.delivery is not None:
+                auth = Departing(auth, outgoing.delivery)
+            response = self._session.request(
+                outgoing.method,
+                url,
+                json=outgoing.body,
+                auth=auth,
+                timeout=self._settings.timeout,
+                allow_redirects=False,
+            )
+        self._told(path, response.headers, wanted.text)
         return response
 
     def _about(self, error: RequestError) -> RequestError:

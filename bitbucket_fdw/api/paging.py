@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
 from ..errors import BadResponse, NotFound, Rejected, RequestError
+from .addresses import absolute
 from .ahead import Asked, PagesAhead, Window
 from .client import Client
 from .endpoints import Parameters
@@ -323,7 +323,7 @@ class Pages:
         return following
 
     def _linked(self, link: Link) -> str:
-        return urljoin(self._url, link.address)
+        return absolute(link.address, self._url)
 
     def _check_number(self, following: Following, page: Envelope) -> None:
         if isinstance(following, Number) and page.page not in (None, following.page):

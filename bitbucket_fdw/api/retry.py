@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -45,18 +46,21 @@ class Pause:
 class Attempts:
     """The attempts at one request."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._waits = settings.on_rate_limit == "wait"
-        self._limit = settings.retry_limit
-        self._refused = 0
-        self._waited = 0.0
-        self._retry = Retry(
-            total=settings.retry_limit,
+    @cached_property
+    def _retry(self) -> Retry:  # few requests need one
+        return Retry(
+            total=self._limit,
             status_forcelist=RETRIED,
             backoff_factor=0.25,
             backoff_max=30,
             backoff_jitter=0.25,
         )
+
+    def __init__(self, settings: Settings) -> None:
+        self._waits = settings.on_rate_limit == "wait"
+        self._limit = settings.retry_limit
+        self._refused = 0
+        self._waited = 0.0
 
     def after(self, outgoing: Outgoing, failed: Failed) -> Pause:
         """The pause after an attempt that failed; the failure's error once there were enough."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 from .envelope import Envelope
 
@@ -150,10 +150,18 @@ class Whole(OwnNumbers):
 
 def page_in(address: str) -> int | None:
     """The number of a page in its address; ``None`` if there is no number."""
-    marks = [value for name, value in parse_qsl(urlsplit(address).query) if name == "page"]
+    if not address.isprintable():
+        return None  # some of its characters are left out when it is asked for
+    query = address.partition("#")[0].partition("?")[2]
+    parts = (part.partition("=") for part in query.split("&"))
+    marks = [unquote(value) for name, _, value in parts if value and _is_page(name)]
     if len(marks) != 1 or len(marks[0]) > 9 or not (marks[0].isascii() and marks[0].isdigit()):
         return None
     return int(marks[0])
+
+
+def _is_page(name: str) -> bool:
+    return name == "page" or ("%" in name and unquote(name) == "page")
 
 
 def _numbers_up_to_size(first: Progress) -> range:
