@@ -17,6 +17,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         timeout=values["timeout"],
         retry_limit=values["retry_limit"],
         concurrency=values["concurrency"],
+        max_concurrency=values["max_concurrency"],
         max_requests=values["max_requests"],
         ca_bundle=values["ca_bundle"],
         proxy=values["proxy"],

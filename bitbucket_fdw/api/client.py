@@ -23,6 +23,7 @@ from .credentials import Credential
 from .delivery import Delivery
 from .endpoints import Endpoints
 from .exchange import Answer, Exchange, Failed, Outgoing, Settings
+from .flights import Flight
 from .hour import Hour
 from .kept import KeptAnswers, Key
 from .made import Making, Tally
@@ -30,6 +31,7 @@ from .retry import HOUR, Attempts, Pause, worth_repeating
 from .scan import Budget, PreviewBudget, ScanContext, Workers
 from .shared import Shared
 from .shared_answers import SharedAnswers
+from .together import Together
 from .transport import Transport
 from .wanted import JSON, Wanted
 
@@ -59,6 +61,7 @@ class Client:
         self._renewals = shared.renewals
         self._watch, self._asker = shared.watch, shared.asker
         self.hour = Hour(settings, credential.identity, shared.notes)
+        self._together = Together(settings, credential.identity, shared.notes)
         self._exchange = Exchange(settings, credential, self.hour.count, self.hour.hear, transport)
         # Answers that all sessions share, where server option cache_ttl has them kept.
         self.shared_answers = SharedAnswers(
@@ -218,7 +221,7 @@ class Client:
         while True:
             if scan.stopped.is_set():
                 raise Cancelled("the scan has ended")
-            with scan.flight(self.settings.max_answer_time) as flight:
+            with self._together.request(scan), self._flight(scan) as flight:
                 outcome = self._exchange.attempt(outgoing, flight)
             making.take(outcome)
             found = outcome if isinstance(outcome, Answer) else outcome.error
@@ -252,6 +255,11 @@ class Client:
             if made is not None:
                 scan.tally.add(made, making.is_page)
                 self._watch(made)
+
+    def _flight(
+        self, scan: ScanContext, kept: bool = False
+    ) -> contextlib.AbstractContextManager[Flight]:
+        return scan.flight(self.settings.max_answer_time, kept)
 
     def send(
         self,
@@ -316,7 +324,7 @@ class Client:
             into :class:`OutcomeUnknown`, since nobody can say what Bitbucket has now.
         """
         try:
-            with scan.flight(self.settings.max_answer_time, kept=True) as flight:
+            with self._together.request(scan), self._flight(scan, kept=True) as flight:
                 return self._exchange.attempt(outgoing, flight)
         except Cancelled:
             raise
@@ -337,7 +345,8 @@ class Client:
         outgoing = Outgoing("GET", url)
         with (
             self._told(outgoing, scan) as making,
-            scan.flight(self.settings.max_answer_time) as flight,
+            self._together.request(scan),
+            self._flight(scan) as flight,
         ):
             outcome = self._exchange.attempt(outgoing, flight)
             making.take(outcome)

@@ -44,6 +44,7 @@ class Settings:
     :param timeout: seconds to wait for a connection, and for each part of an answer.
     :param retry_limit: how often a request is repeated.
     :param concurrency: requests under way at a time.
+    :param max_concurrency: the same over all sessions of a credential; 0 for no bound.
     :param max_requests: requests of one scan.
     :param ca_bundle: PEM file of the certificate authorities to trust; ``None``: the built-in.
     :param proxy: address of an HTTP proxy for https.
@@ -60,6 +61,7 @@ class Settings:
     timeout: float = 30.0
     retry_limit: int = 5
     concurrency: int = 8
+    max_concurrency: int = 0
     max_requests: int = 1000
     ca_bundle: str | None = None
     proxy: str | None = None

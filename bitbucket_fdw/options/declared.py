@@ -135,6 +135,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("concurrency", SERVER, whole(1, 64), "Requests under way at a time", "8"),
     Option(
+        "max_concurrency",
+        SERVER,
+        whole(0, 64),
+        "Requests under way at a time in all sessions together that sign in with one credential; "
+        "0 for no bound",
+        "0",
+    ),
+    Option(
         "cache_ttl",
         SERVER,
         whole(0, 86_400),
