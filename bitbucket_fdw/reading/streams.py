@@ -227,11 +227,6 @@ class Stream:
     def go_on(self) -> None:
         """Send further requests that are known to be needed, although the rows are read later."""
 
-    @property
-    def answered(self) -> bool:
-        """Whether the first request is known to be answered, and well."""
-        return False
-
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         raise NotImplementedError
 
@@ -357,10 +352,6 @@ class CollectionStream(Stream):
             self._tally.start()
         else:
             self._pages.go_on()
-
-    @property
-    def answered(self) -> bool:
-        return self._pages.first_if_there() is not None
 
     def _counted(self, read: int) -> Iterator[Row] | None:
         """After the first page: the rows of all pages, if they are known without the others."""

@@ -39,15 +39,14 @@ class Upcoming:
     def _go_on(self) -> None:
         """Ask for more while the present stream waits for a further page of its own.
 
-        Those that were answered ask for their next pages. In place of each of them another stream
-        may wait for an answer. So as many requests are under way as may be, and at most twice as
-        many first pages are held.
+        The streams that wait were sent their requests together with the first of the present one,
+        and are answered by now, or nearly. So there is room for as many again. At most twice as
+        many first pages are held as requests may be under way.
         """
         for stream in self._waiting:
             stream.go_on()
         if self._every:
-            answered = sum(stream.answered for stream in self._waiting)
-            self._start(self._concurrency - 1 + min(answered, self._concurrency))
+            self._start(2 * self._concurrency - 1)
 
     def _start(self, most: int) -> None:
         for stream in itertools.islice(self._source, max(0, most - len(self._waiting))):
