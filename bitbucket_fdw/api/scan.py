@@ -328,6 +328,11 @@ class ScanContext:
         self.spend()
         self.tally.begin()
 
+    def has_room(self, count: int) -> bool:
+        """Whether so many more requests are within each of the budgets."""
+        budgets = (self._budget, self.preview)
+        return all(b is None or b.spent + count <= b.limit for b in budgets)
+
     def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """As :meth:`Budget.afford`."""
         self._budget.afford(count, estimate)

@@ -75,21 +75,28 @@ class TableBinding:
         limit: int | None,
         offset: int,
         refused: Refusals = NONE_REFUSED,
+        unseen: frozenset[str] = frozenset(),
     ) -> Request:
         """What the host asks for, under the names and types of the table's declaration."""
+        columns = [name for name in columns if name in self.shown]
+        asked, seen = (
+            frozenset(self.shown[name].name for name in names)
+            for names in (columns, (name for name in columns if name not in unseen))
+        )
         conditions, left = conditions_of(quals, self.pushable)
         return Request(
             self.table,
             self.bound,
             without_implied(conditions, self.table.never_null()),
             tuple(f"{qual.field_name} {operator_name(qual.operator)} …" for qual in left),
-            frozenset(self.shown[name].name for name in columns if name in self.shown),
+            asked,
             self.sort(*sort[0]) if sort else None,
             limit,
             offset,
             refused,
             self._loose,
             hidden=self.hidden,
+            unseen=asked - seen,
         )
 
     def sort(self, name: str, descending: bool, refused: Refusals = NONE_REFUSED) -> Sort | None:

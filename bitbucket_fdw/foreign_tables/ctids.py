@@ -152,6 +152,8 @@ class Ctids:
             conditions=(*request.conditions, *conditions),
             unread=(*request.unread, *unread),
             columns=columns,
+            # A row's ctid is made of its key.
+            unseen=frozenset() if wanted else request.unseen,
         )
 
     def _conditions(self, ctids: list[Any] | None) -> list[Condition] | None:

@@ -15,7 +15,7 @@ from ..tables.types import Comparison
 from .conditions import Condition
 from .request import Request
 
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
     "<": operator.lt,
@@ -62,7 +62,7 @@ def meets(row: Mapping[str, Any], conditions: Iterable[Condition]) -> bool:
 
 def meets_value(value: Any, condition: Condition) -> bool:
     """Whether a value of the column's type may meet a condition on the column."""
-    compare = _COMPARISONS.get(condition.op)
+    compare = COMPARISONS.get(condition.op)
     return value is not None and (compare is None or compare(value, condition.value))
 
 
@@ -71,7 +71,7 @@ def _is_certain(condition: Condition) -> bool:
     column, equality = condition.column, condition.op in ("=", "in")
     comparison = column.data_type.comparison
     if comparison is Comparison.NUMBER:
-        return condition.op in _COMPARISONS
+        return condition.op in COMPARISONS
     closed_set = column.filter is not None and bool(column.filter.values)
     return equality and (comparison in (Comparison.FLAG, Comparison.IDENTITY) or closed_set)
 
@@ -82,4 +82,4 @@ def _holds(value: Any, condition: Condition) -> bool:
     typed = condition.column.data_type.condition(value)
     if typed is None:
         raise ValueError(f"{condition.column.name} is not of type {condition.column.type}")
-    return _COMPARISONS[condition.op](typed, condition.value)
+    return COMPARISONS[condition.op](typed, condition.value)

@@ -28,6 +28,7 @@ from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
 from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
 from .query_strings import envelope, in_values, pagelen, query, size_query
 from .request import Request
+from .sample_values import sample_values
 from .shippable import Shipment
 
 MAX_ITEMS = 50  # keys that are read by one request each; if there are more, the listing is read
@@ -186,16 +187,14 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     result = replace(result, pagelen=pagelen(collection, result.stop_after))
     looks = looks_of(c for c, _ in shipped)
     constants = _countable(request, result, shipments)
-    if constants is not None and len(terms) == 1:
+    if constants is not None:
         result = replace(result, constants=constants, looks=looks)
-        return _counted(request, result, terms[0], selected)
+        return _counted(request, result, terms, selected)
     if exact and request.counted_off:
         result = replace(result, looks=looks)
-    if len(terms) == 1:
-        sent = [c for c, _ in shipped]
+    if len(terms) == 1 and not selected:
         known = _path_columns(request, result.bindings)
-        parts = () if selected else parts_of(request, result, terms[0], sent, known, room)
-        result = replace(result, parts=parts)
+        result = replace(result, parts=parts_of(request, result, rest, known, room))
     parameters = _page_parameters(request, result)
     return _hydrated(
         request,
@@ -217,7 +216,10 @@ def _narrowed(request: Request) -> tuple[str, tuple[Binding, ...]]:
 
 
 def _counted(
-    request: Request, result: Plan, terms: tuple[str, ...], selected: tuple[tuple[str, str], ...]
+    request: Request,
+    result: Plan,
+    terms: Iterable[tuple[str, ...]],
+    selected: tuple[tuple[str, str], ...],
 ) -> Plan:
     """The plan that asks for a listing's size, and for a few items to check if it is filtered."""
     collection = request.table.collection
@@ -225,7 +227,10 @@ def _counted(
     return replace(
         result,
         kind=Kind.COUNT,
-        queries=(size_query(collection, terms, selected, [c.column for c in result.looks]),),
+        queries=tuple(
+            size_query(collection, some, selected, [c.column for c in result.looks])
+            for some in terms
+        ),
         listed=_page_parameters(
             request, replace(result, columns=looked_at, pagelen=collection.pagelen, sort_here=True)
         ),
@@ -322,13 +327,14 @@ def _countable(
     """Column values of the rows, if their number is all that has to be asked for.
 
     ``None`` otherwise. The number is enough if every condition is applied exactly and the value of
-    every needed column is known from an equality condition or from the path.
+    every needed column is known from an equality condition or from the path, or not seen.
     """
     collection = request.table.collection
     if not collection.size or collection.explode or not result.exact:
         return None
     constants = {c.column.name: c.value for c, _ in shipments if c.op == "="}
     carried = _path_columns(request, result.bindings)
+    constants |= sample_values(request, set(result.columns).difference(carried, constants))
     if any(name not in constants and name not in carried for name in result.columns):
         return None
     return tuple(constants.items())

@@ -33,11 +33,17 @@ def size_query(
     terms: tuple[str, ...],
     selected: tuple[tuple[str, str], ...],
     looked_at: Iterable[Column],
+    sort: str | None = None,
 ) -> Query:
-    """The query for a listing's size, and for a few items with the columns to look at."""
+    """The query for a listing's size, and for a few items with the columns to look at.
+
+    :param sort: in which order these few are the first; in any without it.
+    """
     paths = list(dict.fromkeys(column.path or "" for column in looked_at))
     fields = ",".join(("size", *(in_values(collection, path) for path in paths)))
     parameters = (("fields", fields), *((("pagelen", _LOOK),) if paths else ()))
+    if sort is not None:
+        parameters = (*parameters, ("sort", sort))
     return query(collection, terms, selected, parameters)
 
 

@@ -46,6 +46,8 @@ class Request:
         then be checked on its rows before anything is asked for the children.
     :param refused: filters and orders that must not be sent, for this table and its parents.
     :param hidden: a column with a value; rows that have it do not belong to the table.
+    :param unseen: columns of which only the conditions see a value, as far as the host tells: any
+        value will do that meets them.
     :param untold: columns that may stay NULL, since nobody tells the credential what they are.
     """
 
@@ -61,6 +63,7 @@ class Request:
     loose: frozenset[str] = frozenset()
     leads: bool = False
     hidden: tuple[str, Any] | None = None
+    unseen: frozenset[str] = frozenset()
     untold: frozenset[str] = frozenset()
 
     @property

@@ -57,6 +57,32 @@ def ship(condition: Condition) -> Shipment | None:
     return rule(test, condition) if rule else None
 
 
+def ship_narrower(condition: Condition) -> str | None:
+    """A BBQL term that is true for no row but those that meet the condition; ``None`` if no useful
+    one is known.
+
+    With it, sizes tell how many rows meet a condition: as many as meet this term, if as many meet
+    the wider one.
+    """
+    shipment, test = ship(condition), condition.column.filter
+    if shipment is None or test is None or test.of_list:
+        return None
+    if shipment.exact:
+        return shipment.term
+    if condition.column.data_type.comparison is not Comparison.TIME:
+        return None
+    # What is true of the slack outward is true of it inward: see TIME_SLACK.
+    slack = TIME_SLACK + condition.slack
+    try:
+        if condition.op in (">", ">="):
+            return bbql.comparison(test.field, ">=", condition.value + slack)
+        if condition.op in ("<", "<="):
+            return bbql.comparison(test.field, "<=", condition.value - slack)
+    except OverflowError:  # at the ends of the calendar
+        return None
+    return None
+
+
 def _of_list(test: Filter, condition: Condition) -> Shipment | None:
     # The term holds for an item if it does for any element of its list, and the item is kept with
     # all of its elements. So equality is wider. "!=" would drop an item because of one element.

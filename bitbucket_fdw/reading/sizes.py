@@ -61,6 +61,21 @@ class Sizes:
             _keep(of_filter, path, size, MOST // MOST_FILTERS)
             _keep(filters, name, of_filter, MOST_FILTERS)
 
+    def expected(self, plan: Plan, path: str) -> float:
+        """How many items a plan is likely to find in a collection, to ask for more than a page.
+
+        What is asked for is in vain if they are few. So nothing is expected of a collection that
+        was not seen, unless it is the only one, and one request is at stake.
+        """
+        found = self._seen_filtered(plan).get(path)
+        if found is not None:
+            return found
+        size: float | None = self._seen.get(plan.table.name, {}).get(path)
+        if size is None:
+            alone = plan.parent is None and plan.combinations == 1 and len(plan.parts) == 1
+            size = plan.table.rows if alone else 0
+        return size * plan.selectivity
+
     def guess(self, plan: Plan, places: float) -> float:
         """The average number of items that a plan's filters leave of the collections it reads.
 

@@ -166,6 +166,12 @@ class ScanRequests:
         """About how many items one of the plan's collections has."""
         return self._sizes.whole(plan, 1)
 
+    def expected(self, plan: Plan, path: str) -> float:
+        """As :meth:`Sizes.expected`; none if the scan may not make the requests for so many."""
+        size = self._sizes.expected(plan, path)
+        requests = math.ceil(size / (plan.pagelen or 1)) + len(plan.parts)
+        return size if self._scan.has_room(requests) else 0
+
     def likely_rows(self, plan: Plan) -> float:
         """How many items one of a fan-out's collections is likely to give; may be less than one."""
         return self._sizes.average(plan) * plan.selectivity
@@ -340,32 +346,27 @@ class CollectionStream(Stream):
             )
             for part in plan.parts
         )
-        self._tally = Tally(requests, parts, plan.path, self._path)
+        self._tally = Tally(requests, plan, parts, self._path)
 
     def start(self) -> None:
         if not self._is_skipped():
             self._pages.start()
+            self._tally.start_if_likely()
 
     def go_on(self) -> None:
         first = self._pages.first_if_there() if self.plan.parts else None
-        if first and self._tally.pays(first.size, len(first.values), self.plan.pagelen):
+        if first and self._tally.pays(first.size, len(first.values)):
             self._tally.start()
         else:
             self._pages.go_on()
-
-    def _counted(self, read: int) -> Iterator[Row] | None:
-        """After the first page: the rows of all pages, if they are known without the others."""
-        if self._tally.pays(self.size, read, self.plan.pagelen) and self.size is not None:
-            return self._tally.rows(self.size, self._items, self._carried)
-        return None
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         if self._is_skipped():
             return
         for number, values in enumerate(self._existing_pages()):
-            counted = self._counted(len(values)) if number == 0 else None
+            counted = self._tally.rows(self.size, values, self._items) if number == 0 else None
             if counted is not None:
-                yield from ((None, row) for row in counted)
+                yield from ((None, row | self._carried) for row in counted)
                 return
             items = self._items.listed(values)
             if self.plan.hydrate:

@@ -162,7 +162,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         offset: int | None = None,
     ) -> list[str]:
         known = list(explain.with_samples(quals_of(quals), self.binding.pushable))
-        planned = plan(self._asked(known, columns, sortkeys, limit, offset))
+        unseen: frozenset[str] = getattr(self, "unseen_columns", frozenset())
+        planned = plan(self._asked(known, columns, sortkeys, limit, offset, unseen))
         preview = self._preview(limit)
         held = preview is not None and (preview.stops or planned.asks_every_parent)
         most = preview.limit if held and preview is not None else None
@@ -198,6 +199,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         """The rows. Read ``ahead``, an empty one comes first, when requests are on the way."""
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
+        unseen: frozenset[str] = getattr(self, "unseen_columns", frozenset())
         fresh = self._modifier.changing or HOST.may_write(execution)
         question = question_of(quals, columns)
         tally, meanwhile = self._watching.begin(getattr(self, "plan_node", None), question)
@@ -215,7 +217,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         )
 
         def asked() -> tuple[Request, WatchedScan]:
-            request = self._request(quals, columns, sortkeys, limit, offset)
+            known = quals_of(quals)
+            request = self._asked(known, columns, sortkeys, limit, offset, unseen)
             return self._modifier.watch(request, execution)
 
         try:
@@ -291,15 +294,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         tell_left_out()
         log_requests()
 
-    def _request(
-        self,
-        quals: Iterable[Any],
-        columns: Iterable[str],
-        sortkeys: list[Any] | None = None,
-        limit: int | None = None,
-        offset: int | None = None,
-    ) -> Request:
-        return self._asked(quals_of(quals), columns, sortkeys, limit, offset)
+    def _request(self, quals: Iterable[Any], columns: Iterable[str]) -> Request:
+        return self._asked(quals_of(quals), columns, None, None, None)
 
     def _asked(
         self,
@@ -308,6 +304,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         sortkeys: list[Any] | None,
         limit: int | None,
         offset: int | None,
+        unseen: frozenset[str] = frozenset(),
     ) -> Request:
         if HOST.loses_ctids():
             raise self._ctids.refusal()
@@ -320,6 +317,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
             limit,
             offset or 0,
             self.observed.refused,
+            unseen,
         )
         of_ctid = [qual for qual in asked if qual.field_name == CTID]
         return self._ctids.narrowed(request, of_ctid, with_ctid)

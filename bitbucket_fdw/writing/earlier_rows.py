@@ -62,6 +62,7 @@ class EarlierRows:
             columns=frozenset({*columns, *self._table.primary_key}),
             limit=None,
             offset=0,
+            unseen=frozenset(),  # the rows are found by their keys
         )
         enough = None if request.limit is None else request.offset + request.limit
 

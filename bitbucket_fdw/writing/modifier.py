@@ -210,7 +210,8 @@ class Modifier:
         if statement is None or rowid is None:
             return request, WatchedScan(seen_by, False, self._open_scans)
         needed = (*self._table.primary_key, *self._table.writes.kept)
-        request = replace(request, columns=request.columns.union(needed))
+        columns = request.columns.union(needed)
+        request = replace(request, columns=columns, unseen=frozenset())
 
         def remembered(rows: Iterator[Row]) -> Iterator[Row]:
             for row in seen_by(rows):

@@ -78,6 +78,7 @@ class WaitingRows:
             columns=request.columns | needed,
             limit=None,
             offset=0,
+            unseen=frozenset(),  # the rows are found by their keys
         )
         enough = None if request.limit is None else request.offset + request.limit
 

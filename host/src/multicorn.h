@@ -248,7 +248,8 @@ enum
 	PRIVATE_LIST_KEY,			/* IntList of a ListKey's columns, NIL for one key at a time */
 	PRIVATE_MAY_STOP,			/* Integer, see may_stop() */
 	PRIVATE_LIMIT_LEVEL,		/* Integer, see limit_level() */
-	PRIVATE_WANTED_ROWS			/* Integer, see wanted_rows() */
+	PRIVATE_WANTED_ROWS,		/* Integer, see wanted_rows() */
+	PRIVATE_UNSEEN				/* IntList, see unseen_columns() */
 };
 
 /* kept_rows.c */

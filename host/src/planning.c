@@ -57,6 +57,29 @@ append_estimated(PlannerInfo *root, PyObject *list, const ScanQual *qual)
 }
 
 /*
+ * The needed columns that nothing sees but clauses which are quals: neither what the scan gives, nor
+ * a clause of another form, which a qual may follow from.
+ */
+static List *
+unseen_columns(RelOptInfo *rel, List *clauses)
+{
+	Bitmapset  *seen = NULL;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &seen);
+	foreach(lc, clauses)
+		if (clause_to_qual(rel->relid, lfirst(lc)) == NULL)
+			pull_varattnos(lfirst(lc), rel->relid, &seen);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, seen))
+		return NIL;
+	foreach(lc, needed_columns(rel))
+		if (!bms_is_member(lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber, seen))
+			result = lappend_int(result, lfirst_int(lc));
+	return result;
+}
+
+/*
  * The quals whose values are known. "complete" is told whether these are all of the conditions
  * there are. The others are appended to "estimated", unless that is NULL.
  */
@@ -373,6 +396,7 @@ get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid pg_attribute_unus
 	private = lappend(private, makeInteger(limit_level(root)));
 	private = lappend(private, makeInteger(wanted_rows(root, rel, best_path)));
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
+	private = lappend(private, unseen_columns(rel, scan_clauses));
 	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses, private, NIL, NIL,
 							outer_plan);
 }

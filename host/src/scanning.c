@@ -125,14 +125,15 @@ scan_to_python(ForeignScanState *node, PyObject *quals)
 {
 	List	   *private = castNode(ForeignScan, node->ss.ps.plan)->fdw_private;
 
-	return py_own(Py_BuildValue("(OOOOOiii)", quals,
+	return py_own(Py_BuildValue("(OOOOOiiiO)", quals,
 								int_list_to_python(list_nth(private, PRIVATE_COLUMNS)),
 								sort_keys_to_python(list_nth(private, PRIVATE_SORT)),
 								limit_to_python(list_nth(private, PRIVATE_LIMIT)),
 								limit_to_python(list_nth(private, PRIVATE_OFFSET)),
 								(int) intVal(list_nth(private, PRIVATE_MAY_STOP)),
 								(int) intVal(list_nth(private, PRIVATE_LIMIT_LEVEL)),
-								(int) intVal(list_nth(private, PRIVATE_WANTED_ROWS))));
+								(int) intVal(list_nth(private, PRIVATE_WANTED_ROWS)),
+								int_list_to_python(list_nth(private, PRIVATE_UNSEEN))));
 }
 
 /*

@@ -37,6 +37,21 @@ BUDGETS = (
         "count two states",
         "website",
         "SELECT count(*) FROM pull_requests WHERE state IN ('OPEN', 'MERGED')",
+        1,
+        3,
+    ),
+    Budget(
+        "count a range of keys",
+        "website",
+        "SELECT count(*) FROM pull_requests WHERE id > 20",
+        1,
+        3,
+    ),
+    Budget(
+        "count since a time",
+        "website",
+        "SELECT count(*) FROM pull_requests WHERE created_on >= '2020-01-01'",
+        2,
         3,
     ),
     Budget(

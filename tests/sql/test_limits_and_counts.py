@@ -246,7 +246,8 @@ def test_a_count_takes_one_request(sql, table, where, q):
 
 NOT_COUNTED = [
     ("pull_requests", "author_nickname = 'ada'"),  # may not mind letter case
-    ("pull_requests", "created_on > '2024-01-01'"),  # shipped a little wider
+    ("pull_requests", "created_on = '2024-01-01'"),  # shipped a little wider
+    ("pull_requests", "closed_on > '2024-01-01'"),
     ("pull_requests", "title LIKE '%date%'"),
     ("pull_requests", "comment_count > 0"),
     ("pull_requests", "state <> 'OPEN'"),  # may hold for rows without a state
@@ -259,6 +260,15 @@ NOT_COUNTED = [
 def test_a_count_that_bitbucket_does_not_give_is_counted_here(sql, table, where):
     result = sql.query(f"SELECT count(*) FROM {table} WHERE {where}")
     assert all((one.one("fields") or "").split(",")[0] != "size" for one in asked(result))
+
+
+def test_a_count_with_a_time_takes_no_size_alone(sql, host):
+    """It is shipped a little wider. A size with less than that proves the count."""
+    result = sql.query("SELECT count(*) FROM pull_requests WHERE created_on > '2024-01-01'")
+    sizes = [one.q for one in asked(result) if (one.one("fields") or "").startswith("size")]
+    told = "created_on >= 2024-01-01T00:00:00.001000+00:00"
+    assert sizes == ([told] if host == "bundled" else [])
+    assert {one.q for one in asked(result)}.difference(sizes)
 
 
 def test_a_count_over_a_workspace_takes_a_request_per_repository(sql):

@@ -77,7 +77,18 @@ class Session:
         **asked: Any,
     ) -> Iterable[dict[str, Any]]:
         """Rows, lazily; see :meth:`request`."""
-        reader = Reader(
+        reader = self.reader(strict, may_stop, budget, preview)
+        return reader.rows(self.request(table, *quals, **asked))
+
+    def reader(
+        self,
+        strict: bool = False,
+        may_stop: bool = False,
+        budget: Budget | None = None,
+        preview: PreviewBudget | None = None,
+    ) -> Reader:
+        """What reads the rows of one scan."""
+        return Reader(
             self.client,
             self.client.scan(budget=budget, preview=preview),
             self.observations.of(self.client),
@@ -87,7 +98,25 @@ class Session:
             may_stop,
             self.doubts.append,
         )
-        return reader.rows(self.request(table, *quals, **asked))
+
+    def sent_at_once(self, table: str, *quals: tuple[str, Any, Any], **asked: Any) -> int:
+        """How many requests a scan sends before it waits for the first answer. It is then read."""
+        sent: list[str] = []
+        reader, request = self.reader(), self.request(table, *quals, **asked)
+        ask = self.client.ask
+
+        def noted(url: str, *more: Any, **others: Any) -> Any:
+            sent.append(url)
+            return ask(url, *more, **others)
+
+        self.client.ask = noted  # type: ignore[method-assign]
+        try:
+            reader.start(request)
+        finally:
+            self.client.ask = ask  # type: ignore[method-assign]
+        for _ in reader.rows(request):
+            pass
+        return len(sent)
 
     def count(self, table: str, *quals: tuple[str, Any, Any], **asked: Any) -> list[dict[str, Any]]:
         """The rows of a statement that wants none of their columns but those of conditions."""

@@ -58,6 +58,13 @@ def test_a_number_is_coded_so_that_it_can_be_read_back(number):
     assert request.unread == ()
 
 
+def test_keys_are_seen_by_the_ctids_that_are_made_of_them():
+    ctids = ctids_of(Issues, **REPOSITORY)
+    request = Request(Issues, columns=frozenset({"id"}), unseen=frozenset({"id"}))
+    assert ctids.narrowed(request, [], False).unseen == {"id"}
+    assert ctids.narrowed(request, [], True).unseen == set()
+
+
 @pytest.mark.parametrize("number", [-1, 2**62])
 def test_a_number_out_of_range_has_no_ctid(number):
     with pytest.raises(CtidError, match="too large"):

@@ -105,6 +105,44 @@ def test_each_repository_is_counted_by_itself() -> None:
     assert len(api.received) == 1 + (1 + len(STATES)) + 2
 
 
+def test_sizes_are_asked_for_beside_the_first_page_once_it_is_known_that_they_pay(
+    api: FakeApi, session: Session
+) -> None:
+    asked: dict[str, Any] = {"columns": ("state",), "key": False}
+    assert session.sent_at_once("pull_requests", **asked) == 1
+    api.taken()
+    assert session.sent_at_once("pull_requests", **asked) == 1 + len(STATES)
+    assert len(api.taken()) == 1 + len(STATES)
+    # It has become small, and is read as soon as that is known.
+    api.collection(PULLS, items(30))
+    assert alone(session) == Counter((one["state"],) for one in items(30))
+    api.taken()
+    assert session.sent_at_once("pull_requests", **asked) == 1
+    assert len(api.received) == 1
+
+
+def test_an_unknown_listing_among_many_is_looked_at_first() -> None:
+    api = FakeApi.of_repositories("large", "small")
+    api.collection("/repositories/acme/large/pullrequests", items())
+    api.collection("/repositories/acme/small/pullrequests", items(60))
+    session = Session.of(api)
+    asked: dict[str, Any] = {"columns": ("state",), "key": False, "bound": WORKSPACE}
+    list(session.rows("pull_requests", ("repository", "=", "large"), **asked))
+    api.taken()
+    list(session.rows("pull_requests", **asked))
+    assert len(api.received) == 1 + (1 + len(STATES)) + 2
+
+
+def test_sizes_that_were_asked_for_early_spare_even_one_page(
+    api: FakeApi, session: Session
+) -> None:
+    assert alone(session) == expected("state")
+    api.taken()
+    api.collection(PULLS, items(90))
+    assert alone(session) == Counter((one["state"],) for one in items(90))
+    assert len(api.received) == 1 + len(STATES)
+
+
 # --- where it does not ---
 
 

@@ -235,6 +235,39 @@ def test_a_statement_does_not_start_from_its_own_changes(queued, emulator):
     assert [after[n] for n in (2, 3, 4)] == [before[n] for n in (1, 2, 3)]
 
 
+def test_counts_know_what_waits(queued, emulator):
+    """Also where nothing of the rows is seen but that they meet the condition."""
+    counts = {
+        "id > 0 AND id < 9": -1,
+        "id IN (1, 2, 3)": -1,
+        "created_on >= '2001-01-01'": -1,
+        "state IN ('closed', 'wontfix')": 0,
+    }
+    statement = "SELECT count(*) FROM issues WHERE "
+    before = {where: queued.run(statement + where).rows[0][0] for where in counts}
+    queued.run("BEGIN")
+    queued.run("UPDATE issues SET title = 'two' WHERE id = 1")
+    state = queued.run("SELECT state FROM issues WHERE id = 2").rows[0][0]
+    queued.run("DELETE FROM issues WHERE id = 2")
+    for where, change in counts.items():
+        change -= "state" in where and state in where
+        assert queued.run(statement + where).rows == [(before[where] + change,)], where
+    queued.run("ROLLBACK")
+
+
+def test_rows_of_a_changing_statement_are_not_made_up(queued):
+    """They are remembered by their keys while the statement runs."""
+    [[count]] = queued.run("SELECT count(*) FROM issues WHERE id > 3").rows
+    queued.run("BEGIN")
+    queued.run(
+        "UPDATE issues SET title = (SELECT count(*)::text FROM issues WHERE id > 3) "
+        "WHERE id IN (4, 5)"
+    )
+    found = queued.run("SELECT title FROM issues WHERE id IN (4, 5)").rows
+    assert found == [(str(count),)] * 2
+    queued.run("ROLLBACK")
+
+
 def test_a_failure_at_commit_takes_back_every_update_of_a_row(queued, emulator):
     before = document(emulator, "issues", 2)
     queued.run("BEGIN")

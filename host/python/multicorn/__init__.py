@@ -48,6 +48,7 @@ CAPABILITIES = frozenset(
         "plain_quals",
         "plan_nodes",
         "rollbacks",
+        "unseen_columns",
         "wanted_rows",
         "whole_rows",
     }
@@ -191,6 +192,10 @@ class ForeignDataWrapper:
     #: ``explain`` is called for; 0 if that is not known, or if it is read to its end. Set before
     #: each call.
     wanted_rows: int = 0
+
+    #: Beyond Multicorn2: of the columns that the scan asks for, those of which nothing sees a value
+    #: but its quals. Any value will do that all of these quals let through. Set as ``limit_level``.
+    unseen_columns: frozenset[str] = frozenset()
 
     #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be
     #: read as ``execution`` is. All runs of the scan in one execution have the same one, and

@@ -84,6 +84,7 @@ class Scan(NamedTuple):
     may_stop: int  # whether rows may be left unread
     limit_level: int  # of the query that a LIMIT wants some rows of; 0 for none
     wanted_rows: int  # after which the reading ends; 0 if that is not known
+    unseen: list[int]  # columns that nothing sees but the quals
 
 
 class Recipe(NamedTuple):
@@ -193,6 +194,7 @@ class Instance(Participant):
         self.wrapper.execution = execution
         self.wrapper.may_stop = bool(scan.may_stop)
         self.wrapper.limit_level = scan.limit_level
+        self.wrapper.unseen_columns = frozenset(self._names(scan.unseen))
         self.wrapper.plan_node = plan_node
         execute = self.wrapper.execute_ahead if ahead else self.wrapper.execute
         rows = execute(self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan))
@@ -212,6 +214,7 @@ class Instance(Participant):
         scan = Scan(*arguments)
         self.wrapper.limit_level = scan.limit_level
         self.wrapper.wanted_rows = scan.wanted_rows
+        self.wrapper.unseen_columns = frozenset(self._names(scan.unseen))
         lines = self.wrapper.explain(
             self._quals(scan.quals or []),
             self._names(scan.columns),
