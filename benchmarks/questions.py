@@ -127,6 +127,29 @@ def _comments_in_turn(api: Api) -> Rows:
     ]
 
 
+def _all_comments(api: Api) -> Rows:
+    everywhere = _everywhere(api, "pullrequests", {**_OPEN, **asking("id")})
+    keys = [(slug, pull["id"]) for slug, pulls in everywhere for pull in pulls]
+    places: list[Place] = [
+        (
+            f"/repositories/acme/{slug}/pullrequests/{key}/comments",
+            {"pagelen": 100, **asking("id")},
+        )
+        for slug, key in keys
+    ]
+    found = zip(keys, api.listings(places), strict=True)
+    return [(*key, item["id"]) for key, items in found for item in items]
+
+
+def _all_comments_in_turn(api: Api) -> Rows:
+    return [
+        (slug, pull["id"], item["id"])
+        for slug, pulls in _everywhere_in_turn(api, "pullrequests", _OPEN)
+        for pull in pulls
+        for item in api.chain(f"/repositories/acme/{slug}/pullrequests/{pull['id']}/comments")
+    ]
+
+
 _LATEST = {"sort": "-created_on", "pagelen": PIPELINES}
 
 
@@ -334,7 +357,17 @@ QUESTIONS = (
         _steps,
         _steps_in_turn,
     ),
-    # Beyond the fifteen: what programs for reports ask.
+    # Beyond the fifteen: a join over repositories, and what programs for reports ask.
+    Question(
+        "everywhere",
+        "comments of all open pull requests of a workspace",
+        "SELECT p.repository, p.id, c.id FROM acme.pull_requests p "
+        "JOIN acme.pull_request_comments c "
+        "ON c.repository = p.repository AND c.pull_request_id = p.id WHERE p.state = 'OPEN'",
+        _all_comments,
+        _all_comments_in_turn,
+        workspace=True,
+    ),
     Question(
         "states",
         "a count for each state",

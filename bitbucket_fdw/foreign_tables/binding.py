@@ -123,6 +123,16 @@ class TableBinding:
         """The name that a declared column has in the foreign table."""
         return self._renamed[column][0]
 
+    def not_given(self) -> tuple[str, ...]:
+        """The columns that lead to the table's listing, as far as no option gives their values."""
+        open_columns = (
+            self.table.column_of(parameter)
+            for parameter in self.table.parameters()
+            if parameter not in self.bound
+        )
+        names = {column.name for column in open_columns if column is not None}
+        return tuple(name for name, column in self.pushable.items() if column.name in names)
+
     def declared(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the foreign table's columns under their declared names.
 

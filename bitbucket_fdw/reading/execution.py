@@ -8,13 +8,12 @@ rows that have to be sorted here are held all at once.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..api import Client, PreviewBudget, ScanContext
 from ..errors import BadResponse, BitbucketError, ConditionMissing
@@ -41,6 +40,7 @@ from .streams import (
     Stream,
     carried_value,
 )
+from .turns import Turns
 from .upcoming import Upcoming
 
 Keyed = tuple[Any, Row]
@@ -55,16 +55,36 @@ _STREAMS: dict[Kind, type[Stream]] = {
 }
 
 
-class _Begun(NamedTuple):
-    """A plan of which a request was sent, before its rows were wanted.
+class _Begun:
+    """A plan of which requests are sent before its rows are wanted.
 
     :param first: the plan, or the parent whose rows lead to its requests.
     :param streams: of ``first``.
+
+    ``started`` are those of the streams whose first requests were sent.
     """
 
-    planned: Plan
-    first: Plan
-    streams: Iterator[Stream]
+    def __init__(self, planned: Plan, first: Plan, streams: Iterator[Stream]) -> None:
+        self.planned = planned
+        self.first = first
+        self._streams = streams
+        self.started: list[Stream] = []
+
+    def start_more(self, most: int) -> None:
+        """Send the first requests of up to so many more streams.
+
+        What fails here fails again when the streams are read.
+        """
+        try:
+            for stream in itertools.islice(self._streams, most):
+                stream.start()
+                self.started.append(stream)
+        except BitbucketError as error:
+            self._streams = _failing(error)
+
+    def streams(self) -> Iterator[Stream]:
+        """All streams, the first of which were started."""
+        return itertools.chain(self.started, self._streams)
 
 
 class Execution:
@@ -79,6 +99,7 @@ class Execution:
         strict: bool = False,
         may_stop: bool = False,
         doubt: Callable[[str], None] = lambda _: None,
+        turns: Turns | None = None,
     ) -> None:
         """Prepare to execute plans.
 
@@ -88,8 +109,11 @@ class Execution:
             always fails if there are no ``omissions``.
         :param may_stop: whether the scan may end before all rows are read, even without a limit.
         :param doubt: called with a message if an answer may be incomplete.
+        :param turns: of scans that are read one after another, this one among them.
         """
         self._may_stop = may_stop
+        self._turns = turns
+        self._scan = scan
         self._requests = ScanRequests(
             client, scan, observed, omissions or Omissions(), strict or omissions is None, doubt
         )
@@ -103,6 +127,8 @@ class Execution:
     def start(self, planned: Plan) -> None:
         """Send the first request of a plan whose :meth:`rows` are wanted later. Nothing is waited
         for: where something has to be asked before, or would fail, nothing is sent.
+
+        If it waits for its turn, it is sent as soon as that is not far, and others with it.
         """
         first = planned
         while first.parent is not None:
@@ -110,15 +136,37 @@ class Execution:
         if planned.kind not in _STREAMS or first.kind not in _STREAMS or _asks_for_slugs(first):
             return
         self._prepare(planned)
-        streams = self._streams(first)
-        with contextlib.suppress(BitbucketError):
-            for stream in streams:
-                stream.start()
-                self._begun = _Begun(planned, first, itertools.chain((stream,), streams))
-                return
+        self._begun = _Begun(planned, first, self._new_streams(first))
+        if self._turns is None:
+            self.start_more(1)
+        else:
+            self._turns.enter(self)
+
+    @property
+    def started(self) -> int:
+        """How many requests were sent ahead of the rows."""
+        return 0 if self._begun is None else len(self._begun.started)
+
+    def start_more(self, most: int) -> None:
+        """Send up to so many of the first requests ahead, as far as all of them will be wanted."""
+        begun = self._begun
+        if begun is None:
+            return
+        if not self._requests.every or begun.first is not begun.planned:
+            most = min(most, 1 - self.started)
+        begun.start_more(most)
+        if not begun.started:  # it failed, or has none
+            self._begun = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody wants the rows any more."""
+        return self._scan.stopped.is_set()
 
     def rows(self, planned: Plan) -> Iterator[Row]:
         """The plan's rows with ``plan.columns``. They are read as they are asked for."""
+        if self._turns is not None:
+            self._turns.leave(self)
         if planned.kind is Kind.REFUSED:
             raise _refusal(planned)
         if self._begun is None or self._begun.planned is not planned:
@@ -154,15 +202,17 @@ class Execution:
     # --- several streams ---
 
     def _in_turn(self, streams: Iterable[Stream]) -> Iterator[Keyed]:
-        """One stream after another. The pages of the following ones are requested meanwhile."""
-        for stream in self._upcoming(streams, self._requests.every):
+        """One stream after another. The pages of the following ones are requested meanwhile, and
+        after them those of the scans that wait for their turn.
+        """
+        upcoming = Upcoming(
+            streams, self._requests.concurrency, self._requests.every, self._turns or Turns()
+        )
+        for stream in upcoming:
             for keyed in self._proven(stream):
                 self._yield.rows += 1
                 yield keyed
             self._yield.listings += 1
-
-    def _upcoming(self, streams: Iterable[Stream], every: bool) -> Upcoming:
-        return Upcoming(streams, self._requests.concurrency, every)
 
     def _merged(self, plan: Plan, streams: Iterable[Stream]) -> Iterator[Keyed]:
         """Merge streams with the same order. Each of them keeps one page at a time."""
@@ -191,7 +241,7 @@ class Execution:
     def _streams(self, plan: Plan) -> Iterator[Stream]:
         if self._begun is not None and self._begun.first is plan:
             begun, self._begun = self._begun, None
-            return begun.streams
+            return begun.streams()
         return self._new_streams(plan)
 
     def _new_streams(self, plan: Plan) -> Iterator[Stream]:
@@ -280,7 +330,7 @@ class Execution:
         level, leads_each = self._outlook.level(plan), _leads_each(plan, parent)
         # A preview is refused as soon as what it has seen tells that it takes too much.
         ahead = self._requests.every and self._requests.preview is None
-        for stream in self._upcoming(self._streams(parent), ahead):
+        for stream in Upcoming(self._streams(parent), self._requests.concurrency, ahead, Turns()):
             stream.leads = True
             with level.listing():
                 for _, row in self._proven(stream):
@@ -351,6 +401,11 @@ class Execution:
         needed = frozenset((table.key_column().name, column))
         planned = plan(Request(table, bound, columns=needed))
         return any(row[column] for row in self.rows(planned))
+
+
+def _failing(error: BitbucketError) -> Iterator[Stream]:
+    yield from ()  # makes this a generator, which raises only when a stream is asked for
+    raise error
 
 
 def _asks_for_slugs(plan: Plan) -> bool:

@@ -25,6 +25,7 @@ from .execution import Execution
 from .observations import Observed
 from .omissions import Omissions
 from .streams import ListingRefused, Row
+from .turns import Turns
 
 # "does not support filtering" is Bitbucket's own wording. Its other wordings are hardly known.
 _ABOUT_FILTERS = re.compile(r"filter|quer|operator|field", re.IGNORECASE)
@@ -39,6 +40,7 @@ class Reader:
     :param strict: whether a scan over several repositories fails if one of them refuses.
     :param may_stop: whether the scan may end before all rows are read, though no limit is given.
     :param doubt: called with a message if an answer may be incomplete.
+    :param turns: of scans that are read one after another, this one among them.
     """
 
     def __init__(
@@ -51,9 +53,12 @@ class Reader:
         strict: bool,
         may_stop: bool,
         doubt: Callable[[str], None],
+        turns: Turns | None = None,
     ) -> None:
         self._refusals = observed.refusals
-        self._execution = Execution(client, scan, observed, omissions, strict, may_stop, doubt)
+        self._execution = Execution(
+            client, scan, observed, omissions, strict, may_stop, doubt, turns
+        )
         self._warn = warn
         self._begun: tuple[Request, Plan] | None = None
 

@@ -1,4 +1,4 @@
-"""How many requests the scans of one foreign table may make."""
+"""How many requests the scans of one foreign table may make, and how many of them ahead."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ..api import Budget, PreviewBudget
 from ..postgres.statement_text import PerStatement
+from ..reading.turns import Turns
 from .host import HOST
 
 
@@ -57,3 +58,19 @@ class Budgets:
             return fresh
         kept: PreviewBudget = node.setdefault(f"{__package__}.preview", fresh)
         return kept
+
+
+def turns_of(
+    node: dict[str, Any] | None, preview: PreviewBudget | None, concurrency: int, certain: bool
+) -> Turns:
+    """Where the scans of a plan's node wait that are read one after another.
+
+    A preview is over as soon as it has its rows: nothing is asked for ahead of them.
+
+    :param node: what the host keeps for the node.
+    :param certain: whether all of them will be read.
+    """
+    if node is None or (preview is not None and preview.stops):
+        return Turns()
+    kept: Turns = node.setdefault(f"{__package__}.turns", Turns(concurrency, certain))
+    return kept

@@ -21,19 +21,20 @@ from ..foreign_tables.ctids import NAME as CTID
 from ..foreign_tables.ctids import Ctids
 from ..postgres import interrupts, roles, statement_text
 from ..postgres.encoding import sayable
-from ..postgres.statement_text import PerStatement
 from ..pushdown import Qual, plan
 from ..pushdown.request import Request
 from ..reading import costs, explain
 from ..reading.execution import Row
 from ..reading.fallback import Reader
+from ..reading.turns import Turns
 from ..sign_in import schemes
 from ..tables import Table
 from ..writing.clauses import check_returning, refuse_on_conflict
 from ..writing.modifier import Modifier, WatchedScan
 from ..writing.requests import require, verbs
 from .backend_state import STATE, begin_session
-from .budgets import Budgets, question_of
+from .budgets import Budgets, question_of, turns_of
+from .doubts import Doubts
 from .estimates import Estimates
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
@@ -54,8 +55,6 @@ from .reports import (
 from .session_settings import chosen
 from .sql_functions import ServiceFdw
 from .watching import Watching
-
-_MOST_DOUBTS = 20  # warnings of one statement
 
 
 class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
@@ -92,7 +91,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self._estimates = Estimates(self.binding, self._ctids, self.observed.sizes)
         self._budgets = Budgets(self.client.settings.max_requests, values["preview_requests"])
         self._watching = Watching(self.table.name, values["progress"], notice)
-        self._doubted: PerStatement[set[str]] = PerStatement(set)
+        self._doubts = Doubts(self.table.name, warn)
         self._rolling_back = False
         self._strict = values["on_denied"] == "error"
         self._startup_cost = costs.STARTUP_COST
@@ -195,8 +194,12 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
         ahead: bool = False,
+        turns: Turns | None = None,
     ) -> Iterator[Row]:
-        """The rows. Read ``ahead``, an empty one comes first, when requests are on the way."""
+        """The rows. Read ``ahead``, an empty one comes first, when requests are on the way.
+
+        With ``turns``, they are sent when the turn of these rows is near.
+        """
         execution = getattr(self, "execution", None)
         may_stop = getattr(self, "may_stop", False)
         unseen: frozenset[str] = getattr(self, "unseen_columns", frozenset())
@@ -231,7 +234,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
                 STATE.omissions,
                 self._strict,
                 HOST.may_stop_early(may_stop, quals, columns),
-                self._warn_of_doubt,
+                self._doubts.tell,
+                turns,
             )
             if ahead:
                 writes = STATE.clients.shared.writes.value
@@ -252,7 +256,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         except BitbucketError as error:
             tell_notes()
             given = {qual.field_name for qual in quals if qual.operator in ("=", ("=", True))}
-            report(advised(error, self.table, self._not_given(), given), self.name)
+            report(advised(error, self.table, self.binding.not_given(), given), self.name)
         except Exception as error:
             conceal(error)
             raise
@@ -267,26 +271,17 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         next(rows)
         return rows
 
+    def execute_in_turn(
+        self, quals: list[Any], columns: Iterable[str], certain: bool, **more: Any
+    ) -> Iterator[Row]:
+        """As :meth:`execute_ahead`, for one of several scans that are read one after another."""
+        preview = self._preview(more.get("limit"))
+        turns = turns_of(self.plan_node, preview, self.client.settings.concurrency, certain)
+        return self.execute_ahead(quals, columns, **more, turns=turns)
+
     def _preview(self, limit: int | None) -> PreviewBudget | None:
         level, node = getattr(self, "limit_level", 0), getattr(self, "plan_node", None)
         return self._budgets.preview(limit, level, node)
-
-    def _not_given(self) -> tuple[str, ...]:
-        """The columns that lead to the table's listing, as far as no option gives their values."""
-        open_columns = (
-            self.table.column_of(parameter)
-            for parameter in self.table.parameters()
-            if parameter not in self.binding.bound
-        )
-        names = {column.name for column in open_columns if column is not None}
-        return tuple(name for name, column in self.binding.pushable.items() if column.name in names)
-
-    def _warn_of_doubt(self, message: str) -> None:
-        """Once in a statement: a join may read the same listing many times."""
-        said = self._doubted.current()
-        if message not in said and len(said) < _MOST_DOUBTS:
-            said.add(message)
-            warn(f"{self.table.name}: {message}")
 
     def end_scan(self) -> None:
         # The executor ends all scans of a statement, one after another: what they have left out

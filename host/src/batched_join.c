@@ -277,10 +277,10 @@ batches_path(PlannerInfo *root, RelOptInfo *rel, Path *outer, PlannedTable *tabl
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 #endif
 	path->custom_paths = list_make1(outer);
-	path->custom_private = list_make2(list_make4_int(key->most, LISTS_PER_BATCH * key->most,
+	path->custom_private = list_make3(list_make4_int(key->most, LISTS_PER_BATCH * key->most,
 													 early ? 1 : LISTS_PER_BATCH * key->most,
 													 is_cheap(key) ? 4 : 2),
-									  names);
+									  names, makeInteger(early || may_stop(root, rel)));
 	path->methods = &path_methods;
 	return &path->path;
 }

@@ -28,6 +28,8 @@ typedef struct Batches
 	int			growth;			/* the next batch has so many times more */
 	List	   *params;			/* of NestLoopParam: what the join sets for each row */
 	KeyLists   *lists;			/* NULL: the rows are looked up one by one */
+	bool		may_stop;		/* whether rows of the child may be left unread */
+	bool		start;			/* whether the look-ups of a batch begin together */
 	MemoryContext context;		/* of a batch */
 	BatchRow   *rows;
 	int			count;
@@ -54,6 +56,7 @@ begin_batches(CustomScanState *node, EState *estate, int eflags)
 	batches->most = lsecond_int(sizes);
 	batches->size = lthird_int(sizes);
 	batches->growth = lfourth_int(sizes);
+	batches->may_stop = intVal(lthird(plan->custom_private));
 	batches->context = AllocSetContextCreate(CurrentMemoryContext, "multicorn batch of outer rows",
 											 ALLOCSET_DEFAULT_SIZES);
 	made = true;
@@ -168,6 +171,8 @@ read_batch(Batches *batches)
 	}
 	if (batches->count > 0)
 		batches->begun++;
+	if (batches->start && batches->count > 1)
+		key_lists_start(batches->lists, !batches->may_stop);
 	batches->size = Min(batches->most, batches->size * batches->growth);
 }
 
@@ -289,21 +294,52 @@ connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup)
 											 &TTSOpsMinimalTuple);
 }
 
+/*
+ * The node that reads batches, if it is one.
+ */
+static Batches *
+as_batches(PlanState *state)
+{
+	if (IsA(state, CustomScanState) && ((CustomScanState *) state)->methods == &exec_methods)
+		return (Batches *) state;
+	return NULL;
+}
+
+/*
+ * What a node that reads batches has its rows from; NULL if it is another one.
+ */
+PlanState *
+source_of_batches(PlanState *state)
+{
+	Batches    *batches = as_batches(state);
+
+	return batches == NULL ? NULL : child_of(batches);
+}
+
 static bool
 connect_joins(PlanState *state, void *context)
 {
-	if (IsA(state, NestLoopState))
-	{
-		PlanState  *outer = outerPlanState(state);
-		PlanState  *inner = innerPlanState(state);
+	bool	   *may_start = context;
 
-		/* One that only checks a condition, or computes columns. */
+	if (IsA(state, NestLoopState) && as_batches(outerPlanState(state)) != NULL)
+	{
+		Batches    *batches = as_batches(outerPlanState(state));
+		PlanState  *inner = innerPlanState(state);
+		bool		sure = *may_start;
+
+		/* One that computes columns, or checks a condition before it reads anything. */
 		while (inner != NULL && IsA(inner, ResultState))
+		{
+			sure = sure && ((ResultState *) inner)->resconstantqual == NULL;
 			inner = outerPlanState(inner);
-		if (IsA(outer, CustomScanState) && ((CustomScanState *) outer)->methods == &exec_methods &&
-			inner != NULL && IsA(inner, ForeignScanState))
-			connect_batches((Batches *) outer, castNode(NestLoopState, state),
+		}
+		if (inner != NULL && IsA(inner, ForeignScanState))
+		{
+			connect_batches(batches, castNode(NestLoopState, state),
 							castNode(ForeignScanState, inner));
+			batches->start = batches->lists != NULL && sure &&
+				scan_takes_turns(castNode(ForeignScanState, inner));
+		}
 	}
 	return planstate_tree_walker(state, connect_joins, context);
 }
@@ -319,8 +355,9 @@ after_start(QueryDesc *query, int eflags)
 	if (made)
 	{
 		MemoryContext before = MemoryContextSwitchTo(query->estate->es_query_cxt);
+		bool		may_start = may_start_scans(query->planstate);
 
-		connect_joins(query->planstate, NULL);
+		connect_joins(query->planstate, &may_start);
 		MemoryContextSwitchTo(before);
 	}
 }

@@ -2,70 +2,21 @@
  * A look-up that gets the keys of several rows at once, as one list.
  *
  * Keys that agree in all columns but the last make a group, or several if they are more than a list
- * may have. There is one scan for each group, with a list of the values of the last column. It is read as far as somebody wants its rows, and what
- * it gives is kept by the hash of the key until the next batch: in memory, and beyond work_mem in a
- * file. A hash is only a filter: the scan's node checks every condition on each row that is handed
- * out.
+ * may have. There is one scan for each group, with a list of the values of the last column
+ * (key_scans.c). It is read as far as somebody wants its rows, and what it gives is kept by the hash
+ * of the key until the next batch: in memory, and beyond work_mem in a file. A hash is only a filter:
+ * the scan's node checks every condition on each row that is handed out.
  */
-#include "multicorn.h"
+#include "key_lists.h"
 
-#include "access/sysattr.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-/* A column of the key that has its values from the rows of the other table. */
-typedef struct KeyColumn
-{
-	ScanQual   *qual;
-	FmgrInfo	column_hash;
-	FmgrInfo	value_hash;
-	int16		length;			/* of a value's type */
-	bool		by_value;
-} KeyColumn;
-
-/* The rows of the keys with one hash. */
-typedef struct KeyRows
-{
-	uint32		hash;
-	KeptRow    *first;
-	KeptRow    *last;
-} KeyRows;
-
-typedef struct KeyGroup
-{
-	struct KeyGroup *next;
-	Datum	   *leading;		/* the values of all key columns but the last */
-	int			count;
-	Datum	   *values;			/* of the last, each once */
-	uint32	   *hashes;			/* of the whole key */
-	HTAB	   *rows;			/* of KeyRows */
-	PyHolder	iterator;
-	bool		finished;
-} KeyGroup;
-
-struct KeyLists
-{
-	ForeignScanState *node;
-	List	   *fixed;			/* of ScanQual: those that are the same for all rows of a batch */
-	int			columns;
-	KeyColumn  *column;
-	MemoryContext context;		/* of a batch */
-	MemoryContext row_context;	/* of a row that is being read */
-	TupleTableSlot *slot;		/* for rows that were kept */
-	KeptRows	store;
-	KeyGroup   *groups;
-	int			most;			/* keys of a group */
-	int			count;			/* of keys */
-	KeyPlace   *place;			/* of the row that is joined; NULL: it is looked up alone */
-	KeptRow    *handed_out;		/* the last one for it */
-};
 
 /*
  * The hash functions of an equality's two sides, which go together. False if it has none.
@@ -181,7 +132,8 @@ key_lists_reset(KeyLists *lists)
 	}
 	PY_END();
 	kept_rows_close(&lists->store);
-	lists->groups = NULL;
+	lists->groups = lists->last_group = lists->to_start = NULL;
+	lists->started = 0;
 	lists->count = 0;
 	lists->place = NULL;
 	lists->handed_out = NULL;
@@ -244,8 +196,11 @@ new_group(KeyLists *lists, Datum *values)
 	group->hashes = palloc(lists->most * sizeof(uint32));
 	group->rows = hash_create("multicorn keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	py_holder_init(&group->iterator, lists->context);
-	group->next = lists->groups;
-	lists->groups = group;
+	if (lists->last_group != NULL)
+		lists->last_group->next = group;
+	else
+		lists->groups = group;
+	lists->last_group = group;
 	return group;
 }
 
@@ -338,132 +293,17 @@ key_lists_rewind(KeyLists *lists)
 	lists->handed_out = NULL;
 }
 
-static PyObject *
-scalar_qual(ScanQual *qual, Datum value)
-{
-	return qual_to_python(qual, qual_value_to_python(qual, value, false),
-						  qual_instant_to_python(qual, value, false));
-}
-
-static PyObject *
-list_qual(ScanQual *qual, KeyGroup *group)
-{
-	ScanQual	any = *qual;
-	PyObject   *values = py_own(PyList_New(0));
-	PyObject   *instants = qual->timed ? py_own(PyList_New(0)) : Py_None;
-
-	any.is_array = any.use_or = true;
-	for (int i = 0; i < group->count; i++)
-	{
-		py_append(values, qual_value_to_python(qual, group->values[i], false));
-		if (qual->timed)
-			py_append(instants, qual_instant_to_python(qual, group->values[i], false));
-	}
-	return qual_to_python(&any, values, instants);
-}
-
 /*
- * The quals of a group's scan. None if one that all have in common can be satisfied by no row.
+ * Have the wrapper begin with the scans of a batch. Their rows are wanted in the order of the groups,
+ * since the first row of a group has all of its scan read. "certain" is whether all groups have their
+ * turn, which they have not if the query ends before.
  */
-static PyObject *
-group_quals(KeyLists *lists, KeyGroup *group)
+void
+key_lists_start(KeyLists *lists, bool certain)
 {
-	PyObject   *quals = current_quals(lists->node, lists->fixed, false);
-
-	if (quals == Py_None)
-		return quals;
-	for (int i = 0; i < lists->columns; i++)
-	{
-		ScanQual   *qual = lists->column[i].qual;
-
-		if (i < lists->columns - 1)
-			py_append(quals, scalar_qual(qual, group->leading[i]));
-		else if (group->count == 1)
-			py_append(quals, scalar_qual(qual, group->values[0]));
-		else
-			py_append(quals, list_qual(qual, group));
-	}
-	return quals;
-}
-
-/*
- * The quals of a list for EXPLAIN, with something in place of each key.
- */
-PyObject *
-key_lists_explained(KeyLists *lists)
-{
-	PyObject   *quals = current_quals(lists->node, lists->fixed, true);
-
-	for (int i = 0; i < lists->columns; i++)
-	{
-		ScanQual	qual = *lists->column[i].qual;
-		PyObject   *value = placeholder_to_python(exprType((Node *) qual.value));
-
-		if (i == lists->columns - 1)
-		{
-			PyObject   *list = py_own(PyList_New(0));
-
-			py_append(list, value);
-			value = list;
-			qual.is_array = qual.use_or = true;
-		}
-		py_append(quals, qual_to_python(&qual, value, Py_None));
-	}
-	return quals;
-}
-
-/*
- * Read one more row of a group's scan. Keep it, if it has one of the keys.
- */
-static void
-read_row(KeyLists *lists, KeyGroup *group)
-{
-	TupleTableSlot *slot = lists->node->ss.ss_ScanTupleSlot;
-	MemoryContext before;
-	uint32		hash = 0;
-	KeyRows    *rows;
-	KeptRow    *kept;
-
-	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(lists->row_context);
-	before = MemoryContextSwitchTo(lists->row_context);
-	PY_BEGIN();
-	{
-		if (group->iterator.object == NULL)
-			py_holder_set(&group->iterator, start_scan(lists->node, group_quals(lists, group)));
-		group->finished = !next_row(lists->node, &group->iterator, slot);
-	}
-	PY_END();
-
-	if (!group->finished)
-	{
-		bool		has_key = true;
-
-		for (int i = 0; i < lists->columns && has_key; i++)
-		{
-			KeyColumn  *column = &lists->column[i];
-			bool		isnull;
-			Datum		value = slot_getattr(slot, column->qual->attno, &isnull);
-
-			has_key = !isnull;
-			if (has_key)
-				hash = hash_combine(hash, DatumGetUInt32(FunctionCall1Coll(&column->column_hash,
-																		   column->qual->opcollation,
-																		   value)));
-		}
-		rows = has_key ? hash_search(group->rows, &hash, HASH_FIND, NULL) : NULL;
-		if (rows != NULL)
-		{
-			kept = keep_row(&lists->store, slot);
-			if (rows->last != NULL)
-				rows->last->next = kept;
-			else
-				rows->first = kept;
-			rows->last = kept;
-		}
-	}
-	MemoryContextSwitchTo(before);
-	ExecClearTuple(slot);
+	lists->to_start = lists->groups;
+	lists->certain = certain;
+	start_groups(lists);
 }
 
 /*

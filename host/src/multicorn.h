@@ -233,6 +233,7 @@ extern bool enable_batched_join;
 
 extern void find_list_keys(PlannedTable *table, PyObject *instance);
 extern bool gives_rows_as_they_are(Query *query);
+extern bool may_stop(PlannerInfo *root, RelOptInfo *rel);
 extern bool is_our_rel(RelOptInfo *rel);
 extern void batched_join_init(void);
 extern void find_sort_order(PlannerInfo *root, PlannedTable *table, PyObject *instance);
@@ -296,6 +297,7 @@ extern KeyLists *key_lists_begin(ForeignScanState *node, List *quals, List *attn
 								 Bitmapset *params);
 extern void key_lists_limit(KeyLists *lists, int most);
 extern void key_lists_reset(KeyLists *lists);
+extern void key_lists_start(KeyLists *lists, bool certain);
 extern void key_lists_add(KeyLists *lists, KeyPlace *place);
 extern void key_lists_set(KeyLists *lists, KeyPlace *place);
 extern int	key_lists_count(KeyLists *lists);
@@ -308,7 +310,18 @@ extern PyObject *key_lists_explained(KeyLists *lists);
 
 extern KeyLists *scan_in_lists(ForeignScanState *node, Bitmapset *params);
 extern PyObject *current_quals(ForeignScanState *node, List *quals, bool only_explain);
-extern PyObject *start_scan(ForeignScanState *node, PyObject *quals);
+
+/* When the rows of a scan are wanted that is started. */
+typedef enum ScanStart
+{
+	START_NOW,
+	START_AHEAD,
+	START_IN_TURN,				/* after those of the scans that were started before it; */
+	START_PERHAPS				/* or never, if the query ends before */
+} ScanStart;
+
+extern bool scan_takes_turns(ForeignScanState *node);
+extern PyObject *start_scan(ForeignScanState *node, PyObject *quals, ScanStart when);
 extern bool next_row(ForeignScanState *node, PyHolder *iterator, TupleTableSlot *slot);
 
 /* batches.c */
@@ -317,6 +330,11 @@ extern bool next_row(ForeignScanState *node, PyHolder *iterator, TupleTableSlot 
 
 extern const CustomScanMethods batches_scan_methods;
 extern void batches_init(void);
+extern struct PlanState *source_of_batches(struct PlanState *state);
+
+/* starting.c, for them */
+
+extern bool may_start_scans(struct PlanState *plan);
 
 /* labels.c, jit.c, implied.c, starting.c: what begins when the library is loaded */
 

@@ -341,7 +341,7 @@ limit_level(PlannerInfo *root)
  * which the planner tells by tuple_fraction, unless all rows are needed for the first row of the
  * result; or where a join only asks if there is a row.
  */
-static bool
+bool
 may_stop(PlannerInfo *root, RelOptInfo *rel)
 {
 	Query	   *query = root->parse;

@@ -184,12 +184,29 @@ can_start_ahead(ForeignScanState *node)
  * The iterator of the rows that meet these quals, and maybe of others.
  */
 PyObject *
-start_scan(ForeignScanState *node, PyObject *quals)
+start_scan(ForeignScanState *node, PyObject *quals, ScanStart when)
 {
 	RunningScan *scan = node->fdw_state;
 
 	return py_call(scan->instance.object, "start_scan", "(OOOi)", scan_to_python(node, quals),
-				   scan->execution.object, scan->plan_node.object, 0);
+				   scan->execution.object, scan->plan_node.object, (int) when);
+}
+
+/*
+ * Whether the wrapper can begin with scans that are read one after another.
+ */
+bool
+scan_takes_turns(ForeignScanState *node)
+{
+	RunningScan *scan = node->fdw_state;
+	volatile bool result = false;
+
+	PY_BEGIN();
+	{
+		result = py_call(scan->instance.object, "takes_turns", "()") == Py_True;
+	}
+	PY_END();
+	return result;
 }
 
 /*
@@ -229,11 +246,8 @@ start_ahead(ForeignScanState *node)
 	{
 		if (py_call(scan->instance.object, "can_start_ahead", "()") == Py_True)
 		{
-			py_holder_set(&scan->iterator, py_call(scan->instance.object, "start_scan", "(OOOi)",
-												   scan_to_python(node, current_quals(node, scan->quals,
-																					  false)),
-												   scan->execution.object,
-												   scan->plan_node.object, 1));
+			py_holder_set(&scan->iterator,
+						  start_scan(node, current_quals(node, scan->quals, false), START_AHEAD));
 			scan->ahead = true;
 		}
 	}
@@ -273,7 +287,7 @@ iterate_foreign_scan(ForeignScanState *node)
 	{
 		if (scan->iterator.object == NULL)
 			py_holder_set(&scan->iterator,
-						  start_scan(node, current_quals(node, scan->quals, false)));
+						  start_scan(node, current_quals(node, scan->quals, false), START_NOW));
 		scan->ahead = false;
 		scan->finished = !next_row(node, &scan->iterator, node->ss.ss_ScanTupleSlot);
 	}

@@ -203,6 +203,8 @@ gives_row(PlanState *node)
 			return gives_row(outerPlanState(node));
 		case T_SubqueryScanState:
 			return gives_row(((SubqueryScanState *) node)->subplan);
+		case T_CustomScanState:
+			return source_of_batches(node) != NULL && gives_row(source_of_batches(node));
 		case T_NestLoopState:
 			join = (JoinState *) node;
 			return gives_row(outerPlanState(node)) &&
@@ -283,6 +285,11 @@ find_scans(PlanState *node, bool all, List **scans)
 		case T_MergeJoinState:
 			find_scans_of_merge_join((JoinState *) node, all, scans);
 			break;
+		case T_CustomScanState:
+			if (source_of_batches(node) == NULL)
+				return;
+			find_scans(source_of_batches(node), all, scans);
+			break;
 		default:
 			return;
 	}
@@ -326,6 +333,15 @@ calls_volatile_function(PlanState *node, void *context)
 		planstate_tree_walker(node, calls_volatile_function, context);
 }
 
+/*
+ * Whether scans of a plan may be started before their rows are wanted.
+ */
+bool
+may_start_scans(PlanState *plan)
+{
+	return start_together && !calls_volatile_function(plan, NULL);
+}
+
 static void
 start_scans(QueryDesc *query, bool all)
 {
@@ -334,7 +350,7 @@ start_scans(QueryDesc *query, bool all)
 	ListCell   *lc;
 
 	find_scans(query->planstate, all, &scans);
-	if (list_length(scans) > 1 && !calls_volatile_function(query->planstate, NULL))
+	if (list_length(scans) > 1 && may_start_scans(query->planstate))
 		foreach(lc, scans)
 			if (foreach_current_index(lc) < MOST)
 				start_ahead(lfirst(lc));

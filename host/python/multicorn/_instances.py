@@ -27,6 +27,8 @@ __all__ = [
 READ_ONLY = "This FDW does not support the writable API"
 # The attribute number of a system column.
 CTID = -1
+# When the rows of a scan are wanted, if not now: see Instance.start_scan().
+AHEAD, IN_TURN, PERHAPS = 1, 2, 3
 # As many as fit into one statement's parameters.
 MAX_BATCH_SIZE = 65535
 
@@ -180,14 +182,22 @@ class Instance(Participant):
         """Say whether the wrapper can begin with a scan before its first row is wanted."""
         return hasattr(self.wrapper, "execute_ahead")
 
+    def takes_turns(self) -> bool:
+        """Say whether the wrapper can begin with scans that are read one after another."""
+        return hasattr(self.wrapper, "execute_in_turn")
+
     def start_scan(
         self,
         arguments: tuple[Any, ...],
         execution: Execution,
         plan_node: dict[str, Any],
-        ahead: int,
+        when: int,
     ) -> Iterator[Row]:
-        """Return the iterator of a Scan's rows, which are not wanted yet if it is ``ahead``."""
+        """Return the iterator of a Scan's rows.
+
+        They are wanted now (0), later (1), or in turn, after those of the scans before it (2), or
+        perhaps then (3), if the query does not end before.
+        """
         scan = Scan(*arguments)
         if scan.quals is None:
             return iter(())
@@ -196,8 +206,18 @@ class Instance(Participant):
         self.wrapper.limit_level = scan.limit_level
         self.wrapper.unseen_columns = frozenset(self._names(scan.unseen))
         self.wrapper.plan_node = plan_node
-        execute = self.wrapper.execute_ahead if ahead else self.wrapper.execute
-        rows = execute(self._quals(scan.quals), self._names(scan.columns), **self._keywords(scan))
+        quals, columns = self._quals(scan.quals), self._names(scan.columns)
+        more = self._keywords(scan)
+        try:
+            if when in (IN_TURN, PERHAPS):
+                rows = self.wrapper.execute_in_turn(quals, columns, when == IN_TURN, **more)
+            else:
+                execute = self.wrapper.execute_ahead if when == AHEAD else self.wrapper.execute
+                rows = execute(quals, columns, **more)
+        except Exception as error:
+            if when not in (IN_TURN, PERHAPS):
+                raise
+            return _failing(error)  # if ever its rows are wanted
         return iter(() if rows is None else rows)
 
     def explain(
@@ -352,6 +372,11 @@ class Instance(Participant):
 # By the OIDs of table and user.
 _instances: dict[tuple[int, int], Instance] = {}
 _last_check = -1
+
+
+def _failing(error: Exception) -> Iterator[Row]:
+    yield from ()  # makes this a generator, which raises only when a row is asked for
+    raise error
 
 
 def current_instance(

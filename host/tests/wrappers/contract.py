@@ -316,8 +316,11 @@ class SearchingWrapper(Wrapper):
     """Reads only rows that have one of the values which its quals ask for.
 
     Every so many rows, as its option "stray" says, it gives one that nobody asked for. Its option
-    "searched" names the columns by which it searches; the default is all of them.
+    "searched" names the columns by which it searches; the default is all of them. It tells of each
+    scan that is to wait for its turn, and of its turn. "refuses" is whether such a scan fails.
     """
+
+    scans = itertools.count(1)
 
     def evaluate(self, option, default="None", **names):
         # A join may read the table very often.
@@ -326,6 +329,20 @@ class SearchingWrapper(Wrapper):
         if not hasattr(self, "read"):
             self.read = super().evaluate(option, default, **names)
         return self.read
+
+    def execute_in_turn(self, quals, columns, certain, **more):
+        scan = next(self.scans)
+        self.note("in turn", scan=scan, certain=certain, quals=describe_quals(quals))
+        if self.evaluate("refuses", "False", quals=quals):
+            raise ValueError("refused")
+        return self.later(scan, quals, columns, more)
+
+    def later(self, scan, quals, columns, more):
+        try:
+            self.note("its turn", scan=scan)
+            yield from self.execute(quals, columns, **more)
+        finally:
+            self.note("over", scan=scan)
 
     def execute(self, quals, columns, sortkeys=None, limit=None, offset=None):
         rows = super().execute(quals, columns, sortkeys, limit, offset)
