@@ -34,7 +34,7 @@
 #define CHEAP_LIST_FACTOR 1.01
 #define DEAR_LIST_FACTOR 0.99
 
-bool		enable_batched_join = false;
+bool		enable_batched_join = true;
 static set_join_pathlist_hook_type next_join_paths = NULL;
 
 /*
@@ -395,7 +395,7 @@ batched_join_init(void)
 {
 	DefineCustomBoolVariable("multicorn.enable_batched_join",
 							 "Lets joins look up the keys of several rows at once.",
-							 NULL, &enable_batched_join, false, PGC_USERSET, 0, NULL, NULL, NULL);
+							 NULL, &enable_batched_join, true, PGC_USERSET, 0, NULL, NULL, NULL);
 	next_join_paths = set_join_pathlist_hook;
 	set_join_pathlist_hook = add_batched_joins;
 	batches_init();

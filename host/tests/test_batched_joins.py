@@ -15,12 +15,6 @@ pytestmark = pytest.mark.beyond("looks up one key at a time")
 SERIES = "[{'id': n, 'v': n % 7, 'k': 'k%d' % (n % 5)} for n in range(200)]"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _switched_on(cluster: Cluster, database: str) -> None:
-    with cluster.connect() as connection:
-        connection.execute(f"ALTER DATABASE {database} SET multicorn.enable_batched_join = on")
-
-
 @pytest.fixture
 def searching(session: Session) -> str:
     session.execute(
@@ -193,6 +187,27 @@ def test_a_query_that_may_stop_begins_with_one_row(
     session.execute(f"BEGIN; DECLARE c CURSOR FOR {query}")
     assert values(session, "FETCH 1 FROM c") == [1]
     session.execute("COMMIT")
+
+
+def test_the_first_row_costs_as_much_as_without_batches(
+    session: Session, outer: str, searching: str
+) -> None:
+    """A query that may stop begins with one key: under a LIMIT batches must not look cheaper."""
+    table = session.table(
+        "id int",
+        searching,
+        rows=SERIES,
+        path_keys="[(('id',), 1)]",
+        list_keys="[(('id',), 50, 1, 1)]",
+        size="(300, 50)",
+    )
+    begun = {}
+    for batched in ("on", "off"):
+        session.execute(f"SET multicorn.enable_batched_join = {batched}")
+        query = f"EXPLAIN (FORMAT JSON) SELECT t.id FROM l JOIN {table} t USING (id) LIMIT 1"
+        [[[plan]]] = session.rows(query)
+        begun[batched] = plan["Plan"]["Plans"][0]["Startup Cost"]
+    assert begun["on"] >= begun["off"]
 
 
 def test_the_outer_order_is_kept(session: Session, searching: str, listed: str) -> None:

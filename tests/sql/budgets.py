@@ -382,6 +382,13 @@ BUDGETS = (
         "SELECT i.title FROM (VALUES (1), (2), (3)) v(id) JOIN issues i ON i.id = v.id",
         1,
     ),
+    Budget(
+        "with twenty numbers",
+        "website",
+        "SELECT g, p.title FROM generate_series(1, 20) g JOIN pull_requests p ON p.id = g",
+        1,
+        3,
+    ),
     # Semi-joins and correlated subqueries.
     Budget(
         "those with comments",

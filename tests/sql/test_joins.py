@@ -30,17 +30,18 @@ BY_KEY = "SELECT p.id, p.title, note FROM picked JOIN pull_requests p USING (id)
 
 
 @keys_only
-def test_a_few_keys_are_read_one_by_one(picked):
+def test_a_few_keys_are_read_one_by_one_if_that_is_wanted(picked):
+    picked.db.execute("SET multicorn.enable_batched_join = off")
     picked.run("SELECT count(*) FROM pull_requests", on="website")  # its size is known now
     plan = picked.explain(BY_KEY)
     assert "Nested Loop" in plan
+    assert "Batched Join" not in plan
     result = picked.query(BY_KEY)
     assert sorted(paths(result)) == [f"{PULL_REQUEST}/{number}" for number in (3, 7, 9)]
 
 
 @keys_only
-def test_a_few_keys_are_read_by_one_list_if_that_is_wanted(picked):
-    picked.db.execute("SET multicorn.enable_batched_join = on")
+def test_a_few_keys_are_read_by_one_list(picked):
     assert "Batched Join" in picked.explain(BY_KEY)
     request = only(picked.query(BY_KEY))
     assert request.path == PULL_REQUEST
@@ -58,7 +59,6 @@ def test_a_few_keys_are_read_by_one_list_if_that_is_wanted(picked):
     ],
 )
 def test_many_keys_are_one_request(picked, statement):
-    picked.db.execute("SET multicorn.enable_batched_join = on")
     assert only(picked.query(statement)).path == PULL_REQUEST
 
 
@@ -85,7 +85,6 @@ def test_lists_of_keys_give_the_same_rows(picked, statement, batched):
 
 @keys_only
 def test_keys_of_several_repositories_ask_each_for_its_own(sql):
-    sql.db.execute("SET multicorn.enable_batched_join = on")
     sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     result = sql.query(
         "SELECT v.r, p.title FROM (VALUES ('website', 3), ('website', 7), ('mobile-app', 2), "
