@@ -9,6 +9,7 @@ from typing import Any
 from .values import (
     absolute_path,
     base_url,
+    boolean,
     email,
     false,
     key,
@@ -148,6 +149,16 @@ OPTIONS: tuple[Option, ...] = (
         whole(0, 86_400),
         "Seconds that answers are kept, on disk and for all sessions; 0 for not at all",
         "0",
+    ),
+    Option(
+        "use_remote_estimate",
+        SERVER,
+        boolean,
+        "Asks for the size of a listing that is not known before a join or a subquery is planned: "
+        "at most one request for each listing and session, and none for EXPLAIN without ANALYZE; "
+        "a server's wins over a table's",
+        "false",
+        also=TABLE,
     ),
     Option(
         "log_requests",

@@ -75,6 +75,14 @@ def false(value: str) -> bool:
     return False
 
 
+def boolean(value: str) -> bool:
+    if value.lower() in ("true", "on", "yes", "1"):
+        return True
+    if value.lower() in ("false", "off", "no", "0"):
+        return False
+    raise ValueError("must be true or false")
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:

@@ -28,6 +28,7 @@ class Host:
         self._tells_limits = "limits" in told
         self._tells_limit_levels = "limit_levels" in told
         self.tells_instants = "instants" in told
+        self.tells_planning = "planning" in told
         self._tells_plan_nodes = "plan_nodes" in told
         self._tells_plain_quals = "plain_quals" in told
         self._tells_rollbacks = "rollbacks" in told

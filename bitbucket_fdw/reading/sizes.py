@@ -47,6 +47,7 @@ class Sizes:
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, int]] = {}
         self._filtered: dict[str, dict[str, dict[str, int]]] = {}
+        self._probed: set[tuple[str, str]] = set()
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         """Remember the size of the table's collection at a path."""
@@ -75,6 +76,27 @@ class Sizes:
             alone = plan.parent is None and plan.combinations == 1 and len(plan.parts) == 1
             size = plan.table.rows if alone else 0
         return size * plan.selectivity
+
+    def learn_answer(self, plan: Plan, path: str, query: Query, size: int) -> None:
+        """Remember the size that was answered to a query of a plan, at a path."""
+        if query.q:
+            self.learn_filtered(plan.table, path, query, size)
+        # A q that comes from no condition leaves everything.
+        if plan.selectivity == 1.0 and not plan.filtered:
+            self.learn(plan.table, path, size)
+
+    def begin_probe(self, plan: Plan) -> str | None:
+        """The path of a plan's only listing, if its size is not known and was not asked for.
+
+        From then on it counts as asked for.
+        """
+        [path] = _paths(plan)
+        probe = (plan.table.name, path)
+        known = path in self._seen.get(plan.table.name, {}) or path in self._seen_filtered(plan)
+        if known or probe in self._probed or len(self._probed) >= MOST:
+            return None
+        self._probed.add(probe)
+        return path
 
     def guess(self, plan: Plan, places: float) -> float:
         """The average number of items that a plan's filters leave of the collections it reads.

@@ -156,11 +156,7 @@ class ScanRequests:
 
     def learn(self, plan: Plan, path: str, query: Query, size: int) -> None:
         """Remember the size of a listing, or of what a query's filter leaves of it."""
-        if query.q:
-            self._sizes.learn_filtered(plan.table, path, query, size)
-        # A q that comes from no condition leaves everything.
-        if plan.selectivity == 1.0 and not plan.filtered:
-            self._sizes.learn(plan.table, path, size)
+        self._sizes.learn_answer(plan, path, query, size)
 
     def guess(self, plan: Plan) -> float:
         """About how many items one of the plan's collections has."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from ..api import Budget, Client, ScanContext
 from ..foreign_tables.binding import TableBinding
 from ..foreign_tables.ctids import NAME as CTID
 from ..foreign_tables.ctids import Ctids
-from ..pushdown import plan
+from ..postgres import interrupts
 from ..pushdown.plan import Plan
-from ..pushdown.request import Request
 from ..reading import costs, explain
-from ..reading.sizes import Sizes
+from ..reading.observations import Observed
+from ..reading.size_probes import probe_size
 from .host import HOST
 
 Keys = list[tuple[tuple[str, ...], int]]
@@ -19,17 +20,31 @@ ListKeys = list[tuple[tuple[str, ...], int, float, float]]
 class Estimates:
     """The estimates for one foreign table.
 
-    :param sizes: those that the session has seen.
+    :param observed: what the session has seen, sizes among it.
     """
 
-    def __init__(self, binding: TableBinding, ctids: Ctids, sizes: Sizes) -> None:
+    def __init__(
+        self, binding: TableBinding, ctids: Ctids, client: Client, observed: Observed
+    ) -> None:
         self._binding = binding
         self._ctids = ctids
-        self._sizes = sizes
+        self._client = client
+        self._sizes = observed.sizes
 
-    def size(self, request: Request) -> tuple[int, int]:
+    def ask_size(self, planned: Plan, asker: object) -> None:
+        """Ask Bitbucket for the size that a plan hangs on; see :func:`probe_size`.
+
+        :param asker: who may see the request.
+        """
+
+        def begin() -> ScanContext:
+            about = self._binding.table.name
+            return self._client.scan(interrupts.pending, Budget(1), about=about, asker=asker)
+
+        probe_size(self._client, begin, self._sizes, planned)
+
+    def size(self, planned: Plan) -> tuple[int, int]:
         """The rows of a scan, and the width of a row that stands for its requests."""
-        planned = plan(request)
         rows = max(1, round(costs.rows(planned, self._sizes.guess)))
         return rows, costs.width(planned, self._sizes.guess)
 

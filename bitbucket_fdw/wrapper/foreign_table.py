@@ -88,7 +88,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         self.client.notice = notice
         self.observed = STATE.observations.of(self.client)
         self._ctids = Ctids(self.binding)
-        self._estimates = Estimates(self.binding, self._ctids, self.observed.sizes)
+        self._estimates = Estimates(self.binding, self._ctids, self.client, self.observed)
         self._budgets = Budgets(self.client.settings.max_requests, values["preview_requests"])
         self._watching = Watching(self.table.name, values["progress"], notice)
         self._doubts = Doubts(self.table.name, warn)
@@ -123,7 +123,11 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
         known = explain.with_samples(quals_of(quals), self.binding.pushable)
-        return self._estimates.size(self._asked(list(known), columns, None, None, None))
+        planned = plan(self._asked(list(known), columns, None, None, None))
+        may_ask = self._choices["use_remote_estimate"] and HOST.tells_planning
+        if may_ask and self.has_choices and not self.plans_only:
+            self._estimates.ask_size(planned, self._asker())
+        return self._estimates.size(planned)
 
     @reporting
     def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:

@@ -21,6 +21,7 @@ _PG_init(void)
 	labels_init();
 	jit_init();
 	starting_init();
+	explaining_init();
 	preload_init();
 
 	/* Settings of this name that there are not. */

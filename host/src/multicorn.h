@@ -253,6 +253,10 @@ enum
 	PRIVATE_UNSEEN				/* IntList, see unseen_columns() */
 };
 
+/* explaining.c */
+
+extern bool plans_only(void);
+
 /* kept_rows.c */
 
 /* A place in a temporary file. */
@@ -336,13 +340,14 @@ extern struct PlanState *source_of_batches(struct PlanState *state);
 
 extern bool may_start_scans(struct PlanState *plan);
 
-/* labels.c, jit.c, implied.c, starting.c: what begins when the library is loaded */
+/* labels.c, jit.c, implied.c, starting.c, explaining.c: what begins when the library is loaded */
 
 extern bool is_our_table(Oid relid);
 extern void labels_init(void);
 extern void jit_init(void);
 extern void implied_init(void);
 extern void starting_init(void);
+extern void explaining_init(void);
 
 /* planning.c, scanning.c, modifying.c, import.c: what PostgreSQL calls */
 

@@ -115,6 +115,16 @@ constant_quals(PlannerInfo *root, RelOptInfo *rel, PyObject *estimated, bool *co
 }
 
 /*
+ * Whether there are several ways to run the query, between which the size of a table decides: in a
+ * join, and in a subquery that is planned by itself, which may be run once or for each row.
+ */
+static bool
+has_choices(PlannerInfo *root)
+{
+	return bms_membership(root->all_baserels) == BMS_MULTIPLE || root->parent_root != NULL;
+}
+
+/*
  * Estimates: the wrapper's get_rel_size() and _startup_cost.
  */
 static void
@@ -146,8 +156,9 @@ get_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 		estimated = py_own(PyList_New(0));
 		quals = constant_quals(root, rel, estimated, &complete);
-		size = py_call(instance, "rel_size", "(OOO)", quals, estimated,
-					   int_list_to_python(needed_columns(rel)));
+		size = py_call(instance, "rel_size", "(OOOii)", quals, estimated,
+					   int_list_to_python(needed_columns(rel)), (int) plans_only(),
+					   (int) has_choices(root));
 		if (!PyArg_ParseTuple(size, "ddd", &rows, &width, &table->startup_cost))
 			py_throw();
 		rel->rows = clamp_row_est(rows);

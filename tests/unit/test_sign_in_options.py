@@ -19,7 +19,16 @@ from bitbucket_fdw.sign_in.schemes import check_options, transport
 NAMES = sorted({*LEVELS})
 # A well-formed value for each option, none of them its default.
 VALUES = (
-    *("https://elsewhere.example/x", "/etc/hosts", "file:other", "7", "false", "commit", "undo"),
+    *(
+        "https://elsewhere.example/x",
+        "/etc/hosts",
+        "file:other",
+        "7",
+        "false",
+        "true",
+        "commit",
+        "undo",
+    ),
     *("error", "errors", "wait", "shown", "none", "flat", "never", "a@example.com"),
 )
 

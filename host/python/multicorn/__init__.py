@@ -46,6 +46,7 @@ CAPABILITIES = frozenset(
         "limits",
         "list_keys",
         "plain_quals",
+        "planning",
         "plan_nodes",
         "rollbacks",
         "unseen_columns",
@@ -196,6 +197,14 @@ class ForeignDataWrapper:
     #: Beyond Multicorn2: of the columns that the scan asks for, those of which nothing sees a value
     #: but its quals. Any value will do that all of these quals let through. Set as ``limit_level``.
     unseen_columns: frozenset[str] = frozenset()
+
+    #: Beyond Multicorn2: whether a plan is made only to be shown, by EXPLAIN without ANALYZE. Set
+    #: before each call of ``get_rel_size``.
+    plans_only: bool = False
+
+    #: Beyond Multicorn2: whether there are several ways to run the query, between which sizes of
+    #: tables decide. Set before each call of ``get_rel_size``.
+    has_choices: bool = False
 
     #: Beyond Multicorn2: a dict for what the wrapper keeps about one scan of a plan. Set and to be
     #: read as ``execution`` is. All runs of the scan in one execution have the same one, and

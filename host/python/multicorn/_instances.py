@@ -119,12 +119,19 @@ class Instance(Participant):
     # Planning
 
     def rel_size(
-        self, quals: list[HostQual], estimated: list[HostQual], columns: list[int]
+        self,
+        quals: list[HostQual],
+        estimated: list[HostQual],
+        columns: list[int],
+        plans_only: int,
+        has_choices: int,
     ) -> tuple[float, float, float]:
         """Return the wrapper's estimates: rows, width of a row in bytes, startup cost.
 
         ``estimated`` are quals of which only the execution will know the value.
         """
+        self.wrapper.plans_only = bool(plans_only)
+        self.wrapper.has_choices = bool(has_choices)
         self._require_ctid(CTID in columns)
         if getattr(self.wrapper, "takes_estimated_quals", False):
             quals = quals + estimated

@@ -145,7 +145,13 @@ class Wrapper(PlainWrapper):
                 time.sleep(0.01)
 
     def get_rel_size(self, quals, columns):
-        self.note("get_rel_size", quals=describe_quals(quals), columns=sorted(columns))
+        self.note(
+            "get_rel_size",
+            quals=describe_quals(quals),
+            columns=sorted(columns),
+            plans_only=getattr(self, "plans_only", None),
+            has_choices=getattr(self, "has_choices", None),
+        )
         return self.evaluate("size", "(1000, 10)")
 
     def get_path_keys(self):
