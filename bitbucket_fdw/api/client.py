@@ -105,19 +105,20 @@ class Client:
             ahead=ahead,
         )
 
-    def await_hour(self, count: int, path: str, scan: ScanContext) -> None:
+    def await_hour(self, count: int, path: str, scan: ScanContext, read: int = 0) -> None:
         """Raise :class:`HourUsedUp` if the hour has not so many requests left, as far as is known.
 
         Under ``on_rate_limit 'wait'`` it waits until there are, an hour at most. To be called on
         the main thread. Where answers are kept, some may need no request, and nothing is refused.
 
         :param path: of one of them, below ``base_url``.
+        :param read: answers that the scan has had already, which are none of these.
         """
         if self.settings.cache_ttl:
             return
         until = self.clock.now() + HOUR + 120  # a minute counts until its end
         if scan.kept is not None:  # each of its answers may spare a request
-            count -= scan.kept.count()
+            count -= max(0, scan.kept.count() - read)
         if count <= 0:
             return
         while (lacking := self.hour.lacking(count, path)) is not None:

@@ -108,8 +108,12 @@ class ScanRequests:
         if self.preview is not None and (self.preview.stops or self.asks_every_parent):
             self.preview.afford(count, estimate)
         self._scan.afford(count, estimate)
+        self.await_hour(count)
+
+    def await_hour(self, count: int, read: int = 0) -> None:
+        """See to it that the hour has so many requests left; see :meth:`Client.await_hour`."""
         path = self.planned.table.collection.path if self.planned is not None else ""
-        self._client.await_hour(count, path, self._scan)
+        self._client.await_hour(count, path, self._scan, read)
 
     @property
     def preview(self) -> PreviewBudget | None:
@@ -412,9 +416,14 @@ class CollectionStream(Stream):
             self._absent(error)
 
     def _foresee(self, read: int) -> None:
-        """After the first page of a preview: refuse what its size shows to take too many more."""
+        """After the first page: refuse what its size shows to take too many more."""
         preview, plan = self._requests.preview, self.plan
-        if self.size is None or not plan.pagelen or self.leads or preview is None:
+        if self.size is None or not plan.pagelen:
+            return
+        if self._requests.reads_all:
+            pages = math.ceil(max(0, self.size - read) / plan.pagelen)
+            self._requests.await_hour(min(pages, len(plan.parts) or pages), read=1)
+        if self.leads or preview is None:
             return
         wanted = self.size if self._requests.reads_all else plan.stop_after
         if not preview.stops or wanted is None or plan.table.collection.explode:

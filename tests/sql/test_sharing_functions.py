@@ -120,6 +120,40 @@ def test_a_scan_that_does_not_fit_is_refused_before_it_asks(counting):
     assert remaining == 1000 - asked - made
 
 
+def used_up_but_for(counting: Database, left: int) -> None:
+    """Set the limit so that so many requests are left of the hour."""
+    used = dict(row[:2] for row in counting.rows(LIMITS)).get("repositories", 0)
+    command = "SET" if counting.rows(LIMITS)[0][2] else "ADD"
+    counting.execute(f"ALTER SERVER bitbucket OPTIONS ({command} rate_limit '{used + left}')")
+
+
+def test_a_listing_that_does_not_fit_is_refused_after_its_first_page(counting):
+    statement = "SELECT id, title FROM web.pull_requests"
+    made = len(counting.query(statement).requests)
+    assert made == 3
+    used_up_but_for(counting, made - 1)
+    before = len(counting.emulator.requests())
+    with pytest.raises(psycopg.Error, match="this scan would take 2 requests, and 1 of the hour's"):
+        counting.execute(statement)
+    assert len(counting.emulator.requests()) == before + 1
+    used_up_but_for(counting, made)
+    assert len(counting.query(statement).requests) == made
+
+
+def test_what_stops_within_the_first_page_needs_one_request_of_the_hour(counting):
+    counting.rows(COUNT)
+    used_up_but_for(counting, 1)
+    assert len(counting.query("SELECT id FROM web.pull_requests LIMIT 5").requests) == 1
+
+
+def test_sizes_in_place_of_pages_are_what_the_hour_has_to_have_left(counting):
+    """Two sizes instead of two pages or more, where the host leads to them."""
+    statement = "SELECT state, count(*) FROM web.pull_requests GROUP BY state"
+    made = len(counting.query(statement).requests)
+    used_up_but_for(counting, made)
+    assert len(counting.query(statement).requests) == made
+
+
 def test_a_scan_of_which_the_answer_is_kept_needs_nothing_of_the_hour(counting):
     counting.rows(COUNT)
     used = dict(row[:2] for row in counting.rows(LIMITS))["repositories"]
