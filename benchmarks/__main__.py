@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     extent = QUICK if options.quick else WHOLE
     scale = options.scale or extent.scale
     rounds = options.rounds or extent.rounds
-    names = options.question or [question.name for question in QUESTIONS]
+    only_measures = options.measure and not (options.question or options.side)
+    names = [] if only_measures else options.question or [each.name for each in QUESTIONS]
     questions = [BY_NAME[name] for name in names]
     sides = ["ideal", *(s for s in options.side or extent.sides if s != "ideal")]
     latencies = options.latency if options.latency is not None else [0, 100]
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bitbucket-fdw-bench-") as directory:
         bench = _Bench(places, environment, Path(directory), sides, options.limit or extent.limit)
         modes = [True, False] if extent.fallback and not options.question else [True]
+        modes = modes if names else []
         for numbered in modes:
             until = began + extent.seconds * (0.75 if numbered and len(modes) > 1 else 1)
             found = bench.ask(questions, scale, latencies, rounds, until, numbered=numbered)

@@ -24,6 +24,8 @@ class Requests(Protocol):
 
 PATIENCE = 5
 LASTING = 4.0  # seconds: what takes longer is measured once
+# Another side is ended once it has taken so many times as long as the ideal client, and a second.
+FAR_BEHIND = 12
 
 
 @dataclass
@@ -80,11 +82,13 @@ def measure(
     that is not counted.
 
     :param limit: seconds that an answer may take; for the first two sides, which the others are
-        compared with, :data:`PATIENCE` times as long.
+        compared with, :data:`PATIENCE` times as long. The others are ended before that when they
+        are far behind the first one (:data:`FAR_BEHIND`).
     :param until: a time by :func:`time.monotonic` after which no further round begins.
     """
     cells: Cells = {question.name: {side.name: Cell() for side in sides} for question in questions}
     expected: dict[str, Rows] = {}
+    fastest: dict[str, float] = {}
     for number in range(rounds + 1):
         if number > 1 and time.monotonic() > until:
             break
@@ -95,10 +99,15 @@ def measure(
                     continue
                 if side is not sides[0] and question.name not in expected:
                     continue  # there is nothing to compare its rows with
-                patience = PATIENCE if side in sides[:2] else 1
-                reply = _asked(side, question, cell, requests, limit * patience)
+                if side in sides[:2]:
+                    longest = PATIENCE * limit
+                else:
+                    longest = min(limit, 1 + FAR_BEHIND * fastest[question.name])
+                reply = _asked(side, question, cell, requests, longest)
                 if reply is None:
                     continue
+                if side is sides[0]:
+                    fastest.setdefault(question.name, reply.seconds)
                 found = sorted(reply.rows, key=repr)
                 right = expected.setdefault(question.name, found)
                 cell.rows = len(found)

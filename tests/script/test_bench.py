@@ -45,8 +45,10 @@ class _Side:
     def __init__(self, name: str, answer: Rows | Exception | None) -> None:
         self.name = name
         self._answer = answer
+        self.limits: list[float] = []
 
     def ask(self, question: Question, limit: float) -> Reply | None:
+        self.limits.append(limit)
         if isinstance(self._answer, Exception):
             raise self._answer
         return None if self._answer is None else Reply(self._answer, 0.5, 0.1)
@@ -89,6 +91,26 @@ def test_only_the_time_of_right_rows_counts(answer: Rows | Exception | None, sho
         f"| None / 3 | 0.500 | {shown} |" in report.table(results)
     )
     assert bool(report.wrong(results)) == (shown in ("wrong rows", "error"))
+
+
+def test_who_is_far_behind_the_ideal_client_is_ended() -> None:
+    ideal, ours, other = (_Side(name, [("a", 1)]) for name in ("ideal", "bitbucket_fdw", "loop"))
+    _measured(ideal, ours, other)
+    assert set(ideal.limits) == set(ours.limits) == {2 * runner.PATIENCE}
+    assert set(other.limits) == {2}
+    assert len(other.limits) == 3
+    patient = _Side("loop", [("a", 1)])
+    runner.measure([QUESTIONS[0]], [ideal, ours, patient], _Requests(), rounds=1, limit=99, until=9)
+    assert set(patient.limits) == {1 + 0.5 * runner.FAR_BEHIND}
+
+
+def test_a_measure_alone_asks_no_questions(tmp_path: Path) -> None:
+    asked = ["--measure=cold", f"--output={tmp_path}"]
+    done = subprocess.run([*COMMAND, *asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results["measures"]) == {"cold"}
+    assert results["questions"] == {}
 
 
 def test_plots_are_documents_of_svg_whatever_the_names_are() -> None:
