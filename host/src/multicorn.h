@@ -232,6 +232,11 @@ extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *i
 extern bool enable_batched_join;
 
 extern void find_list_keys(PlannedTable *table, PyObject *instance);
+/* alternatives.c */
+
+extern Expr *without_null_arms(const PlannedTable *table, Expr *clause);
+extern ScanQual *disjunction_to_qual(Index relid, BoolExpr *clause);
+
 extern bool gives_rows_as_they_are(Query *query);
 extern bool may_stop(PlannerInfo *root, RelOptInfo *rel);
 extern bool is_our_rel(RelOptInfo *rel);

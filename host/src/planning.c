@@ -93,13 +93,14 @@ constant_quals(PlannerInfo *root, RelOptInfo *rel, PyObject *estimated, bool *co
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, lc);
-		ScanQual   *qual = clause_to_qual(rel->relid, restriction->clause);
+		Expr	   *clause = without_null_arms(rel->fdw_private, restriction->clause);
+		ScanQual   *qual = clause_to_qual(rel->relid, clause);
 		Const	   *constant;
 
 		if (qual == NULL)
 		{
 			*complete = false;
-			qual = implied_qual(rel->relid, restriction->clause);
+			qual = implied_qual(rel->relid, clause);
 		}
 		if (qual == NULL || !IsA(qual->value, Const) || restriction->pseudoconstant)
 		{
@@ -394,21 +395,26 @@ wanted_rows(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path)
 }
 
 /*
- * The plan. All of the conditions are also its fdw_exprs: there the executor finds them with the
- * values of joined tables replaced by parameters, and begin_foreign_scan() makes quals of them.
+ * The plan. All of the conditions are also its fdw_exprs, but for arms of an OR that are never true:
+ * there the executor finds them with the values of joined tables replaced by parameters, and
+ * begin_foreign_scan() makes quals of them.
  */
 static ForeignScan *
 get_foreign_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid pg_attribute_unused(),
 				 ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	List	   *private = list_concat(list_make1(needed_columns(rel)), best_path->fdw_private);
+	List	   *clauses = NIL;
+	ListCell   *lc;
 
 	private = lappend(private, makeInteger(may_stop(root, rel)));
 	private = lappend(private, makeInteger(limit_level(root)));
 	private = lappend(private, makeInteger(wanted_rows(root, rel, best_path)));
 	scan_clauses = extract_actual_clauses(scan_clauses, false);
-	private = lappend(private, unseen_columns(rel, scan_clauses));
-	return make_foreignscan(tlist, scan_clauses, rel->relid, scan_clauses, private, NIL, NIL,
+	foreach(lc, scan_clauses)
+		clauses = lappend(clauses, without_null_arms(rel->fdw_private, lfirst(lc)));
+	private = lappend(private, unseen_columns(rel, clauses));
+	return make_foreignscan(tlist, scan_clauses, rel->relid, clauses, private, NIL, NIL,
 							outer_plan);
 }
 

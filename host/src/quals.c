@@ -168,9 +168,38 @@ boolean_test_to_qual(Index relid, BooleanTest *clause)
 	bool		negated = test == IS_NOT_TRUE || test == IS_NOT_FALSE || test == IS_NOT_UNKNOWN;
 	bool		value = test == IS_TRUE || test == IS_NOT_TRUE;
 	bool		isnull = test == IS_UNKNOWN || test == IS_NOT_UNKNOWN;
+	ScanQual   *qual;
 
+	if (test == IS_TRUE && column_of(relid, (Node *) clause->arg) == NULL)
+	{
+		/* Rows are dropped alike whether a condition is false or NULL. */
+		qual = clause_to_qual(relid, clause->arg);
+		if (qual != NULL)
+			qual->rewritten = true;
+		return qual;
+	}
 	return make_qual(column_of(relid, (Node *) clause->arg), negated ? "IS NOT" : "IS",
 					 makeBoolConst(value, isnull));
+}
+
+/*
+ * The qual of NOT: of a column, or of "column IS DISTINCT FROM value", which leaves equality, and
+ * IS NULL if the value is NULL.
+ */
+static ScanQual *
+negation_to_qual(Index relid, Node *negated)
+{
+	ScanQual   *qual;
+
+	if (!IsA(negated, DistinctExpr))
+		return make_qual(column_of(relid, negated), "<>", makeBoolConst(true, false));
+	qual = operator_to_qual(relid, (OpExpr *) negated);
+	if (qual == NULL || strcmp(qual->operator, "=") != 0)
+		return NULL;
+	qual->strict = false;
+	qual->opno = InvalidOid;
+	qual->rewritten = true;
+	return qual;
 }
 
 /*
@@ -192,10 +221,10 @@ clause_to_qual(Index relid, Expr *clause)
 		case T_Var:
 			return make_qual(column_of(relid, (Node *) clause), "=", makeBoolConst(true, false));
 		case T_BoolExpr:
-			if (((BoolExpr *) clause)->boolop != NOT_EXPR)
-				return NULL;
-			return make_qual(column_of(relid, linitial(((BoolExpr *) clause)->args)), "<>",
-							 makeBoolConst(true, false));
+			if (is_orclause(clause))
+				return disjunction_to_qual(relid, (BoolExpr *) clause);
+			return !is_notclause(clause) ? NULL :
+				negation_to_qual(relid, linitial(((BoolExpr *) clause)->args));
 		default:
 			return NULL;
 	}

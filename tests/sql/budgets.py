@@ -271,6 +271,27 @@ BUDGETS = (
         3,
     ),
     Budget(
+        "either of two values",
+        "website",
+        "SELECT id FROM pull_requests WHERE state = 'OPEN' OR state = 'DECLINED'",
+        2,
+        3,
+    ),
+    Budget(
+        "a key or none",
+        "website",
+        "SELECT title FROM pull_requests WHERE id = 7 OR id IS NULL",
+        1,
+        3,
+    ),
+    Budget(
+        "a key that is not distinct",
+        "website",
+        "SELECT title FROM pull_requests WHERE id IS NOT DISTINCT FROM 7",
+        1,
+        3,
+    ),
+    Budget(
         "either of two columns",
         "website",
         "SELECT id FROM issues WHERE state = 'new' OR priority = 'major'",

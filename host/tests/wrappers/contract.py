@@ -63,6 +63,18 @@ def meets(quals, moment):
     )
 
 
+def holds(qual, row):
+    """Whether a row meets an equality, a list or IS NULL; true of any other qual."""
+    value = row[qual.field_name]
+    if qual.operator == "=" and qual.value is None:
+        return value is None
+    if qual.operator == "=":
+        return value is not None and str(value) == str(qual.value)
+    if qual.operator == ("=", True):
+        return value is not None and str(value) in map(str, qual.value)
+    return True
+
+
 def describe_keys(keys):
     return [[k.attname, k.attnum, k.is_reversed, k.nulls_first, k.collate] for k in keys or []]
 
