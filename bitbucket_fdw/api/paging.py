@@ -130,6 +130,10 @@ class Pages:
         if page is not None:
             self._fill(Progress(page, 1, len(page.values), page.size, self._pagelen))
 
+    def expect(self, items: int | None) -> None:
+        """Read no further ahead than so many items, as far as that is known now."""
+        self._enough = items
+
     def first_if_there(self) -> Envelope | None:
         """The first page, if it was answered already and is no fault, which the reader is told."""
         first = self._first

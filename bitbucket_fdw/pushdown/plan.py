@@ -137,6 +137,9 @@ class Plan:
         Bitbucket may ignore a filter and PostgreSQL checks the rows only after they were counted.
     :param hidden: columns with values; rows that have one of them are left out.
     :param sort_here: the rows come in any order, and are sorted by ``sort`` here.
+    :param until: a condition on a column that the listings are asked to be sorted by, the newest
+        first, if ``sort`` does not say it: reading may end at the first item that does not meet it.
+    :param whole: the query of the whole listing, without the list that is spread over ``queries``.
     :param parts: for ``Kind.COLLECTION``: what each listing consists of. If their sizes add up to
         the listing's own, its rows need not be read. None if it is to be read.
     :param shipped: the conditions that are sent to Bitbucket; ``local`` are those left to
@@ -175,6 +178,8 @@ class Plan:
     looks: tuple[Condition, ...] = ()
     hidden: tuple[tuple[str, Any], ...] = ()
     sort_here: bool = False
+    until: Condition | None = None
+    whole: Query | None = None
     parts: tuple[Part, ...] = ()
     shipped: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
@@ -188,6 +193,13 @@ class Plan:
         asked = dict(self.listed)
         kept = tuple(pair for pair in query.parameters if pair[0] not in asked)
         return Query((*kept, *self.listed), query.q)
+
+    @property
+    def sorted_by(self) -> str | None:
+        """The column by which the listings are asked to be sorted, if they are."""
+        if self.sort is not None and not self.sort_here:
+            return self.sort.column
+        return None if self.until is None else self.until.column.name
 
     @property
     def enough(self) -> int | None:

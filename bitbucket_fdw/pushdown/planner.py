@@ -25,8 +25,9 @@ from .parent_filter import sieve_of
 from .parts import parts_of
 from .path_values import EQUALITY, bindings_of, contradiction, never_met, values_of
 from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
-from .q import MAX_LIST, query_parameters, shipments_of, spread_over_requests
+from .q import MAX_LIST, longest_list, query_parameters, shipments_of, spread_over_requests
 from .query_strings import envelope, in_values, pagelen, query, size_query
+from .reading_end import reading_ends_at
 from .request import Request
 from .sample_values import sample_values
 from .shippable import Shipment
@@ -163,7 +164,9 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     shipments = shipments_of(request, rest, room)
     shipped = [(c, s) for c, s in shipments if s is not None]
     selected, by_query = query_parameters((c for c, s in shipments if s is None), room)
-    terms = spread_over_requests(shipped, room) if collection.q else [()]
+    terms: list[tuple[str, ...]] = [()]
+    if collection.q:
+        terms = spread_over_requests(shipped, room, longest_list(request))
     exact = not request.unread and all(s is not None and s.exact for _, s in shipments)
     result = replace(
         base,
@@ -178,6 +181,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),
         checks=checks_of(request, exact, rest),
         sort_here=_is_refused(request, base.sort),
+        until=reading_ends_at(request),
         shipped=texts(
             [c for c in request.conditions if c not in rest] + [c for c, _ in shipped] + by_query
         ),
@@ -196,13 +200,12 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         known = _path_columns(request, result.bindings)
         result = replace(result, parts=parts_of(request, result, rest, known, room))
     parameters = _page_parameters(request, result)
-    return _hydrated(
-        request,
-        replace(
-            result,
-            queries=tuple(query(collection, term, selected, parameters) for term in terms),
-        ),
-    )
+    queries = tuple(query(collection, some, selected, parameters) for some in terms)
+    whole = None
+    if len(queries) > 1 and not request.counted_off:
+        fixed = tuple(shipment.term for _, shipment in shipped if not shipment.divided)
+        whole = query(collection, fixed, selected, parameters)
+    return _hydrated(request, replace(result, queries=queries, whole=whole))
 
 
 def _narrowed(request: Request) -> tuple[str, tuple[Binding, ...]]:
@@ -270,6 +273,8 @@ def _page_parameters(request: Request, result: Plan) -> tuple[tuple[str, str], .
     if request.sort and not result.sort_here:
         field_name = request.table.column(request.sort.column).sort
         parameters.append(("sort", f"{'-' if request.sort.descending else ''}{field_name}"))
+    elif result.until is not None:
+        parameters.append(("sort", f"-{result.until.column.sort}"))
     if result.pagelen is not None:
         parameters.append(("pagelen", str(result.pagelen)))
     return tuple(parameters)
@@ -357,6 +362,7 @@ def _hydrated(request: Request, result: Plan) -> Plan:
     return replace(
         result,
         columns=columns,
+        whole=None,  # each of its rows would take a request
         hydrate=item.path,
         hydrate_query=Query((("fields", ",".join((*key.asked_paths, *lacking))),)),
     )

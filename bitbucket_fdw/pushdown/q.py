@@ -12,7 +12,7 @@ from .request import Request
 from .request_line import length
 from .shippable import Shipment, ship
 
-MAX_LIST = 50  # the most elements of one IN; longer lists are spread over several requests
+MAX_LIST = 50  # the most elements of one IN, where pages are not longer than that
 _FEWEST = 10  # the fewest elements for which a request is made when a list is spread
 
 
@@ -31,7 +31,7 @@ def shipments_of(
         shipment = _ship(request, condition)
         if shipment is not None:
             needed = length(shipment.term)
-            too_many = condition.op == "in" and len(condition.value) > MAX_LIST
+            too_many = condition.op == "in" and len(condition.value) > longest_list(request)
             if too_many or (needed > room and _divisible(condition)):
                 shipment = replace(shipment, divided=True)
                 needed = needed * _FEWEST // len(condition.value)
@@ -46,11 +46,19 @@ def shipments_of(
     return result
 
 
+def longest_list(request: Request) -> int:
+    """The most elements of one IN. Longer lists are spread over several requests.
+
+    As many as a page has items: with more of them, pages would follow, one for as many elements.
+    """
+    return max(MAX_LIST, request.table.collection.pagelen or 0)
+
+
 def _ship(request: Request, condition: Condition) -> Shipment | None:
     if not request.may_filter(condition.column):
         return None
     shipment = ship(condition)
-    if shipment is None or condition.op != "in" or len(condition.value) <= MAX_LIST:
+    if shipment is None or condition.op != "in" or len(condition.value) <= longest_list(request):
         return shipment
     return shipment if _divisible(condition) else None
 
@@ -67,23 +75,26 @@ def _divisible(condition: Condition) -> bool:
 
 
 def spread_over_requests(
-    shipped: list[tuple[Condition, Shipment]], room: int
+    shipped: list[tuple[Condition, Shipment]], room: int, most: int = MAX_LIST
 ) -> list[tuple[str, ...]]:
-    """The BBQL terms of each request. There is one request, unless a list is divided."""
+    """The BBQL terms of each request. There is one request, unless a list is divided.
+
+    :param most: elements of one IN.
+    """
     fixed = tuple(shipment.term for _, shipment in shipped if not shipment.divided)
     for condition, shipment in shipped:
         if shipment.divided:
             left = room - sum(map(length, fixed))
-            return [(*fixed, part) for part in _parts(condition, left)]
+            return [(*fixed, part) for part in _parts(condition, left, most)]
     return [fixed]
 
 
-def _parts(condition: Condition, room: int) -> Iterable[str]:
+def _parts(condition: Condition, room: int, most: int) -> Iterable[str]:
     """The list divided into parts that are as large as possible."""
     test = condition.column.filter
     values = list(condition.value)
     while test is not None and values:
-        count = min(MAX_LIST, len(values))
+        count = min(most, len(values))
         part = bbql.any_of(test.field, values[:count]) or ""
         while length(part) > room and count > 1:
             count -= 1

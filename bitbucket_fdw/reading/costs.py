@@ -104,7 +104,8 @@ def _requests_of_one(plan: Plan, found: float, wanted: float | None) -> float:
         found = min(found, wanted)
     each = 1.0
     if plan.kind is Kind.COLLECTION and plan.pagelen:
-        each = max(1, math.ceil(found / plan.pagelen))
+        read = found if plan.until is None else found * selectivity([plan.until])
+        each = max(1, math.ceil(read / plan.pagelen))
         if plan.parts:
             each = min(each, 1 + len(plan.parts))
     each += plan.first_requests - 1
@@ -115,7 +116,7 @@ def _requests_of_one(plan: Plan, found: float, wanted: float | None) -> float:
     if plan.reach is not None:
         each += 1  # one request for the refs
     # If a list is spread over several requests, each of them brings a part of the rows.
-    return max(each, len(plan.queries))
+    return each if plan.whole else max(each, len(plan.queries))
 
 
 def width(planned: Plan, guess: Guess) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 from ..api import whole
 from ..errors import Rejected, ServerFailure
 from .not_found import REFUSALS
+from .scan_requests import Row
 from .single_answers import SingleStream
-from .streams import Row, carried_value
+from .streams import carried_value
 
 
 class CountStream(SingleStream):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
@@ -19,10 +20,10 @@ from ..api import Client, PreviewBudget, ScanContext
 from ..errors import BadResponse, BitbucketError, ConditionMissing
 from ..pushdown.local_filter import meets
 from ..pushdown.parent_filter import passes
-from ..pushdown.plan import Kind, Plan, Supply
+from ..pushdown.plan import Kind, Plan, Query, Supply
 from ..pushdown.planner import plan
 from ..pushdown.request import Request
-from ..tables.addresses import path_text
+from ..tables.addresses import fill, path_text
 from ..tables.endpoints import SLUGS
 from ..tables.table import Table
 from .counting import CountStream
@@ -31,15 +32,9 @@ from .observations import Observed
 from .omissions import Omissions
 from .outlook import EARLY, Outlook, Yield
 from .reachability import Reachability
+from .scan_requests import RequestPath, Row, ScanRequests
 from .single_answers import ItemStream
-from .streams import (
-    CollectionStream,
-    RequestPath,
-    Row,
-    ScanRequests,
-    Stream,
-    carried_value,
-)
+from .streams import CollectionStream, Stream, carried_value
 from .turns import Turns
 from .upcoming import Upcoming
 
@@ -47,6 +42,9 @@ Keyed = tuple[Any, Row]
 """A row's sort key, and the row."""
 
 __all__ = ["Execution", "Row"]
+
+_WORTH_A_LOOK = 4
+"""For a list that takes more requests than these, the size of an unknown listing is asked for."""
 
 _STREAMS: dict[Kind, type[Stream]] = {
     Kind.COLLECTION: CollectionStream,
@@ -123,6 +121,7 @@ class Execution:
         self._outlook = Outlook()
         self._yield = Yield()
         self._begun: _Begun | None = None
+        self._starts = False  # while nothing is to be waited for
 
     def start(self, planned: Plan) -> None:
         """Send the first request of a plan whose :meth:`rows` are wanted later. Nothing is waited
@@ -154,7 +153,9 @@ class Execution:
             return
         if not self._requests.every or begun.first is not begun.planned:
             most = min(most, 1 - self.started)
+        self._starts = True
         begun.start_more(most)
+        self._starts = False
         if not begun.started:  # it failed, or has none
             self._begun = None
 
@@ -246,8 +247,20 @@ class Execution:
 
     def _new_streams(self, plan: Plan) -> Iterator[Stream]:
         for place in self._places(plan):
-            for query in plan.queries:
+            for query in self._cheapest(plan, place):
                 yield _STREAMS[plan.kind](self._requests, plan, place, query)
+
+    def _cheapest(self, plan: Plan, place: RequestPath) -> tuple[Query, ...]:
+        """The queries of a plan; that of the whole listing if it has no more pages than these are.
+
+        How many it has is asked for only where that is worth a request.
+        """
+        if plan.whole is None or not self._requests.reads_all:
+            return plan.queries
+        may_ask = len(plan.queries) > _WORTH_A_LOOK and not self._starts
+        size = self._requests.size_of(plan, fill(plan.path, place.parameters), may_ask)
+        pages = math.ceil(size / (plan.pagelen or 1)) if size is not None else math.inf
+        return (plan.whole,) if pages <= len(plan.queries) else plan.queries
 
     # --- where requests go ---
 

@@ -102,17 +102,7 @@ def lines(
             result.append(f"  Only where: {', '.join(texts(parent.sieve))}")
     result.append(f"Bitbucket: {_request(plan)}")
     result += _details(plan, verbose)
-    if plan.parts:
-        names = dict.fromkeys(look.column.name for part in plan.parts for look in part.looks)
-        result.append(f"Or only sizes, if fewer: {len(plan.parts)}, by {', '.join(names)}")
-    if plan.beside:
-        result.append(f"For each row: GET {plan.table.collection.path}")
-    if plan.hydrate:
-        result.append(f"For each row: GET {plan.hydrate}")
-    if plan.reach:
-        result.append(
-            f"If found: GET {plan.reach.refs}, GET {plan.reach.log} (whether it is listed)"
-        )
+    result += _otherwise(plan)
     if plan.local:
         result.append(f"Filtered locally: {', '.join(plan.local)}")
     if plan.sort_here and plan.sort:
@@ -123,6 +113,27 @@ def lines(
     exceeds = f" (preview_requests is {most})" if most is not None and estimated > most else ""
     result.append(f"Estimated requests: {estimated}{exceeds}")
     return result
+
+
+def _otherwise(plan: Plan) -> list[str]:
+    """What may be asked for instead, how far, and what more."""
+    lines = []
+    if plan.parts:
+        names = dict.fromkeys(look.column.name for part in plan.parts for look in part.looks)
+        lines.append(f"Or only sizes, if fewer: {len(plan.parts)}, by {', '.join(names)}")
+    if plan.whole:
+        lines.append("Or the whole listing, if fewer requests")
+    if plan.until:
+        lines.append(f"Read while: {', '.join(texts([plan.until]))}")
+    if plan.beside:
+        lines.append(f"For each row: GET {plan.table.collection.path}")
+    if plan.hydrate:
+        lines.append(f"For each row: GET {plan.hydrate}")
+    if plan.reach:
+        lines.append(
+            f"If found: GET {plan.reach.refs}, GET {plan.reach.log} (whether it is listed)"
+        )
+    return lines
 
 
 def _request(plan: Plan) -> str:

@@ -24,7 +24,8 @@ from ..tables.columns import Filter
 from .execution import Execution
 from .observations import Observed
 from .omissions import Omissions
-from .streams import ListingRefused, Row
+from .scan_requests import Row
+from .streams import ListingRefused
 from .turns import Turns
 
 # "does not support filtering" is Bitbucket's own wording. Its other wordings are hardly known.
@@ -127,12 +128,12 @@ class Reader:
 def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
     """What an answer of 400 refuses, which is at least one thing, and whether its text says so."""
     table = plan.table
-    if plan.sort and not plan.sort_here:
+    if plan.sorted_by:
         about_order = bool(_ABOUT_ORDER.search(said))
         if about_order or not plan.filtered:
             # A listing with a sort may have a q that comes from no condition.
             certain = about_order or bool(_ABOUT_FILTERS.search(said))
-            return Refusals(sorts=frozenset({(table.name, plan.sort.column)})), certain
+            return Refusals(sorts=frozenset({(table.name, plan.sorted_by)})), certain
     named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
     columns = frozenset((table.name, name) for name in named or plan.filtered)
     return Refusals(columns), bool(named or _ABOUT_FILTERS.search(said))
@@ -141,10 +142,9 @@ def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
 def _everything(plan: Plan) -> Refusals:
     """All filters and orders that a plan asks for."""
     table = plan.table.name
-    sort = plan.sort if not plan.sort_here else None
     return Refusals(
         frozenset((table, name) for name in plan.filtered),
-        frozenset({(table, sort.column)} if sort else ()),
+        frozenset({(table, plan.sorted_by)} if plan.sorted_by else ()),
     )
 
 

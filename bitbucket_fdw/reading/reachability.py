@@ -18,7 +18,8 @@ from ..pushdown.plan import Kind, Plan, Query
 from ..tables.addresses import fill
 from ..tables.json_values import column_value
 from ..tables.table import Reach, Table
-from .streams import RequestPath, ScanRequests, bad_answer
+from .scan_requests import RequestPath, ScanRequests
+from .streams import bad_answer
 
 EXCLUDED = 60  # hashes in one address, which must not get too long
 

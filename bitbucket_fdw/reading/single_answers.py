@@ -14,7 +14,8 @@ from ..pushdown.plan import Parameters, Query
 from ..tables.addresses import fill
 from .items import Items
 from .not_found import REFUSALS
-from .streams import RequestPath, Row, Stream, bad_answer
+from .scan_requests import RequestPath, Row
+from .streams import Stream, bad_answer
 
 
 class SingleStream(Stream):

@@ -62,6 +62,10 @@ class Sizes:
             _keep(of_filter, path, size, MOST // MOST_FILTERS)
             _keep(filters, name, of_filter, MOST_FILTERS)
 
+    def seen(self, table: type[Table], path: str) -> int | None:
+        """How many items the table's collection at a path had when it was last read, if it was."""
+        return self._seen.get(table.name, {}).get(path)
+
     def expected(self, plan: Plan, path: str) -> float:
         """How many items a plan is likely to find in a collection, to ask for more than a page.
 
@@ -71,7 +75,7 @@ class Sizes:
         found = self._seen_filtered(plan).get(path)
         if found is not None:
             return found
-        size: float | None = self._seen.get(plan.table.name, {}).get(path)
+        size: float | None = self.seen(plan.table, path)
         if size is None:
             alone = plan.parent is None and plan.combinations == 1 and len(plan.parts) == 1
             size = plan.table.rows if alone else 0

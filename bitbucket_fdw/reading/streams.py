@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..api import (
-    Answer,
-    Client,
     Listing,
-    Pages,
-    PreviewBudget,
-    ScanContext,
-    Window,
 )
 from ..errors import (
     BadResponse,
@@ -32,157 +24,12 @@ from ..pushdown.plan import Plan, Query
 from ..pushdown.request import Refusals
 from ..tables.addresses import fill
 from ..tables.endpoints import Item, Shape
-from ..tables.table import Table
-from . import costs
 from .items import Items
 from .listings import listing_of
-from .not_found import REFUSALS, RefusalJudge, may_be_empty
-from .observations import Observed
-from .omissions import Omission, Omissions
+from .newest_first import NewestFirst
+from .not_found import REFUSALS, may_be_empty
+from .scan_requests import RequestPath, Row, ScanRequests
 from .tallying import Tally
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestPath:
-    """The path of one request, or of one listing.
-
-    ``parameters`` are the values of the path parameters. ``carried`` are values of columns that the
-    rows take from the path. ``led`` is whether a parent's row led there, so that the parent exists.
-    """
-
-    parameters: dict[str, str]
-    carried: Row
-    led: bool = False
-
-
-class ScanRequests:
-    """The requests of one scan, made on worker threads.
-
-    :param observed: what earlier reads have shown; what this one shows is added.
-    :param omissions: where to note what is left out of the rows, for a warning.
-    :param strict: whether a scan over several repositories fails if one of them refuses.
-    :param doubt: called with a message if an answer may be incomplete.
-
-    ``planned`` is the scan's plan, and ``asks_every_parent`` whether it does. ``reads_all`` is
-    whether it is known that every listing is read to its end.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        scan: ScanContext,
-        observed: Observed,
-        omissions: Omissions,
-        strict: bool,
-        doubt: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._client = client
-        self._scan = scan
-        self._sizes = observed.sizes
-        self.doubt = doubt
-        self._omissions = omissions
-        self.planned: Plan | None = None
-        self.asks_every_parent = False
-        self.reads_all = False
-        self._window = Window(client.settings.concurrency)
-        # Whether every page of every listing is surely wanted.
-        self.every = False
-        self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
-
-    @property
-    def concurrency(self) -> int:
-        """How many requests may be under way at a time."""
-        return self._client.settings.concurrency
-
-    def afford(self, count: int, whole: bool = True) -> None:
-        """Raise :class:`TooManyRequests` if so many more requests would exceed a limit.
-
-        :param whole: whether these are about all that the scan takes. If not, the error has the
-            estimate that EXPLAIN shows.
-        """
-        estimate = None
-        if not whole and self.planned is not None:
-            estimate = functools.partial(costs.requests, self.planned, self._sizes.guess)
-        if self.preview is not None and (self.preview.stops or self.asks_every_parent):
-            self.preview.afford(count, estimate)
-        self._scan.afford(count, estimate)
-        self.await_hour(count)
-
-    def await_hour(self, count: int, read: int = 0) -> None:
-        """See to it that the hour has so many requests left; see :meth:`Client.await_hour`."""
-        path = self.planned.table.collection.path if self.planned is not None else ""
-        self._client.await_hour(count, path, self._scan, read)
-
-    @property
-    def preview(self) -> PreviewBudget | None:
-        """How many requests the scan may make to show some rows."""
-        return self._scan.preview
-
-    def submit(self, url: str) -> Future[Answer]:
-        return self._client.ask(url, self._scan)
-
-    def wait(self, future: Future[Answer]) -> Any:
-        return self._scan.wait(future).json
-
-    def url(self, path: str, query: Query) -> str:
-        return self._client.url(path, query.pairs())
-
-    def pages(self, listing: Listing, enough: int | None = None) -> Pages:
-        return Pages(
-            self._client,
-            self._scan,
-            listing,
-            enough,
-            self.doubt,
-            every=self.every,
-            window=self._window,
-        )
-
-    def ask(self, template: str, path: str, query: Query) -> Any:
-        """The JSON of one answer.
-
-        :param template: the template of ``path``. Some endpoints answer only with a slash at the
-            end, or only without; which form works is remembered by template.
-        """
-        try:
-            return self.wait(self.submit(self.url(self.answered_path(template, path), query)))
-        except NotFound as error:
-            if not self.learns(template, query, error):
-                raise
-        return self.ask(template, path, query)
-
-    def cut_short(self, table: type[Table], path: str) -> None:
-        """Note that the text of a row is longer than what is shown of it."""
-        shown = f"The first {self._client.settings.max_text_size:,} bytes are shown."
-        self._omissions.add(table.name, Omission("cut", "text", path, shown))
-
-    def learn(self, plan: Plan, path: str, query: Query, size: int) -> None:
-        """Remember the size of a listing, or of what a query's filter leaves of it."""
-        self._sizes.learn_answer(plan, path, query, size)
-
-    def guess(self, plan: Plan) -> float:
-        """About how many items one of the plan's collections has."""
-        return self._sizes.whole(plan, 1)
-
-    def expected(self, plan: Plan, path: str) -> float:
-        """As :meth:`Sizes.expected`; none if the scan may not make the requests for so many."""
-        size = self._sizes.expected(plan, path)
-        requests = math.ceil(size / (plan.pagelen or 1)) + len(plan.parts)
-        return size if self._scan.has_room(requests) else 0
-
-    def likely_rows(self, plan: Plan) -> float:
-        """How many items one of a fan-out's collections is likely to give; may be less than one."""
-        return self._sizes.average(plan) * plan.selectivity
-
-    def answered_path(self, endpoint: str, path: str) -> str:
-        """A listing's path in the form that its endpoint answers to."""
-        return self._client.endpoints.path(endpoint, path)
-
-    def learns(self, endpoint: str, query: Query, error: RequestError) -> bool:
-        """Whether to try a refused request again with the other form of its path."""
-        return self._client.endpoints.learn(endpoint, query.pairs(), error)
 
 
 class ListingRefused(RequestError):
@@ -280,7 +127,7 @@ class Stream:
 
         Bitbucket answers 500 if a filter or an order takes it too long (seen live).
         """
-        asked = self._query.q or (self.plan.sort and not self.plan.sort_here)
+        asked = self._query.q or self.plan.sorted_by
         if not asked or error.status not in (400, 500):
             return error
         if error.status == 500:
@@ -346,6 +193,7 @@ class CollectionStream(Stream):
             )
             for part in plan.parts
         )
+        self._newest_first = NewestFirst(plan.until, self._items) if plan.until else None
         self._tally = Tally(requests, plan, parts, self._path)
 
     def start(self) -> None:
@@ -357,7 +205,7 @@ class CollectionStream(Stream):
         first = self._pages.first_if_there() if self.plan.parts else None
         if first and self._tally.pays(first.size, len(first.values)):
             self._tally.start()
-        else:
+        elif self._newest_first is None:
             self._pages.go_on()
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
@@ -385,6 +233,16 @@ class CollectionStream(Stream):
                 if self.plan.looks:
                     self.look(row)
             yield from page
+            if self._ends_with(items):
+                return
+
+    def _ends_with(self, items: list[Row]) -> bool:
+        """Whether nothing that is wanted comes after these items; how much else, is told ahead."""
+        if self._newest_first is None:
+            return False
+        ends = self._newest_first.ends_with(items)
+        self._pages.expect(self._newest_first.likely())
+        return ends
 
     def _note_what_is_cut(self, items: list[Row]) -> None:
         shown = any(self.plan.table.column(name).path == "body" for name in self.plan.columns)
@@ -420,7 +278,7 @@ class CollectionStream(Stream):
         preview, plan = self._requests.preview, self.plan
         if self.size is None or not plan.pagelen:
             return
-        if self._requests.reads_all:
+        if self._requests.reads_all and plan.until is None:
             pages = math.ceil(max(0, self.size - read) / plan.pagelen)
             self._requests.await_hour(min(pages, len(plan.parts) or pages), read=1)
         if self.leads or preview is None:

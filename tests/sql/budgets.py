@@ -103,6 +103,12 @@ BUDGETS = (
     # Keys.
     Budget("one by key", "website", "SELECT * FROM pull_requests WHERE id = 7", 1),
     Budget("three by key", "website", "SELECT id, title FROM issues WHERE id IN (1, 2, 3)", 1),
+    Budget(
+        "a list that is longer than the listing",
+        "website",
+        f"SELECT id, title FROM pull_requests WHERE id IN {tuple(range(100, 1100))}",
+        4,
+    ),
     Budget("one that is not there", "website", "SELECT * FROM issues WHERE id = 99999", 2),
     Budget(
         "one by two conditions",
@@ -242,6 +248,12 @@ BUDGETS = (
         "latest builds",
         "website",
         "SELECT build_number, state_name FROM pipelines ORDER BY created_on DESC LIMIT 5",
+        1,
+    ),
+    Budget(
+        "builds since a time",
+        "website",
+        "SELECT build_number FROM pipelines WHERE created_on >= '2020-01-01'",
         1,
     ),
     Budget(

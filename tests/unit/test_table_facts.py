@@ -71,6 +71,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("postgres/statement_text.py", "name"): OWN,
     ("pushdown/query_strings.py", "size"): ENVELOPE,
     ("reading/counting.py", "size"): ENVELOPE,
+    ("reading/scan_requests.py", "size"): ENVELOPE,
     ("reading/size_probes.py", "size"): ENVELOPE,
     ("reading/tallying.py", "size"): ENVELOPE,
     ("reading/omissions.py", "repositories"): "the plural of a path parameter, for a message",

@@ -317,7 +317,7 @@ OTHERWISE_MEANT = {
     ("writing/bodies.py", "uuid"): "a member of the API's accounts",
     ("writing/change_sender.py", "uuid"): "a member of the API's accounts",
     ("reference/pages.py", "text"): "what an option takes",
-    ("reading/streams.py", "text"): "what a notice says is cut short",
+    ("reading/scan_requests.py", "text"): "what a notice says is cut short",
 }
 
 
