@@ -20,6 +20,17 @@ typedef struct BatchRow
 	KeyPlace	place;
 } BatchRow;
 
+typedef struct Batch
+{
+	KeyLists   *lists;
+	MemoryContext context;
+	BatchRow   *rows;
+	int			count;
+	int			capacity;
+	int			next;
+	bool		started;		/* its look-ups begin together */
+} Batch;
+
 typedef struct Batches
 {
 	CustomScanState custom;
@@ -27,14 +38,11 @@ typedef struct Batches
 	int			size;			/* or with so many, for now; */
 	int			growth;			/* the next batch has so many times more */
 	List	   *params;			/* of NestLoopParam: what the join sets for each row */
-	KeyLists   *lists;			/* NULL: the rows are looked up one by one */
+	ForeignScanState *lookup;
 	bool		may_stop;		/* whether rows of the child may be left unread */
 	bool		start;			/* whether the look-ups of a batch begin together */
-	MemoryContext context;		/* of a batch */
-	BatchRow   *rows;
-	int			count;
-	int			capacity;
-	int			next;
+	Batch	   *batch;			/* whose rows are handed on; NULL: they are looked up one by one */
+	Batch	   *following;		/* one that is read while they are; NULL if none is */
 	bool		exhausted;
 	TupleTableSlot *stored;
 	int64		begun;			/* batches */
@@ -57,8 +65,6 @@ begin_batches(CustomScanState *node, EState *estate, int eflags)
 	batches->size = lthird_int(sizes);
 	batches->growth = lfourth_int(sizes);
 	batches->may_stop = intVal(lthird(plan->custom_private));
-	batches->context = AllocSetContextCreate(CurrentMemoryContext, "multicorn batch of outer rows",
-											 ALLOCSET_DEFAULT_SIZES);
 	made = true;
 }
 
@@ -116,46 +122,56 @@ set_params(Batches *batches, TupleTableSlot *slot)
 }
 
 static void
-forget_batch(Batches *batches)
+forget_batch(Batch *batch)
 {
-	if (batches->lists != NULL)
-		key_lists_reset(batches->lists);
-	batches->rows = NULL;
-	batches->count = batches->capacity = batches->next = 0;
-	MemoryContextReset(batches->context);
+	key_lists_reset(batch->lists);
+	batch->rows = NULL;
+	batch->count = batch->capacity = batch->next = 0;
+	batch->started = false;
+	MemoryContextReset(batch->context);
 }
 
 static void
-keep_outer_row(Batches *batches, TupleTableSlot *slot)
+forget_batches(Batches *batches)
 {
-	MemoryContext before = MemoryContextSwitchTo(batches->context);
+	if (batches->batch != NULL)
+		forget_batch(batches->batch);
+	if (batches->following != NULL)
+		forget_batch(batches->following);
+}
+
+static void
+keep_outer_row(Batch *batch, TupleTableSlot *slot)
+{
+	MemoryContext before = MemoryContextSwitchTo(batch->context);
 	BatchRow   *row;
 
-	if (batches->rows == NULL)
+	if (batch->rows == NULL)
 	{
-		batches->capacity = 64;
-		batches->rows = palloc(batches->capacity * sizeof(BatchRow));
+		batch->capacity = 64;
+		batch->rows = palloc(batch->capacity * sizeof(BatchRow));
 	}
-	else if (batches->count == batches->capacity)
+	else if (batch->count == batch->capacity)
 	{
-		batches->capacity *= 2;
-		batches->rows = repalloc_huge(batches->rows, batches->capacity * sizeof(BatchRow));
+		batch->capacity *= 2;
+		batch->rows = repalloc_huge(batch->rows, batch->capacity * sizeof(BatchRow));
 	}
-	row = &batches->rows[batches->count++];
+	row = &batch->rows[batch->count++];
 	row->tuple = ExecCopySlotMinimalTuple(slot);
 	MemoryContextSwitchTo(before);
-	key_lists_add(batches->lists, &row->place);
+	key_lists_add(batch->lists, &row->place);
 }
 
 static void
-read_batch(Batches *batches)
+read_batch(Batches *batches, Batch *batch)
 {
 	Size		limit = work_mem * (Size) 1024;
 
-	forget_batch(batches);
+	if (batches->following != NULL)
+		limit /= 2;
 	while (!batches->exhausted &&
-		   key_lists_count(batches->lists) < batches->size &&
-		   MemoryContextMemAllocated(batches->context, false) < limit)
+		   key_lists_count(batch->lists) < batches->size &&
+		   MemoryContextMemAllocated(batch->context, false) < limit)
 	{
 		TupleTableSlot *slot;
 
@@ -166,22 +182,48 @@ read_batch(Batches *batches)
 		else
 		{
 			set_params(batches, slot);
-			keep_outer_row(batches, slot);
+			keep_outer_row(batch, slot);
 		}
 	}
-	if (batches->count > 0)
-		batches->begun++;
-	if (batches->start && batches->count > 1)
-		key_lists_start(batches->lists, !batches->may_stop);
 	batches->size = Min(batches->most, batches->size * batches->growth);
+	if (batch->count == 0)
+		return;
+	batches->begun++;
+	batch->started = batches->start && (batch->count > 1 || batches->following != NULL);
+	if (batch->started)
+		key_lists_start(batch->lists, !batches->may_stop,
+						batch == batches->following ? batches->batch->lists : NULL);
+}
+
+/*
+ * Go on to the next batch. If all rows will be wanted, the one after it is read as well, so that its
+ * look-ups begin before those of the next one are over.
+ */
+static void
+next_batch(Batches *batches)
+{
+	forget_batch(batches->batch);
+	if (batches->following != NULL)
+	{
+		Batch	   *read = batches->following;
+
+		batches->following = batches->batch;
+		batches->batch = read;
+	}
+	if (batches->batch->count == 0)
+		read_batch(batches, batches->batch);
+	if (batches->following != NULL)
+		read_batch(batches, batches->following);
+	scan_uses_lists(batches->lookup, batches->batch->lists);
 }
 
 /*
  * Hand on a row that was kept, and tell the look-up.
  */
 static TupleTableSlot *
-hand_on(Batches *batches, BatchRow *row)
+hand_on(Batches *batches, Batch *batch)
 {
+	BatchRow   *row = &batch->rows[batch->next++];
 	ScanState  *scan = &batches->custom.ss;
 	TupleTableSlot *slot = scan->ps.ps_ProjInfo != NULL ? scan->ps.ps_ResultTupleSlot :
 		scan->ss_ScanTupleSlot;
@@ -196,7 +238,7 @@ hand_on(Batches *batches, BatchRow *row)
 		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 	/* A single row is looked up as without batches; then nothing need be kept. */
-	key_lists_set(batches->lists, batches->count == 1 ? NULL : &row->place);
+	key_lists_set(batch->lists, batch->count == 1 && !batch->started ? NULL : &row->place);
 	return slot;
 }
 
@@ -205,13 +247,13 @@ next_outer_row(CustomScanState *node)
 {
 	Batches    *batches = (Batches *) node;
 
-	if (batches->lists == NULL)
+	if (batches->batch == NULL)
 		return read_outer_row(batches);
-	if (batches->next == batches->count)
-		read_batch(batches);
-	if (batches->next == batches->count)
+	if (batches->batch->next == batches->batch->count)
+		next_batch(batches);
+	if (batches->batch->next == batches->batch->count)
 		return NULL;
-	return hand_on(batches, &batches->rows[batches->next++]);
+	return hand_on(batches, batches->batch);
 }
 
 static void
@@ -220,7 +262,7 @@ rescan_batches(CustomScanState *node)
 	Batches    *batches = (Batches *) node;
 	PlanState  *child = child_of(batches);
 
-	forget_batch(batches);
+	forget_batches(batches);
 	batches->exhausted = false;
 	if (node->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(child, node->ss.ps.chgParam);
@@ -232,7 +274,7 @@ rescan_batches(CustomScanState *node)
 static void
 end_batches(CustomScanState *node)
 {
-	forget_batch((Batches *) node);
+	forget_batches((Batches *) node);
 	ExecEndNode(child_of((Batches *) node));
 }
 
@@ -274,21 +316,45 @@ const CustomScanMethods batches_scan_methods = {
 };
 
 /*
- * Connect the node with the join above it, and with the look-up on the join's other side.
+ * A batch with room for rows. NULL if the look-up takes no lists.
  */
-static void
-connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup)
+static Batch *
+make_batch(Batches *batches, Bitmapset *params)
 {
 	CustomScan *plan = castNode(CustomScan, batches->custom.ss.ps.plan);
+	KeyLists   *lists = scan_in_lists(batches->lookup, params);
+	Batch	   *batch;
+
+	if (lists == NULL)
+		return NULL;
+	key_lists_limit(lists, linitial_int(linitial(plan->custom_private)));
+	batch = palloc0(sizeof(Batch));
+	batch->lists = lists;
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "multicorn batch of outer rows",
+										   ALLOCSET_DEFAULT_SIZES);
+	return batch;
+}
+
+/*
+ * Connect the node with the join above it, and with the look-up on the join's other side. "start" is
+ * whether look-ups may begin before their turn.
+ */
+static void
+connect_batches(Batches *batches, NestLoopState *join, ForeignScanState *lookup, bool start)
+{
 	Bitmapset  *params = NULL;
 	ListCell   *lc;
 
 	batches->params = castNode(NestLoop, join->js.ps.plan)->nestParams;
 	foreach(lc, batches->params)
 		params = bms_add_member(params, lfirst_node(NestLoopParam, lc)->paramno);
-	batches->lists = scan_in_lists(lookup, params);
-	if (batches->lists != NULL)
-		key_lists_limit(batches->lists, linitial_int(linitial(plan->custom_private)));
+	batches->lookup = lookup;
+	batches->batch = make_batch(batches, params);
+	if (batches->batch == NULL)
+		return;
+	batches->start = start && scan_takes_turns(lookup);
+	if (batches->start && !batches->may_stop)
+		batches->following = make_batch(batches, params);
 	batches->stored = ExecInitExtraTupleSlot(join->js.ps.state,
 											 ExecGetResultType(&batches->custom.ss.ps),
 											 &TTSOpsMinimalTuple);
@@ -334,12 +400,8 @@ connect_joins(PlanState *state, void *context)
 			inner = outerPlanState(inner);
 		}
 		if (inner != NULL && IsA(inner, ForeignScanState))
-		{
 			connect_batches(batches, castNode(NestLoopState, state),
-							castNode(ForeignScanState, inner));
-			batches->start = batches->lists != NULL && sure &&
-				scan_takes_turns(castNode(ForeignScanState, inner));
-		}
+							castNode(ForeignScanState, inner), sure);
 	}
 	return planstate_tree_walker(state, connect_joins, context);
 }

@@ -133,6 +133,7 @@ key_lists_reset(KeyLists *lists)
 	PY_END();
 	kept_rows_close(&lists->store);
 	lists->groups = lists->last_group = lists->to_start = NULL;
+	lists->then = NULL;
 	lists->started = 0;
 	lists->count = 0;
 	lists->place = NULL;
@@ -295,15 +296,19 @@ key_lists_rewind(KeyLists *lists)
 
 /*
  * Have the wrapper begin with the scans of a batch. Their rows are wanted in the order of the groups,
- * since the first row of a group has all of its scan read. "certain" is whether all groups have their
- * turn, which they have not if the query ends before.
+ * since the first row of a group has all of its scan read.
+ *
+ * "certain" is whether all groups have their turn, which they have not if the query ends before.
+ * "before" are those of the batch that is read before this one, if its scans were started too.
  */
 void
-key_lists_start(KeyLists *lists, bool certain)
+key_lists_start(KeyLists *lists, bool certain, KeyLists *before)
 {
 	lists->to_start = lists->groups;
 	lists->certain = certain;
-	start_groups(lists);
+	if (before != NULL)
+		before->then = lists;
+	start_groups(before != NULL ? before : lists);
 }
 
 /*

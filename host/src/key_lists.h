@@ -54,6 +54,7 @@ struct KeyLists
 	KeyGroup   *to_start;		/* the first of those that are to be started in turn */
 	int			started;		/* and are not yet read */
 	bool		certain;		/* whether all of them will be read */
+	KeyLists   *then;			/* of the batch that is read after this one, if it is known */
 	int			most;			/* keys of a group */
 	int			count;			/* of keys */
 	KeyPlace   *place;			/* of the row that is joined; NULL: it is looked up alone */

@@ -80,16 +80,27 @@ start_group(KeyLists *lists, KeyGroup *group)
 }
 
 /*
- * Have the wrapper begin with the next scans, unless so many wait for their turn.
+ * Have the wrapper begin with the next scans, those of this batch first, unless so many wait for their
+ * turn.
  */
 void
 start_groups(KeyLists *lists)
 {
-	while (lists->to_start != NULL && lists->started < MOST_STARTED)
+	int			waiting = lists->started;
+
+	if (lists->then != NULL)
+		waiting += lists->then->started;
+	while (lists != NULL)
 	{
-		if (!lists->to_start->reading)
+		for (; lists->to_start != NULL; lists->to_start = lists->to_start->next)
+		{
+			if (lists->to_start->reading)
+				continue;
+			if (waiting++ >= MOST_STARTED)
+				return;
 			start_group(lists, lists->to_start);
-		lists->to_start = lists->to_start->next;
+		}
+		lists = lists->then;
 	}
 }
 

@@ -306,7 +306,7 @@ extern KeyLists *key_lists_begin(ForeignScanState *node, List *quals, List *attn
 								 Bitmapset *params);
 extern void key_lists_limit(KeyLists *lists, int most);
 extern void key_lists_reset(KeyLists *lists);
-extern void key_lists_start(KeyLists *lists, bool certain);
+extern void key_lists_start(KeyLists *lists, bool certain, KeyLists *before);
 extern void key_lists_add(KeyLists *lists, KeyPlace *place);
 extern void key_lists_set(KeyLists *lists, KeyPlace *place);
 extern int	key_lists_count(KeyLists *lists);
@@ -318,6 +318,7 @@ extern PyObject *key_lists_explained(KeyLists *lists);
 /* scanning.c, for them */
 
 extern KeyLists *scan_in_lists(ForeignScanState *node, Bitmapset *params);
+extern void scan_uses_lists(ForeignScanState *node, KeyLists *lists);
 extern PyObject *current_quals(ForeignScanState *node, List *quals, bool only_explain);
 
 /* When the rows of a scan are wanted that is started. */

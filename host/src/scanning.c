@@ -267,9 +267,19 @@ scan_in_lists(ForeignScanState *node, Bitmapset *params)
 	if (node->fdwroutine->IterateForeignScan != iterate_foreign_scan)
 		return NULL;
 	attnums = list_nth(castNode(ForeignScan, node->ss.ps.plan)->fdw_private, PRIVATE_LIST_KEY);
-	if (attnums != NIL)
-		scan->lists = key_lists_begin(node, scan->quals, attnums, params);
+	if (attnums == NIL)
+		return NULL;
+	scan->lists = key_lists_begin(node, scan->quals, attnums, params);
 	return scan->lists;
+}
+
+/*
+ * Have the scan give the rows of other lists from now on.
+ */
+void
+scan_uses_lists(ForeignScanState *node, KeyLists *lists)
+{
+	((RunningScan *) node->fdw_state)->lists = lists;
 }
 
 static TupleTableSlot *

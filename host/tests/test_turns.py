@@ -26,7 +26,7 @@ def groups(session: Session) -> str:
     return make_groups(session, "[{'g': n % 5, 'id': n, 'v': n} for n in range(200)]")
 
 
-def make_groups(session: Session, rows: str, **options: str) -> str:
+def make_groups(session: Session, rows: str, most: int = 20, **options: str) -> str:
     session.execute(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'searching') THEN"
         " CREATE SERVER searching FOREIGN DATA WRAPPER multicorn"
@@ -39,7 +39,7 @@ def make_groups(session: Session, rows: str, **options: str) -> str:
         "searching",
         rows=rows,
         path_keys="[(('g', 'id'), 1)]",
-        list_keys="[(('g', 'id'), 20, 1, 1)]",
+        list_keys=f"[(('g', 'id'), {most}, 1, 1)]",
         size="(10**6, 100)",
         **options,
     )
@@ -124,6 +124,60 @@ def test_not_all_of_many_groups_wait_at_once(session: Session) -> None:
         most = max(most, len(waiting))
     assert not waiting
     assert most == MOST_AHEAD + 1  # the one whose turn has come
+
+
+@pytest.fixture
+def small(session: Session) -> str:
+    """The same with lists of two keys, so that two batches have the local table's rows."""
+    return make_groups(session, "[{'g': n % 5, 'id': n, 'v': n} for n in range(200)]", most=2)
+
+
+def test_the_next_batch_begins_before_the_first_is_read(session: Session, small: str) -> None:
+    query = JOIN.format(small)
+    assert "Batches: 2" in session.plan(query, "analyze, costs off")
+    calls = turns(session, query)
+    waiting = told(calls, "in turn")
+    assert calls[:MOST_AHEAD] == [("in turn", scan) for scan in waiting[:MOST_AHEAD]]
+    assert told(calls, "its turn") == waiting
+    rows = session.rows(query)
+    assert sorted(rows) == [(n, n) for n in range(1, 61)]
+    asked = [call["quals"] for call in session.calls("execute")]
+    session.execute("SET multicorn.start_together = off")
+    assert turns(session, query) == []
+    assert session.rows(query) == rows
+    assert [call["quals"] for call in session.calls("execute")] == asked
+
+
+@pytest.mark.parametrize("count", [1, 32, 33, 63, 64, 65, 100])
+@pytest.mark.parametrize("kind", ["JOIN", "LEFT JOIN"])
+def test_batches_of_every_size(session: Session, small: str, count: int, kind: str) -> None:
+    session.execute(
+        f"CREATE TEMP TABLE many AS SELECT n % 5 AS g, n AS id FROM generate_series(1, {count}) n;"
+        "ANALYZE many; SET enable_hashjoin = off; SET enable_mergejoin = off"
+    )
+    query = f"SELECT many.id, t.v FROM many {kind} {small} t ON t.g = many.g AND t.id = many.id"
+    assert session.rows(query) == [(n, n) for n in range(1, count + 1)]
+    calls = turns(session, query)
+    assert told(calls, "in turn") == told(calls, "its turn")
+    assert len(told(calls, "in turn")) == len(told(calls, "over"))
+
+
+def test_a_join_that_is_run_again_forgets_both_batches(session: Session, small: str) -> None:
+    query = (
+        "SELECT o.n, (SELECT string_agg(t.v::text, ',' ORDER BY t.v) FROM l "
+        f"JOIN {small} t USING (g, id) WHERE t.v % 10 = o.n) FROM generate_series(0, 2) o (n)"
+    )
+    assert NODE in session.plan(query)
+    expected = [(n, ",".join(str(v) for v in range(1, 61) if v % 10 == n)) for n in range(3)]
+    assert session.rows(query) == expected
+
+
+def test_an_error_of_the_other_side_ends_the_query(session: Session, small: str) -> None:
+    query = f"SELECT l.id, t.v FROM (SELECT id, g / (id - 50) AS x, g FROM l) l JOIN {small} t"
+    query += " ON t.id = l.id AND t.g = l.g WHERE l.x < 100"
+    for _ in range(2):
+        assert session.error(query).sqlstate == "22012"
+    assert len(session.rows(JOIN.format(small))) == 60
 
 
 @pytest.mark.parametrize(
