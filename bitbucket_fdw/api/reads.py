@@ -32,7 +32,8 @@ class Reads:
         prepared = session.prepare_request(requests.Request("GET", root.address("/")))
         self._headers = prepared.headers
         self._adapter = session.get_adapter(str(prepared.url))
-        self._verify, self._proxies = session.verify or False, dict(session.proxies)
+        self._verify = True if session.verify is None else session.verify
+        self._proxies = dict(session.proxies)
 
     def get(self, url: str, accept: str, *, stream: bool) -> requests.Response:
         """The answer to an address of the API.

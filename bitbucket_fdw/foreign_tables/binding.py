@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .. import options
+from .. import options, tables
 from ..errors import DeclarationError, InvalidValue, OptionError
 from ..pushdown.conditions import Qual, conditions_of, without_implied
 from ..pushdown.plan import Sort
 from ..pushdown.planner import sort_column
 from ..pushdown.request import NONE_REFUSED, Refusals, Request
-from ..tables import BY_NAME, Table
+from ..tables import Table
 from ..tables.columns import Column, names
 from ..tables.endpoints import GUARDED, SLUGS
 
@@ -176,13 +176,15 @@ def _table(name: str | None) -> type[Table]:
         raise OptionError(
             'option "table" is missing',
             hint="Name the Bitbucket table: CREATE FOREIGN TABLE … OPTIONS (table "
-            f"'…'), one of: {', '.join(BY_NAME)}.",
+            f"'…'), one of: {', '.join(tables.BY_NAME)}.",
         )
-    if name not in BY_NAME:
+    found = tables.find(name)
+    if found is None:
+        known = tuple(tables.BY_NAME)
         raise OptionError(
-            f'there is no Bitbucket table "{name}"', hint=_suggest(_snake(name), tuple(BY_NAME))
+            f'there is no Bitbucket table "{name}"', hint=_suggest(_snake(name), known)
         )
-    return BY_NAME[name]
+    return found
 
 
 def _check_project(table: type[Table], bound: Mapping[str, str]) -> None:
@@ -196,8 +198,8 @@ def _check_project(table: type[Table], bound: Mapping[str, str]) -> None:
 
 def _snake(name: str) -> str:
     """The name of a table that is given without underscores, or in capitals; else as it is."""
-    flat = {table.flat_name(): table.name for table in BY_NAME.values()}
-    flat |= {known.replace("_", ""): known for known in BY_NAME}
+    flat = {table.flat_name(): table.name for table in tables.TABLES}
+    flat |= {known.replace("_", ""): known for known in tables.BY_NAME}
     return flat.get(name.replace("_", "").lower(), name)
 
 

@@ -42,3 +42,11 @@ def variable(name: str, kind: Any) -> Callable[[], Any]:
     """A function that returns the present value of a global variable; ``None`` if there is none."""
     found = storage(name, kind)
     return lambda: None if found is None else found.value
+
+
+_is_child = variable("IsUnderPostmaster", ctypes.c_bool)
+
+
+def is_postmaster() -> bool:
+    """Whether this is the process that sessions are copies of, and not a session."""
+    return _is_child() is False

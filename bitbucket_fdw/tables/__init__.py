@@ -1,10 +1,19 @@
-"""The foreign tables, one class each: every class with a name in a module of this folder is one."""
+"""The foreign tables, one class each: every class with a name in a module of this folder is one.
+
+A session that reads one table loads the module of that table, and those that it builds on. All are
+loaded when ``TABLES`` or ``BY_NAME`` is first asked for.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 from .repositories import Repositories
 from .table import FAMILIES, Table
@@ -14,13 +23,14 @@ from .workspaces import Workspaces
 def _declared() -> Iterator[type[Table]]:
     """The classes in this folder that have a name; those without one are what tables share."""
     for found in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{found.name}")
-        for thing in vars(module).values():
-            is_table = (
-                isinstance(thing, type) and issubclass(thing, Table) and hasattr(thing, "name")
-            )
-            if is_table and thing.__module__ == module.__name__:
-                yield thing
+        yield from _declared_in(importlib.import_module(f"{__name__}.{found.name}"))
+
+
+def _declared_in(module: ModuleType) -> Iterator[type[Table]]:
+    for thing in vars(module).values():
+        is_table = isinstance(thing, type) and issubclass(thing, Table) and hasattr(thing, "name")
+        if is_table and thing.__module__ == module.__name__:
+            yield thing
 
 
 def _place(table: type[Table]) -> tuple[int, int, str]:
@@ -33,9 +43,37 @@ def _place(table: type[Table]) -> tuple[int, int, str]:
     return list(FAMILIES).index(table.family), above, table.name
 
 
-TABLES: tuple[type[Table], ...] = tuple(sorted(_declared(), key=_place))
+TABLES: tuple[type[Table], ...]
+"""All tables, in the order of lists."""
 
-BY_NAME: dict[str, type[Table]] = {table.name: table for table in TABLES}
+BY_NAME: dict[str, type[Table]]
+
+
+@functools.cache
+def _all() -> dict[str, type[Table]]:
+    return {table.name: table for table in sorted(_declared(), key=_place)}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TABLES":
+        return tuple(_all().values())
+    if name == "BY_NAME":
+        return _all()
+    raise AttributeError(f"module {__name__} has no {name}")
+
+
+def find(name: str) -> type[Table] | None:
+    """The table of that name; ``None`` if there is none.
+
+    Most are in a module that is called like them, so that no other one has to be loaded.
+    """
+    if re.fullmatch("[a-z_]+", name):
+        with contextlib.suppress(ModuleNotFoundError):
+            for table in _declared_in(importlib.import_module(f"{__name__}.{name}")):
+                if table.name == name:
+                    return table
+    return _all().get(name)
+
 
 PLACES: tuple[type[Table], type[Table]] = (Workspaces, Repositories)
 """The tables whose rows are the workspaces and repositories that options name.
@@ -43,4 +81,4 @@ PLACES: tuple[type[Table], type[Table]] = (Workspaces, Repositories)
 Their order is that of the path parameters in ``SLUGS``.
 """
 
-__all__ = ["BY_NAME", "PLACES", "TABLES", "Table"]
+__all__ = ["BY_NAME", "PLACES", "TABLES", "Table", "find"]

@@ -38,7 +38,6 @@ from .doubts import Doubts
 from .estimates import Estimates
 from .hints import advised
 from .host import HOST, kept_answers, quals_of
-from .importing import import_schema
 from .mapping_user import mapping_user
 from .reports import (
     conceal,
@@ -53,7 +52,6 @@ from .reports import (
     warn,
 )
 from .session_settings import chosen
-from .sql_functions import ServiceFdw
 from .watching import Watching
 
 
@@ -68,6 +66,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     def __new__(cls, fdw_options: Mapping[str, str], fdw_columns: Mapping[str, Any]) -> Any:
         # A server names one class for all its tables; what a table is stands in its own options.
         if "service" in fdw_options:
+            from .sql_functions import ServiceFdw  # few sessions need it
+
             return ServiceFdw(fdw_options, fdw_columns)
         return super().__new__(cls)
 
@@ -481,6 +481,8 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         restriction_type: str | None,
         restricts: list[str],
     ) -> list[Any]:
+        from .importing import import_schema  # few sessions need it
+
         try:
             return import_schema(schema, srv_options, import_options, restriction_type, restricts)
         except BitbucketError as error:
