@@ -20,7 +20,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from .directory import is_private, make_private, named_or_default
 from .leftovers import Removal
 
 DIRECTORY = "BITBUCKET_FDW_CACHE"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRUNE_EVERY = 60.0  # seconds between two removals of expired answers, whichever session does it
 _SHARE = 32  # a session looks at the size of all when it has added a thirty-second of the bound
 
@@ -42,7 +42,11 @@ class Place:
     """
 
     file: Path
-    lock: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked. Most answers are found, and need none."""
+        return self.file.with_suffix(".lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class AnswerCache:
     def __post_init__(self) -> None:
         self._api = hashlib.sha256(self.api.encode()).hexdigest()[:32]
         self._generation = self.directory / f"{self._api}.generation"
+        self._stamp = self.directory / "pruned"
 
     @classmethod
     def default_directory(cls) -> Path:
@@ -113,29 +118,27 @@ class AnswerCache:
         except FileNotFoundError:
             generation = 0
         digest = hashlib.sha256(f"{self.identity}\n{url}".encode()).hexdigest()
-        stem = f"{self._api}.{generation}.{self.ttl:g}.{digest}"
-        return Place(self.directory / f"{stem}.json", self.directory / f"{stem}.lock")
+        return Place(self.directory / f"{self._api}.{generation}.{self.ttl:g}.{digest}.json")
 
     def version(self, place: Place) -> tuple[int, int] | None:
         """Which version of the answer is kept there; ``None`` for none, or one that is too old."""
         try:
-            status = place.file.stat()
+            return self._version(place.file.stat())
         except FileNotFoundError:
             return None
+
+    def _version(self, status: os.stat_result) -> tuple[int, int] | None:
         # A clock that was set back must not make an answer live longer.
         is_young = 0 <= time.time() - status.st_mtime < self.ttl
         return (status.st_ino, status.st_mtime_ns) if is_young else None
 
     def find(self, place: Place) -> Kept | None:
         """The answer that is kept there."""
-        version = self.version(place)
-        if version is None:
-            return None
         try:
             with place.file.open("rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                return Kept(file.readall(), (status.st_ino, status.st_mtime_ns))
-        except FileNotFoundError:  # removed meanwhile
+                version = self._version(os.fstat(file.fileno()))
+                return None if version is None else Kept(file.readall(), version)
+        except FileNotFoundError:
             return None
 
     def keep(self, place: Place, content: bytes) -> tuple[int, int] | None:
@@ -147,8 +150,9 @@ class AnswerCache:
             return None
         if not is_private(self.directory):
             raise self._open_to_others()
-        descriptor, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")  # mode 0600
-        aside = Path(name)
+        aside = self.directory / f".new-{os.urandom(8).hex()}"
+        # As tempfile.mkstemp does it, which takes several times as long to think of a name.
+        descriptor = os.open(aside, _NEW, 0o600)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 if file.write(content) != len(content):
@@ -166,14 +170,13 @@ class AnswerCache:
         return status.st_ino, status.st_mtime_ns
 
     def _prune_if_due(self) -> None:
-        stamp = self.directory / "pruned"
         now = time.time()
         if self._added * _SHARE < self.most:
             with contextlib.suppress(OSError):
-                if 0 <= now - stamp.stat().st_mtime < min(_PRUNE_EVERY, self.ttl):
+                if 0 <= now - self._stamp.stat().st_mtime < min(_PRUNE_EVERY, self.ttl):
                     return
         self._added = 0
-        with stamp.open("ab") as file:
+        with self._stamp.open("ab") as file:
             os.utime(file.fileno(), (now, now))
         self.prune()
 
