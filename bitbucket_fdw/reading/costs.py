@@ -27,6 +27,7 @@ from ..tables.endpoints import path_parameters
 REQUEST_COST = 1000  # in units of the planner's costs
 STARTUP_COST = 10
 MOST_IN_LIST = 50  # as MAX_LIST and MAX_ITEMS: a list is one request, or one for each value
+AHEAD = 8  # collections that are under way at a time; as many as concurrency is by default
 REFUSED = 1_000_000  # rows and requests of a scan that will be refused: any other way is better
 
 Guess = Callable[[Plan, float], float]
@@ -93,9 +94,17 @@ def _wanted(plan: Plan, wanted: float | None) -> float | None:
 
 
 def _places_for(plan: Plan, wanted: float, found: float, every: float) -> float:
-    """In how many of the places the wanted rows are likely to be found."""
+    """How many of the places are asked until the wanted rows are likely to be found.
+
+    Further ones are under way by then: as many as the number of those before it allows, which
+    doubles with each.
+    """
     each = 1.0 if plan.kind is Kind.ITEM else found
-    return every if each <= 0 else min(every, max(1.0, math.ceil(wanted / each)))
+    if each <= 0:
+        return every
+    needed = max(1, math.ceil(wanted / each))
+    ahead = AHEAD if needed > AHEAD else min(1 << (needed - 1), AHEAD)
+    return min(every, needed + ahead - 1.0)
 
 
 def _requests_of_one(plan: Plan, found: float, wanted: float | None) -> float:

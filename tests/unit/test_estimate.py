@@ -189,9 +189,11 @@ def test_a_reading_that_ends_early_is_not_counted_to_its_end():
     assert costs.requests(issues, sizes.guess, 2 * issues.pagelen) == 2
 
 
-@pytest.mark.parametrize(("each", "wanted", "expected"), [(10, 2, 2), (10, 25, 4), (1, 5, 6)])
+@pytest.mark.parametrize(
+    ("each", "wanted", "expected"), [(10, 2, 2), (10, 15, 4), (10, 25, 7), (1, 9, 17)]
+)
 def test_a_fan_out_that_ends_early_asks_as_few_collections_as_it_needs(each, wanted, expected):
-    """And the first page of their parents."""
+    """And the first page of their parents, and those that are under way when it ends."""
     branches = listing("branches")
     assert costs.requests(branches, lambda plan, _: 400 if plan.parent is None else each) > 400
     guess = {"repositories": 400, "branches": each}
