@@ -157,7 +157,7 @@ class ScanRequests:
     def size_of(self, plan: Plan, path: str, may_ask: bool) -> int | None:
         """How many items the whole listing has, as far as that was seen, or may be asked for."""
         size = self._sizes.seen(plan.table, path)
-        if size is None and may_ask:
+        if size is None and may_ask and self._sizes.may_look(plan.table, path):
             query = size_query(plan.table.collection, (), (), ())
             with contextlib.suppress(RequestError):
                 answer = self.ask(plan.path, path, query)

@@ -89,18 +89,22 @@ class Sizes:
         if plan.selectivity == 1.0 and not plan.filtered:
             self.learn(plan.table, path, size)
 
+    def may_look(self, table: type[Table], path: str) -> bool:
+        """Whether to ask for the size of the table's collection at a path; once for each."""
+        probe = (table.name, path)
+        if probe in self._probed or len(self._probed) >= MOST:
+            return False
+        self._probed.add(probe)
+        return True
+
     def begin_probe(self, plan: Plan) -> str | None:
         """The path of a plan's only listing, if its size is not known and was not asked for.
 
         From then on it counts as asked for.
         """
         [path] = _paths(plan)
-        probe = (plan.table.name, path)
         known = path in self._seen.get(plan.table.name, {}) or path in self._seen_filtered(plan)
-        if known or probe in self._probed or len(self._probed) >= MOST:
-            return None
-        self._probed.add(probe)
-        return path
+        return None if known or not self.may_look(plan.table, path) else path
 
     def guess(self, plan: Plan, places: float) -> float:
         """The average number of items that a plan's filters leave of the collections it reads.

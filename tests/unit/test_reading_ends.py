@@ -109,6 +109,11 @@ def test_every_lower_bound_ends_the_reading(api: FakeApi, session: Session, qual
     assert len(api.received) == 1
 
 
+def test_a_list_of_times_is_read_down_to_the_least(session: Session) -> None:
+    times = [moment(900), moment(600), moment(870)]
+    assert wanted(session, ("created_on", ("=", True), times)) == [600, 870, 900]
+
+
 @pytest.mark.parametrize(
     "quals",
     [[], [since(moment(900), "<")], [("created_on", "<>", moment(1))]],
