@@ -18,7 +18,7 @@ class Scan:
     """One foreign scan of a plan that was run.
 
     :param ended: whether something above it may have ended it early.
-    :param batches: how many batches of keys a join above it has handed over; 0 for no such join.
+    :param batches: how many batches of keys a join has handed over to it; 0 for no such join.
     """
 
     node: dict[str, Any]
@@ -66,9 +66,11 @@ def scans(node: dict[str, Any], ended: bool = False, batches: int = 0) -> Iterat
     if node["Node Type"] == "Foreign Scan":
         yield Scan(node, ended, batches)
     ended = ended or node["Node Type"] == "Limit"
-    for child in node.get("Plans", ()):
+    children = node.get("Plans", ())
+    handed_over = max((child.get("Batches", 0) for child in children), default=0)
+    for child in children:
         is_inner = child.get("Parent Relationship") == "Inner"
-        yield from scans(child, ended, node.get("Batches", 0) if is_inner else 0)
+        yield from scans(child, ended, handed_over if is_inner else 0)
 
 
 def is_near(one: float, other: float) -> bool:
