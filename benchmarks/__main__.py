@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -223,15 +223,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="how often each question is asked")
     parser.add_argument("--limit", type=float, help="seconds that one answer may take")
     parser.add_argument("--latency", type=int, action="append", help="milliseconds; repeatable")
-    parser.add_argument("--question", choices=list(BY_NAME), action="append", metavar="NAME")
-    parser.add_argument("--side", choices=SIDES, action="append", metavar="NAME")
-    parser.add_argument(
-        "--measure", choices=list(measures.MEASURES), action="append", metavar="NAME"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=CHECKOUT / "benchmarks" / "results", metavar="DIRECTORY"
-    )
+    several: dict[str, Any] = {"action": "append", "metavar": "NAME"}
+    parser.add_argument("--question", choices=list(BY_NAME), help=_one_of(BY_NAME), **several)
+    parser.add_argument("--side", choices=SIDES, help=_one_of(SIDES), **several)
+    every = list(measures.MEASURES)
+    parser.add_argument("--measure", choices=every, help=_one_of(every), **several)
+    results = CHECKOUT / "benchmarks" / "results"
+    shown = "where the results are written; by default benchmarks/results"
+    parser.add_argument("--output", type=Path, default=results, help=shown, metavar="DIRECTORY")
     return parser
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"only this one; repeatable: {', '.join(names)}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -27,9 +27,14 @@ def drawn(results: dict[str, Any]) -> dict[str, str]:
     for latency, by_question in results["questions"].get("numbers", {}).items():
         ratios = {name: _ratios(cells) for name, cells in by_question.items()}
         title = f"Times as long as an ideal client takes ({latency} ms until each answer)"
-        made[f"questions-{latency}ms"] = bars(
-            title, {BY_NAME[name].title: found for name, found in ratios.items() if found}
-        )
+        ended = {
+            (BY_NAME[name].title, side)
+            for name, cells in by_question.items()
+            for side, cell in cells.items()
+            if cell["beyond"] is not None
+        }
+        groups = {BY_NAME[name].title: found for name, found in ratios.items() if found}
+        made[f"questions-{latency}ms"] = bars(title, groups, ended)
     growth = results.get("measures", {}).get("growth", {})
     for kind in ("pull requests", "repositories"):
         lines = {
@@ -56,8 +61,15 @@ def _ratios(cells: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
-    """A group of bars for each name, one for each side; the longer, the slower."""
+def bars(
+    title: str,
+    groups: Mapping[str, Mapping[str, float]],
+    ended: Collection[tuple[str, str]] = (),
+) -> str:
+    """A group of bars for each name, one for each side; the longer, the slower.
+
+    :param ended: names and sides that were ended, so that their values are too small.
+    """
     left, right, height, gap = 300, 60, 11, 10
     longest = max((value for group in groups.values() for value in group.values()), default=1)
     decades = max(1.0, math.log10(max(longest, 1.01)))
@@ -69,12 +81,13 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
             f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{escape(name)}</text>'
         )
         for side, value in group.items():
+            sign = "&gt; " if (name, side) in ended else ""
             length = max(1.0, width * math.log10(max(value, 1.0)) / decades)
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{height - 2}" '
                 f'fill="{_COLOURS.get(side, "#777")}"/>'
                 f'<text x="{left + length + 4:.1f}" y="{y + height - 2}" font-size="9">'
-                f"{value:.3g}</text>"
+                f"{sign}{value:.3g}</text>"
             )
             y += height
         y += gap

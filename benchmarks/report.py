@@ -65,7 +65,7 @@ def _questions(by_question: dict[str, Any]) -> str:
         requests = f"{own['requests'] if own else '-'} / {ideal['requests']}"
         lines.append(
             [
-                BY_NAME[name].title,
+                f"{BY_NAME[name].title} (`{name}`)",
                 str(ideal["rows"]),
                 requests,
                 "-" if ideal["median"] is None else f"{ideal['median']:.3f}",

@@ -116,6 +116,8 @@ def test_a_measure_alone_asks_no_questions(tmp_path: Path) -> None:
 def test_plots_are_documents_of_svg_whatever_the_names_are() -> None:
     drawn = plots.bars("a < b & c", {'"<x>"': {"loop": 0.5, "naive": 1200.0}, "y": {"dlt": 1.0}})
     assert "1000" in "".join(ElementTree.fromstring(drawn).itertext())
+    ended = plots.bars("title", {"x": {"loop": 7.0, "dlt": 3.0}}, {("x", "loop")})
+    assert {"> 7", "3"} <= set(ElementTree.fromstring(ended).itertext())
     curve = plots.curves("title", "rows", {"ideal": [(10, 0.01), (1000, 2.0)]})
     assert ElementTree.fromstring(curve).tag.endswith("svg")
 

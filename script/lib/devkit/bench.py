@@ -17,7 +17,8 @@ usage: script/bench [OPTIONS]
        script/bench {{{",".join(RUNNERS)}}} ...
 
 Without a name: bitbucket_fdw beside other ways to answer the same questions, in less than a
-quarter of an hour; --quick in two minutes. "script/bench --quick --help" lists the options.
+quarter of an hour; --quick in two minutes. "script/bench --quick --help" lists the options:
+single questions, sides and measures, the latency, and where results are written.
 With a name: another benchmark, to which all that follows is passed on.
 """
 
