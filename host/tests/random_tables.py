@@ -70,9 +70,9 @@ DO $$ BEGIN
 EXCEPTION WHEN feature_not_supported THEN CREATE DOMAIN loose AS text;
 END $$;
 CREATE SERVER chance FOREIGN DATA WRAPPER multicorn
-    OPTIONS (wrapper 'contract.SearchingWrapper');
+    OPTIONS (wrapper 'searching.SearchingWrapper');
 CREATE FOREIGN TABLE asked (what text, times float8) SERVER s
-    OPTIONS (rows 'take_asked()', silent '');
+    OPTIONS (rows '__import__(''searching'').take_asked()', silent '');
 """
 
 

@@ -20,7 +20,7 @@ def searching(session: Session) -> str:
     session.execute(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'searching') THEN"
         " CREATE SERVER searching FOREIGN DATA WRAPPER multicorn"
-        " OPTIONS (wrapper 'contract.SearchingWrapper'); END IF; END $$"
+        " OPTIONS (wrapper 'searching.SearchingWrapper'); END IF; END $$"
     )
     return "searching"
 

@@ -30,7 +30,7 @@ def make_groups(session: Session, rows: str, most: int = 20, **options: str) -> 
     session.execute(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'searching') THEN"
         " CREATE SERVER searching FOREIGN DATA WRAPPER multicorn"
-        " OPTIONS (wrapper 'contract.SearchingWrapper'); END IF; END $$;"
+        " OPTIONS (wrapper 'searching.SearchingWrapper'); END IF; END $$;"
         "CREATE TEMP TABLE IF NOT EXISTS l AS SELECT g AS id, g % 5 AS g FROM "
         "generate_series(1, 60) g; ANALYZE l"
     )
