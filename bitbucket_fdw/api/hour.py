@@ -113,10 +113,10 @@ class Hour:
         if made + count <= limit:
             return None
         return HourUsedUp(
-            f"this scan would take {count} requests, and {max(limit - made, 0)} of the hour's "
-            f"{limit} are left",
-            detail=f"All sessions have made {made} requests for {group} within an hour with this "
-            "credential.",
+            f"this scan would take {count} request{'s' * (count != 1)}, and "
+            f"{max(limit - made, 0)} of the hour's {limit} are left",
+            detail=f"All sessions have made {made} request{'s' * (made != 1)} for {group} within "
+            "an hour with this credential.",
             hint="bitbucket.rate_limit tells from when there are more. Ask for fewer rows, give "
             "each application a credential of its own, or have server option on_rate_limit 'wait' "
             "wait. Server option rate_limit '0' lifts the limit here, but not Bitbucket's.",

@@ -110,11 +110,12 @@ class Budget:
         least = before + count
         about = least if estimate is None else estimate()
         # An estimate below that has turned out to be wrong.
-        raise self._too_many(f"about {about}" if about >= least else f"more than {least - 1}")
+        below, number = ("about", about) if about >= least else ("more than", least - 1)
+        raise self._too_many(f"{below} {number} request{'s' * (number != 1)}")
 
     def _too_many(self, needed: str) -> TooManyRequests:
         return TooManyRequests(
-            f"this scan would take {needed} requests, and {self.option} is {self.limit}",
+            f"this scan would take {needed}, and {self.option} is {self.limit}",
             detail=self._detail(),
             hint=self.hint,
         )

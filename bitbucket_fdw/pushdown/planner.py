@@ -176,7 +176,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         parent=parent,
         supplies=supplies,
         reach=_reach_above(request.table) if parent is None else None,
-        selectivity=selectivity([c for c, _ in shipped] + by_query) * (0.1 if narrowing else 1.0),
+        selectivity=selectivity([c for c, _ in shipped] + by_query),
         at_most=_at_most(request.table, [c for c, _ in shipped]),
         filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),
         checks=checks_of(request, exact, rest),

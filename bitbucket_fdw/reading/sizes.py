@@ -40,18 +40,22 @@ class Sizes:
     of the known sizes. As long as half of the sizes or fewer are known, the estimate is at least
     the guess in the table's declaration.
 
+    Narrower listings of a table are apart from its whole one: the entries of one pull request are
+    few, however many there are in the repository.
+
     The same holds for what a filter leaves of a collection. If that was not seen yet, it is guessed
     from the whole collection's size.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[str, int]] = {}
+        self._seen: dict[tuple[str, str], dict[str, int]] = {}
         self._filtered: dict[str, dict[str, dict[str, int]]] = {}
         self._probed: set[tuple[str, str]] = set()
 
     def learn(self, table: type[Table], path: str, size: int) -> None:
         """Remember the size of the table's collection at a path."""
-        _keep(self._seen.setdefault(table.name, {}), path, size, MOST)
+        listing = (table.name, _template(table, path))
+        _keep(self._seen.setdefault(listing, {}), path, size, MOST)
 
     def learn_filtered(self, table: type[Table], path: str, query: Query, size: int) -> None:
         """Remember how many items of the table's collection at a path meet a query's filter."""
@@ -64,7 +68,7 @@ class Sizes:
 
     def seen(self, table: type[Table], path: str) -> int | None:
         """How many items the table's collection at a path had when it was last read, if it was."""
-        return self._seen.get(table.name, {}).get(path)
+        return self._seen.get((table.name, _template(table, path)), {}).get(path)
 
     def expected(self, plan: Plan, path: str) -> float:
         """How many items a plan is likely to find in a collection, to ask for more than a page.
@@ -78,7 +82,7 @@ class Sizes:
         size: float | None = self.seen(plan.table, path)
         if size is None:
             alone = plan.parent is None and plan.combinations == 1 and len(plan.parts) == 1
-            size = plan.table.rows if alone else 0
+            size = _declared(plan) if alone else 0
         return size * plan.selectivity
 
     def learn_answer(self, plan: Plan, path: str, query: Query, size: int) -> None:
@@ -103,7 +107,7 @@ class Sizes:
         From then on it counts as asked for.
         """
         [path] = _paths(plan)
-        known = path in self._seen.get(plan.table.name, {}) or path in self._seen_filtered(plan)
+        known = path in self._like(plan) or path in self._seen_filtered(plan)
         return None if known or not self.may_look(plan.table, path) else path
 
     def guess(self, plan: Plan, places: float) -> float:
@@ -120,21 +124,21 @@ class Sizes:
         It is at least one. An empty collection may not stay empty; and with an estimate of no rows,
         a scan of thousands of collections would seem as cheap as reading a few of them by key.
         """
-        seen = self._seen.get(plan.table.name)
+        seen, declared = self._like(plan), _declared(plan)
         if not seen:
-            return max(1.0, plan.table.rows)
+            return max(1.0, declared)
         if plan.parent is None:
             return max(1.0, _mean([seen.get(path, self._other(plan)) for path in _paths(plan)]))
         near = self._near(plan)
         if not near:
-            return max(1.0, plan.table.rows)
+            return max(1.0, declared)
         few = 2 * len(near) <= places
-        return max(1.0, _mean(near), plan.table.rows if few else 0.0)
+        return max(1.0, _mean(near), declared if few else 0.0)
 
     def average(self, plan: Plan) -> float:
         """The average size of a fan-out's collections that were seen, and of one as declared."""
         near = self._near(plan)
-        return (plan.table.rows + sum(near)) / (1 + len(near))
+        return (_declared(plan) + sum(near)) / (1 + len(near))
 
     def likely(self, plan: Plan, places: float) -> float:
         """As :meth:`guess`, for a reading that ends as soon as it has enough rows.
@@ -148,7 +152,7 @@ class Sizes:
         near: list[int] | list[float]
         near = [n for path, n in self._seen_filtered(plan).items() if path.startswith(prefix)]
         near = near or [size * plan.selectivity for size in self._near(plan)]
-        return (0.1 * plan.table.rows * plan.selectivity + sum(near)) / (0.1 + len(near))
+        return (0.1 * _declared(plan) * plan.selectivity + sum(near)) / (0.1 + len(near))
 
     def _guess_filtered(self, plan: Plan, places: float) -> float | None:
         """The same as :meth:`guess`, where something was seen of what the filters leave."""
@@ -167,6 +171,7 @@ class Sizes:
     def _seen_filtered(self, plan: Plan) -> dict[str, int]:
         """By path, the number of items that all queries of a plan leave together."""
         filters = self._filtered.get(plan.table.name, {})
+        narrower = bool(plan.table.narrower)
         names = [filter_of(plan.table, query) for query in plan.queries]
         if not names or any(name not in filters for name in names):
             return {}
@@ -175,18 +180,33 @@ class Sizes:
             path: sum(of_filter[path] for of_filter in each)
             for path in each[0]
             if all(path in of_filter for of_filter in each)
+            and not (narrower and _template(plan.table, path) != plan.path)
         }
 
     def _near(self, plan: Plan) -> list[int]:
         """The sizes that were seen of a fan-out's collections."""
         prefix = _prefix(plan)
-        seen = self._seen.get(plan.table.name, {})
-        return [size for path, size in seen.items() if path.startswith(prefix)]
+        return [size for path, size in self._like(plan).items() if path.startswith(prefix)]
+
+    def _like(self, plan: Plan) -> dict[str, int]:
+        """By path, the sizes that were seen of the listings which a plan reads some of."""
+        return self._seen.get((plan.table.name, plan.path), {})
 
     def _other(self, plan: Plan) -> float:
         """The estimate for an unknown collection if others are known."""
-        seen = self._seen[plan.table.name]
-        return max(plan.table.rows, _mean(list(seen.values())))
+        return max(_declared(plan), _mean(list(self._like(plan).values())))
+
+
+def _template(table: type[Table], path: str) -> str:
+    """The template of the listing of a table that a path is of."""
+    narrower = next((listing for listing in table.narrower if listing.is_at(path)), None)
+    return table.collection.path if narrower is None else narrower.path
+
+
+def _declared(plan: Plan) -> float:
+    """The guess, in the table's declaration, of the items in a listing that a plan reads."""
+    listings = (n for n in plan.table.narrower if n.path == plan.path)
+    return next((listing.rows for listing in listings), plan.table.rows)
 
 
 def _keep(kept: dict[str, T], name: str, value: T, most: int) -> None:

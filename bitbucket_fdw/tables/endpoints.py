@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -118,7 +118,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An endpoint for one item, or for a narrower listing, found by the value of a column.
+    """An endpoint for one item, found by the value of a column.
 
     ``key`` is the column, and ``parameter`` is the path parameter that takes its value. The other
     path parameters are those of the collection. ``lacks`` are columns that the items of the listing
@@ -131,6 +131,20 @@ class Item:
     key: str
     parameter: str
     lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Narrower(Item):
+    """An endpoint that lists the rows with one value of a column, its ``key``.
+
+    ``rows`` is a guess of the items of such a listing, as :attr:`Table.rows` is of the whole one.
+    """
+
+    rows: float = field(kw_only=True)
+
+    def is_at(self, path: str) -> bool:
+        """Whether a path, with the values of its parameters filled in, is that of this endpoint."""
+        return re.fullmatch(_PARAMETER.sub("[^/]+", self.path), path) is not None
 
 
 def path_parameters(template: str) -> tuple[str, ...]:

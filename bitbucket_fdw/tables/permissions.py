@@ -11,7 +11,7 @@ workspace, ``added_on`` and ``last_accessed`` are gone (documented).
 """
 
 from .columns import Column, column
-from .endpoints import Collection, Item, Paging, Shape
+from .endpoints import Collection, Narrower, Paging, Shape
 from .shared_columns import account, workspace_column
 from .table import Parent, Scopes, Table
 from .workspaces import Workspaces
@@ -120,8 +120,11 @@ class RepositoryPermissions(_OfWorkspace):
         f"{_PERMISSIONS}/repositories", q=True, paging=Paging.NUMBERS, unique=False
     )
     narrower = (
-        Item(
-            f"{_PERMISSIONS}/repositories/{{repository}}", key="repository", parameter="repository"
+        Narrower(
+            f"{_PERMISSIONS}/repositories/{{repository}}",
+            key="repository",
+            parameter="repository",
+            rows=10,
         ),
     )
     primary_key = ()

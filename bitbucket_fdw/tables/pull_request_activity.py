@@ -7,7 +7,7 @@ state ``status``. Entries have no id. It is not documented that the newest ones 
 """
 
 from .columns import Column, column
-from .endpoints import Collection, Item
+from .endpoints import Collection, Narrower
 from .repositories import OF_REPOSITORY
 from .shared_columns import account, repository_columns
 from .table import Scopes, Table
@@ -25,7 +25,9 @@ class PullRequestActivity(Table):
     family = "pull_requests"
     scopes = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
     collection = Collection(f"{_FEED}/activity", pagelen=50, size=False, unique=False)
-    narrower = (Item(f"{_FEED}/{{id}}/activity", key="pull_request_id", parameter="id"),)
+    narrower = (
+        Narrower(f"{_FEED}/{{id}}/activity", key="pull_request_id", parameter="id", rows=5),
+    )
     parent = OF_REPOSITORY
     primary_key = ()
     always = "pull_request_id"

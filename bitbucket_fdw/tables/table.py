@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .columns import Column, in_capitals
-from .endpoints import Collection, Item, Shape, path_parameters
+from .endpoints import Collection, Item, Narrower, Shape, path_parameters
 from .types import Comparison
 from .writing import Writes
 
@@ -146,7 +146,7 @@ class Table:
     scopes: ClassVar[Scopes]
     collection: ClassVar[Collection]
     items: ClassVar[tuple[Item, ...]] = ()
-    narrower: ClassVar[tuple[Item, ...]] = ()
+    narrower: ClassVar[tuple[Narrower, ...]] = ()
     parent: ClassVar[Parent | None] = None
     columns: ClassVar[tuple[Column, ...]]
     primary_key: ClassVar[tuple[str, ...]]

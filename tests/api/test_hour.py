@@ -109,6 +109,9 @@ def test_nothing_is_refused_unless_the_limit_is_known(tmp_path, monkeypatch):
     assert lacking is not None
     assert lacking.frees_at is not None
     assert "would take 3 requests, and 2 of the hour's 10 are left" in lacking.message
+    full = Hour(Settings(base_url=API, rate_limit=8), "ada", Notes()).lacking(1, path)
+    assert full is not None
+    assert "would take 1 request, and 0 of the hour's 8 are left" in full.message
     assert 3500 < lacking.frees_at - time.time() <= 3660
     too_many = known.lacking(11, path)
     assert too_many is not None

@@ -106,6 +106,19 @@ def test_children_of_a_few_parents_are_read_parent_by_parent(picked):
     assert sorted(paths(result)) == [f"{PULL_REQUEST}/{number}/comments" for number in (3, 7, 9)]
 
 
+@keys_only
+def test_the_activity_of_a_few_pull_requests_is_read_alone_after_the_whole_was_read(picked):
+    """As long as these are fewer requests than the pages of the whole listing."""
+    whole = picked.run("SELECT kind FROM pull_request_activity", on="website")
+    last = 10 + len(whole.requests) - 5
+    assert last > 13
+    picked.db.execute(f"INSERT INTO picked SELECT n FROM generate_series(10, {last - 1}) n")
+    picked.db.execute("ANALYZE picked")
+    joined = "SELECT a.kind FROM picked p JOIN pull_request_activity a ON a.pull_request_id = p.id"
+    asked = sorted(paths(picked.query(joined)))
+    assert asked == sorted(f"{PULL_REQUEST}/{n}/activity" for n in (3, 7, 9, *range(10, last)))
+
+
 def test_many_keys_are_read_by_one_scan(picked):
     picked.db.execute("INSERT INTO picked SELECT g, 'd' FROM generate_series(10, 160) g")
     picked.db.execute("ANALYZE picked")

@@ -1,15 +1,20 @@
 """The numbers that have PostgreSQL's planner choose between listings and keys."""
 
+from dataclasses import replace
+
 import pytest
 
 from bitbucket_fdw.foreign_tables.binding import TableBinding
 from bitbucket_fdw.pushdown import Qual, Request, conditions_of, plan
-from bitbucket_fdw.pushdown.plan import Query
+from bitbucket_fdw.pushdown.conditions import Condition
+from bitbucket_fdw.pushdown.plan import Binding, Query
 from bitbucket_fdw.pushdown.planner import MAX_ITEMS
 from bitbucket_fdw.pushdown.q import MAX_LIST
 from bitbucket_fdw.reading import costs
 from bitbucket_fdw.reading.sizes import MOST_FILTERS, Sizes
-from bitbucket_fdw.tables import BY_NAME
+from bitbucket_fdw.tables import BY_NAME, TABLES
+from bitbucket_fdw.tables.addresses import fill
+from bitbucket_fdw.tables.endpoints import path_parameters
 
 ONE = {"workspace": "acme", "repository": "website"}
 
@@ -175,6 +180,90 @@ def test_no_more_filters_are_kept_than_is_useful():
     for number in range(MOST_FILTERS + 1):
         learn_filtered(sizes, listing("issues", ("title", "=", f"t{number}"), bound=ONE), "/p", 1)
     assert len(sizes._filtered["issues"]) == MOST_FILTERS
+
+
+# --- narrower listings ---
+
+
+NARROWER = [(table, narrower) for table in TABLES for narrower in table.narrower]
+PLACE = {"workspace": "acme", "repository": "website", "id": "7"}
+
+
+def whole_path(table):
+    return fill(
+        table.collection.path, {n: PLACE[n] for n in path_parameters(table.collection.path)}
+    )
+
+
+def of_key(table, narrower, bound):
+    key = table.column(narrower.key)
+    value = Condition(key, "=", PLACE[narrower.parameter] if key.type == "text" else 7)
+    return plan(Request(table, bound, (value,), columns=frozenset({key.name})))
+
+
+def place_of(table):
+    return {name: PLACE[name] for name in path_parameters(table.collection.path)}
+
+
+@pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
+@pytest.mark.parametrize("everywhere", [False, True], ids=["one", "all repositories"])
+@pytest.mark.parametrize("ask", [Sizes.guess, Sizes.likely])
+def test_a_narrower_listing_is_not_guessed_from_the_whole_one(table, narrower, everywhere, ask):
+    bound = {"workspace": "acme"} if everywhere else place_of(table)
+    sizes, planned = Sizes(), of_key(table, narrower, bound)
+    assert planned.path == narrower.path
+    before = ask(sizes, planned, 1)
+    assert before == pytest.approx(narrower.rows)
+    sizes.learn(table, whole_path(table), 100_000)
+    assert ask(sizes, planned, 1) == before
+    assert sizes.average(planned) == before
+    assert costs.requests(planned, sizes.guess) == costs.requests(planned, Sizes().guess)
+
+
+@pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
+def test_the_whole_listing_is_not_guessed_from_narrower_ones(table, narrower):
+    sizes, everything = Sizes(), plan(Request(table, place_of(table)))
+    own = of_key(table, narrower, place_of(table))
+    sizes.learn(
+        table, fill(narrower.path, {n: PLACE[n] for n in path_parameters(narrower.path)}), 2
+    )
+    assert sizes.guess(own, 1) == 2
+    assert sizes.guess(everything, 1) == table.rows
+    assert sizes.seen(table, whole_path(table)) is None
+
+
+@pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
+def test_a_filter_of_narrower_listings_says_nothing_of_the_whole_one(table, narrower):
+    bound = {"workspace": "acme"}
+    everything = plan(Request(table, bound))
+    query = Query((), 'permission = "admin"')
+    sizes = Sizes()
+    narrow = fill(narrower.path, {n: PLACE[n] for n in path_parameters(narrower.path)})
+    sizes.learn_filtered(table, narrow, query, 1)
+    filtered = replace(everything, queries=(query,), selectivity=0.1)
+    assert sizes.guess(filtered, 1) == table.rows * 0.1
+    assert sizes.guess(replace(filtered, path=narrower.path, bindings=bindings(narrower)), 1) == 1
+
+
+def bindings(narrower):
+    return tuple(Binding(n, None, (PLACE[n],)) for n in path_parameters(narrower.path))
+
+
+@pytest.mark.parametrize(("table", "narrower"), NARROWER, ids=str)
+def test_a_narrower_listing_is_declared_smaller_than_the_whole(table, narrower):
+    assert 0 < narrower.rows <= table.rows / 10
+
+
+@pytest.mark.parametrize("seen", [None, 100, 14_000])
+def test_a_join_with_a_few_pull_requests_reads_their_activity(seen):
+    sizes, table = Sizes(), BY_NAME["pull_request_activity"]
+    if seen is not None:
+        sizes.learn(table, whole_path(table), seen)
+    everything = plan(Request(table, ONE, columns=frozenset({"kind"})))
+    width = costs.width(everything, sizes.guess)
+    lookups = dict(costs.path_keys(binding(table.name), sizes.guess))
+    one = round(lookups[("pull_request_id",)] * width / costs.REQUEST_COST)
+    assert one == 1
 
 
 # --- readings that end early ---

@@ -3,6 +3,7 @@
 import pytest
 
 from bitbucket_fdw.errors import Gone, TooManyRequests
+from bitbucket_fdw.tables import BY_NAME
 from tests.support.fake_api import FakeApi
 from tests.support.reading import AT, WORKSPACE, Session
 
@@ -44,3 +45,10 @@ def test_more_narrower_listings_than_requests_are_refused_before_the_first():
     with pytest.raises(TooManyRequests):
         session.values("kind", TABLE, ("pull_request_id", ("=", True), [1, 2, 3]), bound=WORKSPACE)
     assert api.calls == ["GET /repositories/acme"]
+
+
+def test_the_size_of_one_listing_is_remembered_as_its_own(session):
+    sizes = session.observations.of(session.client).sizes
+    session.values("kind", TABLE, ("pull_request_id", "=", 7))
+    assert sizes.seen(BY_NAME[TABLE], ONE) == 1
+    assert sizes.seen(BY_NAME[TABLE], FEED) is None

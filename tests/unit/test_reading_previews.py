@@ -129,6 +129,13 @@ def test_an_estimate_that_has_turned_out_to_be_too_small_is_not_told():
         PreviewBudget(40, stops=False).afford(41, lambda: 7)
 
 
+def test_one_request_is_not_told_in_the_plural():
+    with pytest.raises(TooManyRequests, match="would take about 1 request, and "):
+        PreviewBudget(0, stops=False).afford(1)
+    with pytest.raises(TooManyRequests, match="would take more than 1 request, and "):
+        PreviewBudget(1, stops=False).afford(2, lambda: 1)
+
+
 def planned(table: type[Table], *quals: tuple[str, str, object]):
     conditions, _ = conditions_of(
         [Qual(*qual) for qual in quals], {column.name: column for column in table.columns}
