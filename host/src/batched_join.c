@@ -237,7 +237,7 @@ shared_lookup(PlannerInfo *root, ForeignPath *lookup, double rows, ListKey **key
 static bool
 may_end_early(PlannerInfo *root, Path *outer)
 {
-	return root->tuple_fraction > 0 && gives_rows_as_they_are(root->parse) &&
+	return wants_some_rows(root) && gives_rows_as_they_are(root->parse) &&
 		(root->parse->sortClause == NIL ||
 		 pathkeys_contained_in(root->sort_pathkeys, outer->pathkeys));
 }

@@ -238,6 +238,7 @@ extern Expr *without_null_arms(const PlannedTable *table, Expr *clause);
 extern ScanQual *disjunction_to_qual(Index relid, BoolExpr *clause);
 
 extern bool gives_rows_as_they_are(Query *query);
+extern bool wants_some_rows(PlannerInfo *root);
 extern bool may_stop(PlannerInfo *root, RelOptInfo *rel);
 extern bool is_our_rel(RelOptInfo *rel);
 extern void batched_join_init(void);

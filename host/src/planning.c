@@ -349,9 +349,32 @@ limit_level(PlannerInfo *root)
 }
 
 /*
- * Whether a query may be content with some of a table's rows: under a LIMIT, a cursor or EXISTS,
- * which the planner tells by tuple_fraction, unless all rows are needed for the first row of the
- * result; or where a join only asks if there is a row.
+ * Whether a query is to give some of its rows only: under a LIMIT, a cursor or EXISTS, which the
+ * planner tells by tuple_fraction. It does not tell a query of WITH, which it plans before it looks
+ * at the LIMIT of the query around it, and before it lists the tables of that. How the latter reads
+ * the former is not looked at: if it groups the rows in a subquery, they are all read after all.
+ */
+bool
+wants_some_rows(PlannerInfo *root)
+{
+	if (root->tuple_fraction > 0)
+		return true;
+	for (; root->parent_root != NULL && root->parent_root->simple_rel_array == NULL;
+		 root = root->parent_root)
+	{
+		Query	   *around = root->parent_root->parse;
+
+		if (!gives_rows_as_they_are(around) || around->sortClause != NIL)
+			return false;
+		if (has_limit(around))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a query may be content with some of a table's rows, unless all rows are needed for the
+ * first row of the result; or a join only asks if there is a row.
  */
 bool
 may_stop(PlannerInfo *root, RelOptInfo *rel)
@@ -360,7 +383,7 @@ may_stop(PlannerInfo *root, RelOptInfo *rel)
 	Relids		relids = rel->top_parent_relids ? rel->top_parent_relids : rel->relids;
 	ListCell   *lc;
 
-	if (root->tuple_fraction > 0 && gives_rows_as_they_are(query) && query->sortClause == NIL)
+	if (wants_some_rows(root) && gives_rows_as_they_are(query) && query->sortClause == NIL)
 		return true;
 	foreach(lc, root->join_info_list)
 	{

@@ -24,6 +24,11 @@ MAY_STOP = (
     "SELECT s.may_stop FROM generate_series(1, 2) g, LATERAL (SELECT may_stop FROM {t} "
     "OFFSET g LIMIT 1) s",
     "WITH c AS MATERIALIZED (SELECT may_stop FROM {t} LIMIT 1) SELECT bool_and(may_stop) FROM c",
+    "WITH c AS MATERIALIZED (SELECT may_stop FROM {t}) SELECT may_stop FROM c LIMIT 1",
+    "WITH c AS MATERIALIZED (SELECT may_stop FROM {t}), d AS MATERIALIZED (SELECT * FROM c) "
+    "SELECT may_stop FROM d WHERE may_stop LIMIT 1",
+    "WITH c AS MATERIALIZED (WITH d AS MATERIALIZED (SELECT may_stop FROM {t}) "
+    "SELECT may_stop FROM d) SELECT may_stop FROM c LIMIT 1",
     # Rows that are there only if the scan was told so.
     "SELECT EXISTS (SELECT FROM {t} WHERE may_stop)",
     "SELECT EXISTS (SELECT FROM {t} WHERE may_stop AND id = g) FROM generate_series(1, 2) g",
@@ -40,6 +45,12 @@ READS_ALL = (
     "SELECT may_stop FROM {t} ORDER BY id DESC LIMIT 1",
     "SELECT bool_or(may_stop) OVER () FROM {t} LIMIT 1",
     "SELECT may_stop FROM {t} LIMIT ALL",
+    "WITH c AS MATERIALIZED (SELECT may_stop FROM {t}) SELECT may_stop FROM c LIMIT ALL",
+    "WITH c AS MATERIALIZED (SELECT may_stop FROM {t}) SELECT bool_or(may_stop) FROM c LIMIT 1",
+    "WITH c AS MATERIALIZED (SELECT may_stop FROM {t} ORDER BY id DESC) SELECT may_stop FROM c "
+    "LIMIT 1",
+    "WITH c AS MATERIALIZED (SELECT id, may_stop FROM {t}) SELECT may_stop FROM c ORDER BY id "
+    "LIMIT 1",
     "SELECT (SELECT bool_or(may_stop) FROM {t}) LIMIT 1",
     "SELECT bool_or(t.may_stop) FROM {t} t JOIN generate_series(0, 1) g ON g = t.id",
 )
