@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ..pushdown.conditions import Qual
@@ -12,6 +13,10 @@ from ..tables.columns import Column
 from ..tables.types import Comparison
 from . import costs
 from .costs import Guess
+from .unknown_values import is_placeholder, shown
+
+Bounds = Callable[[Plan, float], tuple[float, float]]
+"""A function as :data:`Guess`, which tells the least and the most that the number can be."""
 
 LOCAL_SHARE = 0.3  # a guess of the rows that meet a condition which is not sent
 UNKNOWN = "?"
@@ -80,6 +85,8 @@ def lines(
     verbose: bool,
     most: int | None = None,
     wanted: float | None = None,
+    bounds: Bounds | None = None,
+    single: Plan | None = None,
 ) -> list[str]:
     """Lines for EXPLAIN: what is sent to Bitbucket, what stays local, how many requests it takes.
 
@@ -88,6 +95,9 @@ def lines(
     :param most: the requests that the option ``preview_requests`` allows the scan.
     :param wanted: after how many rows of the result the scan ends, where that is known beside the
         plan's LIMIT.
+    :param bounds: by which it is told whether the number of requests is a guess.
+    :param single: the plan for one key, where ``plan`` has a list in place of keys that only the
+        execution knows.
     """
     if plan.kind is Kind.NOTHING:
         return [f"Bitbucket: no request ({plan.reason})"]
@@ -109,10 +119,38 @@ def lines(
         result.append(f"Sorted locally: {plan.sort.column}{' DESC' * plan.sort.descending}")
     if wanted is not None:
         wanted /= LOCAL_SHARE ** len(plan.local)
-    estimated = costs.requests(plan, guess, wanted)
-    exceeds = f" (preview_requests is {most})" if most is not None and estimated > most else ""
-    result.append(f"Estimated requests: {estimated}{exceeds}")
-    return result
+    counted = plan if single is None else single
+    estimated = costs.requests(counted, guess, wanted)
+    keys = ""
+    if single is not None:
+        more = costs.requests(plan, guess, wanted) > estimated
+        keys = " for each key" if more else f" for each {costs.MOST_IN_LIST} keys"
+    notes = []
+    if bounds is not None and _is_guess(counted, bounds, wanted, estimated):
+        notes.append("guess")
+    if most is not None and estimated > most:
+        notes.append(f"preview_requests is {most}")
+    noted = f" ({', '.join(notes)})" if notes else ""
+    result.append(f"Estimated requests: {estimated}{keys}{noted}")
+    return [shown(line) for line in result]
+
+
+def _is_guess(plan: Plan, bounds: Bounds, wanted: float | None, estimated: int) -> bool:
+    """Whether the number of requests may be another one, for want of what was not seen."""
+    most = replace(plan, until=None)
+    extremes = (
+        costs.requests(plan, lambda *asked: bounds(*asked)[0], wanted),
+        costs.requests(most, lambda *asked: bounds(*asked)[1], wanted),
+    )
+    if any(number != estimated for number in extremes):
+        return True
+    parent = plan.parent
+    while parent is not None:
+        if parent.sieve:
+            return True
+        parent = parent.parent
+    passes_over = wanted is not None and (plan.local or plan.checks)
+    return bool(passes_over) and _is_guess(plan, bounds, None, estimated)
 
 
 def _otherwise(plan: Plan) -> list[str]:
@@ -149,7 +187,9 @@ def _request(plan: Plan) -> str:
 def _details(plan: Plan, verbose: bool) -> list[str]:
     result = []
     several = [b for b in plan.bindings if len(b.values) > 1]
-    result += [f"{b.parameter}: {len(b.values)} values" for b in several]
+    for b in several:
+        unknown = is_placeholder(b.values[0])
+        result.append(f"{b.parameter}: {'each key' if unknown else f'{len(b.values)} values'}")
     for query in plan.queries[: None if verbose else 1]:
         if query.q:
             result.append(f"q: {query.q}")

@@ -17,6 +17,7 @@ T = TypeVar("T")
 MOST = 5000  # how many sizes are kept for one table
 MOST_FILTERS = 100  # for how many filters sizes are kept, of one table
 _PATHS = 100  # how many collections of one plan are looked up by their paths
+_ENDLESS = 1e7  # more items than there are
 _TIME_OF_DAY = re.compile(r"(\d{4}-\d\d-\d\d)T[0-9:.]+(?:Z|[+-][0-9:]+)?")
 
 
@@ -117,6 +118,25 @@ class Sizes:
         """
         found = self._guess_filtered(plan, places)
         return self.whole(plan, places) * plan.selectivity if found is None else found
+
+    def bounds(self, plan: Plan, places: float) -> tuple[float, float]:
+        """The least and the most that :meth:`guess` can be, as far as sizes were seen."""
+        filtered, whole = self._known(plan, self._seen_filtered(plan), places), None
+        if filtered is None:
+            whole = self._known(plan, self._like(plan), places)
+        if filtered is not None or (whole is not None and plan.selectivity == 1.0):
+            found = self.guess(plan, places)
+            return found, found
+        return 0.0, _ENDLESS if whole is None else whole
+
+    def _known(self, plan: Plan, seen: dict[str, int], places: float) -> float | None:
+        """The average of the sizes that were seen of a plan's collections, if most of them were."""
+        if plan.parent is None:
+            paths = list(_paths(plan))
+            return _mean([seen[p] for p in paths]) if all(p in seen for p in paths) else None
+        prefix = _prefix(plan)
+        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        return _mean(near) if 2 * len(near) > places else None
 
     def whole(self, plan: Plan, places: float) -> float:
         """The average number of items in the collections that a plan reads.

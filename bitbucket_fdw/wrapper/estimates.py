@@ -69,9 +69,14 @@ class Estimates:
         return costs.list_keys(self._binding, self._sizes.guess)
 
     def lines(
-        self, planned: Plan, verbose: bool, most: int | None, wanted: int | None
+        self,
+        planned: Plan,
+        verbose: bool,
+        most: int | None,
+        wanted: int | None,
+        single: Plan | None,
     ) -> list[str]:
         """Lines for EXPLAIN; see :func:`explain.lines`."""
         ends_early = wanted is not None or planned.enough is not None
         guess = self._sizes.likely if ends_early else self._sizes.guess
-        return explain.lines(planned, guess, verbose, most, wanted)
+        return explain.lines(planned, guess, verbose, most, wanted, self._sizes.bounds, single)

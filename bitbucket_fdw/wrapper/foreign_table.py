@@ -22,6 +22,7 @@ from ..foreign_tables.ctids import Ctids
 from ..postgres import interrupts, roles, statement_text
 from ..postgres.encoding import sayable
 from ..pushdown import Qual, plan
+from ..pushdown.plan import Plan
 from ..pushdown.request import Request
 from ..reading import costs, explain
 from ..reading.execution import Row
@@ -37,7 +38,7 @@ from .budgets import Budgets, question_of, turns_of
 from .doubts import Doubts
 from .estimates import Estimates
 from .hints import advised
-from .host import HOST, kept_answers, quals_of
+from .host import HOST, has_unknown_lists, kept_answers, quals_of, samples_of
 from .mapping_user import mapping_user
 from .reports import (
     conceal,
@@ -164,14 +165,20 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[str]:
-        known = list(explain.with_samples(quals_of(quals), self.binding.pushable))
+        columns = list(columns)
         unseen: frozenset[str] = getattr(self, "unseen_columns", frozenset())
-        planned = plan(self._asked(known, columns, sortkeys, limit, offset, unseen))
+
+        def planned_with(values: int) -> Plan:
+            known = samples_of(quals, self.binding.pushable, values)
+            return plan(self._asked(known, columns, sortkeys, limit, offset, unseen))
+
+        planned = planned_with(2)
+        single = planned_with(1) if has_unknown_lists(quals) else None
         preview = self._preview(limit)
         held = preview is not None and (preview.stops or planned.asks_every_parent)
         most = preview.limit if held and preview is not None else None
         wanted = getattr(self, "wanted_rows", 0) or None
-        lines = self._estimates.lines(planned, verbose, most, wanted)
+        lines = self._estimates.lines(planned, verbose, most, wanted, single)
         if HOST.shows_executed_plans():
             lines += explain.taken(self._watching.taken(None, question_of(quals, columns)))
         return [sayable(line) for line in lines]

@@ -125,7 +125,7 @@ key_lists_explained(KeyLists *lists)
 			value = list;
 			qual.is_array = qual.use_or = true;
 		}
-		py_append(quals, qual_to_python(&qual, value, Py_None));
+		py_append(quals, unknown_qual_to_python(&qual, value));
 	}
 	return quals;
 }

@@ -201,6 +201,7 @@ extern void append_implied(PyObject *list, const ScanQual *qual, Datum value);
 extern void append_implied_placeholders(PyObject *list, const ScanQual *qual);
 extern PyObject *qual_instant_to_python(const ScanQual *qual, Datum value, bool isnull);
 extern PyObject *qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant);
+extern PyObject *unknown_qual_to_python(const ScanQual *qual, PyObject *value);
 extern PyObject *qual_value_to_python(const ScanQual *qual, Datum value, bool isnull);
 
 /* planning.c, lookups.c, sorting.c, batched_join.c */

@@ -294,16 +294,31 @@ qual_instant_to_python(const ScanQual *qual, Datum value, bool isnull)
 /*
  * The qual, with this value, as multicorn/_instances.py takes it.
  */
-PyObject *
-qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant)
+static PyObject *
+qual_tuple(const ScanQual *qual, PyObject *value, PyObject *instant, bool unknown)
 {
 	PyObject   *operator = server_string_to_python(qual->operator);
 
 	if (qual->is_array)
 		operator = py_own(Py_BuildValue("(OO)", operator, qual->use_or ? Py_True : Py_False));
-	return py_own(Py_BuildValue("(iOOOOi)", qual->attno, operator, value,
+	return py_own(Py_BuildValue("(iOOOOii)", qual->attno, operator, value,
 								qual->plain ? Py_True : Py_False, instant,
-								qual->rewritten || qual->implied != NULL));
+								qual->rewritten || qual->implied != NULL, unknown));
+}
+
+PyObject *
+qual_to_python(const ScanQual *qual, PyObject *value, PyObject *instant)
+{
+	return qual_tuple(qual, value, instant, false);
+}
+
+/*
+ * For EXPLAIN: a qual whose value is not known, with something in its place.
+ */
+PyObject *
+unknown_qual_to_python(const ScanQual *qual, PyObject *value)
+{
+	return qual_tuple(qual, value, Py_None, true);
 }
 
 /*
@@ -326,8 +341,8 @@ void
 append_placeholder(PyObject *list, const ScanQual *qual)
 {
 	if (qual->implied == NULL)
-		py_append(list, qual_to_python(qual, placeholder_to_python(exprType((Node *) qual->value)),
-									   Py_None));
+		py_append(list, unknown_qual_to_python(qual,
+											   placeholder_to_python(exprType((Node *) qual->value))));
 	else
 		append_implied_placeholders(list, qual);
 }

@@ -107,6 +107,32 @@ def test_children_of_a_few_parents_are_read_parent_by_parent(picked):
 
 
 @keys_only
+@pytest.mark.parametrize(
+    ("statement", "lines"),
+    [
+        (BY_KEY, ["q: id IN (?, ?)", "Estimated requests: 1 for each 50 keys"]),
+        (
+            "SELECT title FROM pull_requests WHERE id = ANY(ARRAY(SELECT id FROM picked))",
+            ["q: id IN (?, ?)", "Estimated requests: 1 for each 50 keys"],
+        ),
+        (
+            "SELECT c.id FROM picked p JOIN pull_request_comments c ON c.pull_request_id = p.id",
+            ["pull_request_id: each key", "Estimated requests: 1 for each key"],
+        ),
+        (
+            "SELECT title FROM pull_requests WHERE id = (SELECT max(id) FROM picked)",
+            [f"GET {PULL_REQUEST}/?", "Estimated requests: 1"],
+        ),
+    ],
+)
+def test_explain_shows_what_is_sent_for_keys(picked, statement, lines):
+    plan = picked.explain(statement)
+    for line in lines:
+        assert line in plan, plan
+    assert "214748364" not in plan
+
+
+@keys_only
 def test_the_activity_of_a_few_pull_requests_is_read_alone_after_the_whole_was_read(picked):
     """As long as these are fewer requests than the pages of the whole listing."""
     whole = picked.run("SELECT kind FROM pull_request_activity", on="website")

@@ -9,7 +9,8 @@ from bitbucket_fdw.pushdown import Qual, plan
 from bitbucket_fdw.pushdown.request import Refusals
 from bitbucket_fdw.reading import costs, explain
 from bitbucket_fdw.reading.sizes import Sizes
-from bitbucket_fdw.tables import TABLES
+from bitbucket_fdw.reading.unknown_values import shown, with_placeholders
+from bitbucket_fdw.tables import BY_NAME, TABLES
 from tests.support.fake_api import FakeApi
 from tests.support.reading import AT, REPOSITORY, WORKSPACE, Session
 
@@ -110,13 +111,121 @@ def test_every_table_can_be_explained_without_a_request(api, table, bound):
                 assert found[0].startswith("Bitbucket: refused without a condition on ")
                 continue
             assert found[-1].startswith("Estimated requests: ")
-            assert int(found[-1].rpartition(" ")[2]) >= 1
+            assert int(found[-1].split()[2]) >= 1
         assert costs.rows(planned, Sizes().guess) > 0
         assert costs.width(planned, Sizes().guess) >= 1
     assert api.calls == []
 
 
+# --- whether an estimate is a guess ---
+
+
+def estimate(sizes, *quals, table="pull_requests", wanted=None, **asked):
+    planned = plan(Session.of(FakeApi()).request(table, *quals, **asked))
+    found = explain.lines(planned, sizes.guess, False, None, wanted, sizes.bounds)
+    return found[-1].removeprefix("Estimated requests: ")
+
+
+def seen(size, table="pull_requests", path=f"{AT}/pullrequests"):
+    sizes = Sizes()
+    sizes.learn(BY_NAME[table], path, size)
+    return sizes
+
+
+OPEN = ("state", "=", "OPEN")
+
+
+def test_a_listing_that_was_not_seen_is_a_guess():
+    assert estimate(Sizes()) == "20 (guess)"
+    assert estimate(seen(120)) == "3"
+    elsewhere = seen(120, path="/repositories/acme/other/pullrequests")
+    assert estimate(elsewhere).endswith(" (guess)")
+
+
+def test_what_a_filter_leaves_is_a_guess_unless_it_is_a_page_at_most():
+    assert estimate(seen(5000), OPEN) == "10 (guess)"
+    assert estimate(seen(50), OPEN) == "1"
+    sizes = seen(5000)
+    filtered = plan(Session.of(FakeApi()).request("pull_requests", OPEN))
+    sizes.learn_filtered(filtered.table, f"{AT}/pullrequests", filtered.queries[0], 120)
+    assert estimate(sizes, OPEN) == "3"
+
+
+def test_what_cannot_be_another_number_is_no_guess():
+    assert estimate(Sizes(), ("id", "=", 7)) == "1"
+    assert estimate(Sizes(), ("id", ("=", True), [1, 2, 3])) == "1"
+    assert estimate(Sizes(), limit=5) == "1"
+    assert estimate(Sizes(), wanted=5) == "1"
+
+
+def test_a_condition_that_is_not_sent_makes_a_limit_a_guess():
+    assert estimate(Sizes(), ("description", "=", "x"), wanted=5) == "1 (guess)"
+    assert estimate(seen(40), ("description", "=", "x"), wanted=5) == "1"
+
+
+def test_a_fan_out_is_a_guess_until_most_of_its_listings_were_seen():
+    sizes = seen(3, "repositories", "/repositories/acme")
+    assert estimate(sizes, bound=WORKSPACE).endswith(" (guess)")
+    for number in range(2):
+        sizes.learn(BY_NAME["pull_requests"], f"/repositories/acme/{number}/pullrequests", 70)
+    assert estimate(sizes, bound=WORKSPACE) == "7"
+    like = ("repository", "~~", "web%")
+    assert estimate(sizes, like, bound=WORKSPACE).endswith(" (guess)")
+
+
 # --- values that only the execution knows ---
+
+
+def explained(table, *quals, bound=REPOSITORY):
+    """The lines for quals whose values are not known, as the bundled host gives them."""
+    session = Session.of(FakeApi())
+    columns = {c.name: c for c in BY_NAME[table].columns}
+    plans = []
+    for count in (2, 1):
+        marked = [(Qual(*qual), True) for qual in quals]
+        known = explain.with_samples(with_placeholders(marked, columns, count), columns)
+        plans.append(plan(session.request(table, *(q[:3] for q in known), bound=bound)))
+    is_list = any(isinstance(qual[2], list) for qual in quals)
+    return explain.lines(plans[0], Sizes().guess, True, single=plans[1] if is_list else None)
+
+
+def test_a_list_of_keys_is_shown_as_one_that_is_sent_for_many():
+    found = explained("pull_requests", ("id", ("=", True), ["0"]))
+    assert found[:2] == [f"Bitbucket: GET {AT}/pullrequests", "q: id IN (?, ?)"]
+    assert found[-1] == "Estimated requests: 1 for each 50 keys"
+
+
+def test_keys_in_a_path_take_a_request_each():
+    found = explained("pull_request_comments", ("pull_request_id", ("=", True), ["0"]))
+    assert found[0] == f"Bitbucket: GET {AT}/pullrequests/{{pull_request_id}}/comments"
+    assert found[1] == "pull_request_id: each key"
+    assert found[-1] == "Estimated requests: 1 for each key"
+
+
+def test_a_single_value_is_shown_as_not_known():
+    assert explained("issues", ("id", "=", 0))[0] == f"Bitbucket: GET {AT}/issues/?"
+    assert 'q: title = "?"' in explained("issues", ("title", "=", "?"))
+    steps = explained("pipeline_steps", ("pipeline_uuid", "=", "?"))
+    assert steps[0] == f"Bitbucket: GET {AT}/pipelines/?/steps/"
+
+
+def test_values_that_are_known_stay_as_they_are():
+    assert shown("q: id IN (7, 2147483)") == "q: id IN (7, 2147483)"
+
+
+LISTED = [
+    (t, c) for t in TABLES for c in t.columns if c.param and c.type in ("bigint", "integer", "uuid")
+]
+
+
+@pytest.mark.parametrize(("table", "column"), LISTED, ids=lambda v: getattr(v, "name", v))
+def test_no_placeholder_is_shown_as_if_it_were_a_value(table, column):
+    others = [c for c in table.columns if c.required and c is not column]
+    sample = "?" if column.type == "uuid" else 0
+    more = [(c.name, "=", "?" if c.type in ("uuid", "text") else 0) for c in others]
+    found = explained(table.name, (column.name, ("=", True), [sample]), *more, bound=WORKSPACE)
+    assert not any("214748364" in line or "ffffffff" in line for line in found)
+    assert re.fullmatch(r"Estimated requests: \d+ for each (50 keys|key)", found[-1])
 
 
 ASKED_BY = [

@@ -92,6 +92,10 @@ class Qual:
     #: operator the moments of all elements but NULLs. None where Python cannot hold one of them.
     instant: datetime | list[datetime] | None = None
 
+    #: Beyond Multicorn2: for ``explain``, whether the value stands for one that only the execution
+    #: knows, such as the key of a join; for a list operator it is a list of one such value.
+    unknown: bool = False
+
     def __init__(self, field_name: str, operator: Operator, value: Any) -> None:
         self.field_name = field_name
         self.operator = operator

@@ -34,7 +34,7 @@ MAX_BATCH_SIZE = 65535
 
 # A condition: attribute number, operator, value, whether it is plain, its moments, and whether the
 # statement has it in another form.
-HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool, Any, int]
+HostQual: TypeAlias = tuple[int, str | tuple[str, bool], Any, bool, Any, int, int]
 # A column to sort by: attribute number, descending, nulls first, collation.
 HostSortKey: TypeAlias = tuple[int, int, int, str | None]
 # A column: attribute number, and the arguments of its ColumnDefinition.
@@ -347,7 +347,7 @@ class Instance(Participant):
     def _quals(self, quals: list[HostQual]) -> list[Qual]:
         """Without those of another form, for a wrapper that does not take them."""
         result = []
-        for attnum, comparison, value, plain, moment, found in quals:
+        for attnum, comparison, value, plain, moment, found, unknown in quals:
             if found and not self.takes_implied:
                 continue
             qual = Qual(self.names[attnum], comparison, value)
@@ -355,6 +355,8 @@ class Instance(Participant):
                 qual.plain = False
             if moment is not None:
                 qual.instant = instant(moment)
+            if unknown:
+                qual.unknown = True
             result.append(qual)
         return result
 
