@@ -68,6 +68,25 @@ def test_explain_of_a_lookup_shows_a_stand_in(session: Session, local: str, keye
     assert call["quals"] == [["id", "=", 0, "int"]]
 
 
+@pytest.mark.beyond("does not tell")
+@pytest.mark.parametrize(
+    ("condition", "unknown"),
+    [
+        ("id = 0", False),
+        ("id = ANY(ARRAY[0])", False),
+        ("id = (SELECT max(relnatts) FROM pg_class)", True),
+        ("id = ANY(ARRAY(SELECT relnatts::int FROM pg_class))", True),
+    ],
+)
+def test_explain_tells_which_values_are_not_known(
+    session: Session, condition: str, unknown: bool
+) -> None:
+    table = session.table("id int, v int", lines="[str(q.unknown) for q in quals]")
+    plan = session.plan(f"SELECT v FROM {table} WHERE {condition}")
+    assert f"Multicorn: {unknown}" in plan
+    assert f"Multicorn: {not unknown}" not in plan
+
+
 @pytest.mark.beyond("crashes")
 @pytest.mark.parametrize(
     ("type_name", "value"),
