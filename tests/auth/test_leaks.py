@@ -208,7 +208,7 @@ from bitbucket_fdw.wrapper import *
 from bitbucket_fdw import wrapper
 
 class BitbucketFdw(wrapper.BitbucketFdw):
-    def _request(self, *given):
+    def _asked(self, *given):
         try:
             int(self.client.credential.secrets()[0])
         except ValueError as error:
