@@ -122,8 +122,9 @@ LEFT_LOCAL = [
     ("pull_requests", "extract(month from created_on) = 1"),
     ("pull_requests", "id = comment_count"),
     ("pull_requests", "id > random() * 0"),
-    # OR and NOT are not handed over by the host
-    ("pull_requests", "id = 7 OR id = 9"),
+    # OR of several columns and NOT are not handed over by the host
+    ("pull_requests", "id = 7 OR comment_count = 9"),
+    ("pull_requests", "id = 7 OR id > 140"),
     ("pull_requests", "state = 'OPEN' OR draft"),
     ("pull_requests", "NOT (state = 'OPEN' AND draft)"),
     # NULL: "" or a default may stand in its place at Bitbucket
@@ -334,11 +335,18 @@ def test_a_value_given_twice_brings_its_row_once(sql):
 
 
 def test_a_long_list_of_numbers_is_spread_over_requests(sql):
-    result = sql.query("SELECT id FROM pull_requests WHERE id = ANY (%s)", [list(range(1, 121))])
-    assert len(result.rows) == 120
+    # The repository has three pages of pull requests: two lists are fewer requests.
+    result = sql.query("SELECT id FROM pull_requests WHERE id = ANY (%s)", [list(range(1, 91))])
+    assert len(result.rows) == 90
     lists = [re.findall(r"\d+", one.q) for one in asked(result)]
     assert all(len(numbers) <= 50 for numbers in lists)
-    assert sorted(int(n) for numbers in lists for n in numbers) == list(range(1, 121))
+    assert sorted(int(n) for numbers in lists for n in numbers) == list(range(1, 91))
+
+
+def test_a_list_as_long_as_the_listing_takes_no_more_requests_than_that(sql):
+    result = sql.query("SELECT id FROM pull_requests WHERE id = ANY (%s)", [list(range(1, 149))])
+    assert len(result.rows) == 148
+    assert len(asked(result)) == 3
 
 
 def test_two_long_lists_are_both_met(sql):
