@@ -62,11 +62,11 @@ def _questions(by_question: dict[str, Any]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name, cells in by_question.items():
         ideal, own = cells[IDEAL], cells.get(OWN)
-        requests = f"{own['requests'] if own else '-'} / {ideal['requests']}"
+        requests = f"{_shown(own and own['requests'])} / {_shown(ideal['requests'])}"
         lines.append(
             [
                 f"{BY_NAME[name].title} (`{name}`)",
-                str(ideal["rows"]),
+                _shown(ideal["rows"]),
                 requests,
                 "-" if ideal["median"] is None else f"{ideal['median']:.3f}",
                 "-" if own is None else _ratio(own, ideal),
@@ -74,6 +74,10 @@ def _questions(by_question: dict[str, Any]) -> str:
             ]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(number: int | None) -> str:
+    return "-" if number is None else str(number)
 
 
 def ratio(cell: dict[str, Any], ideal: dict[str, Any]) -> float | None:
