@@ -94,7 +94,7 @@ class Budget:
         with self._lock:
             self.spent += count
             if self.spent > self.limit:
-                raise self._too_many(f"more than {self.limit}")
+                raise self._too_many("more than", self.limit)
 
     def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """:class:`TooManyRequests` if that many different requests more would pass the limit.
@@ -111,11 +111,12 @@ class Budget:
         about = least if estimate is None else estimate()
         # An estimate below that has turned out to be wrong.
         below, number = ("about", about) if about >= least else ("more than", least - 1)
-        raise self._too_many(f"{below} {number} request{'s' * (number != 1)}")
+        raise self._too_many(below, number)
 
-    def _too_many(self, needed: str) -> TooManyRequests:
+    def _too_many(self, how: str, number: int) -> TooManyRequests:
+        requests = "request" if number == 1 else "requests"
         return TooManyRequests(
-            f"this scan would take {needed}, and {self.option} is {self.limit}",
+            f"this scan would take {how} {number} {requests}, and {self.option} is {self.limit}",
             detail=self._detail(),
             hint=self.hint,
         )
