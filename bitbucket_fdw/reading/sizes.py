@@ -134,8 +134,7 @@ class Sizes:
         if plan.parent is None:
             paths = list(_paths(plan))
             return _mean([seen[p] for p in paths]) if all(p in seen for p in paths) else None
-        prefix = _prefix(plan)
-        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        near = _below(plan, seen)
         return _mean(near) if 2 * len(near) > places else None
 
     def whole(self, plan: Plan, places: float) -> float:
@@ -168,9 +167,7 @@ class Sizes:
         """
         if plan.parent is None:
             return self.guess(plan, places)
-        prefix = _prefix(plan)
-        near: list[int] | list[float]
-        near = [n for path, n in self._seen_filtered(plan).items() if path.startswith(prefix)]
+        near: list[int] | list[float] = _below(plan, self._seen_filtered(plan))
         near = near or [size * plan.selectivity for size in self._near(plan)]
         return (0.1 * _declared(plan) * plan.selectivity + sum(near)) / (0.1 + len(near))
 
@@ -182,8 +179,7 @@ class Sizes:
             paths = list(_paths(plan))
             known = seen.keys() & set(paths)
             return _mean([seen.get(path, otherwise) for path in paths]) if known else None
-        prefix = _prefix(plan)
-        near = [size for path, size in seen.items() if path.startswith(prefix)]
+        near = _below(plan, seen)
         if not near:
             return None
         return max(_mean(near), otherwise) if 2 * len(near) <= places else _mean(near)
@@ -205,8 +201,7 @@ class Sizes:
 
     def _near(self, plan: Plan) -> list[int]:
         """The sizes that were seen of a fan-out's collections."""
-        prefix = _prefix(plan)
-        return [size for path, size in self._like(plan).items() if path.startswith(prefix)]
+        return _below(plan, self._like(plan))
 
     def _like(self, plan: Plan) -> dict[str, int]:
         """By path, the sizes that were seen of the listings which a plan reads some of."""
@@ -248,6 +243,12 @@ def _paths(plan: Plan) -> Iterator[str]:
     for combination in itertools.islice(values, _PATHS):
         texts = map(path_text, combination)
         yield fill(plan.path, dict(zip(names, texts, strict=True)))
+
+
+def _below(plan: Plan, seen: dict[str, int]) -> list[int]:
+    """Of sizes by path, those of a fan-out's collections."""
+    prefix = _prefix(plan)
+    return [size for path, size in seen.items() if path.startswith(prefix)]
 
 
 def _prefix(plan: Plan) -> str:

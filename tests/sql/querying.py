@@ -131,3 +131,15 @@ class Both:
         """The plan of a statement on foreign tables."""
         self.db.connection.execute(f"SET search_path = {on}".encode())
         return self.db.explain(statement, **options)
+
+
+OFF, ON = "SET multicorn.start_together = off", "RESET multicorn.start_together"
+
+
+def both_ways(both: Both, statement: str, on: str) -> tuple[Result, Result]:
+    """One after another, and side by side, when all is known that one run tells the next."""
+    both.run(statement, on=on)
+    both.db.execute(OFF)
+    apart = both.run(statement, on=on)
+    both.db.execute(ON)
+    return apart, both.run(statement, on=on)

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from bitbucket_fdw.tables import TABLES
-from tests.sql.querying import Both, wanted
+from tests.sql.querying import OFF, ON, Both, both_ways, wanted
 from tests.support.database import Database, Result
 from tests.support.declared import identity
 
@@ -24,21 +24,11 @@ ADD_ONE = (
     "CREATE FUNCTION add_one() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
     "INSERT INTO web.issues (title) VALUES ('new'); RETURN 0; END $$; SET search_path = web"
 )
-OFF, ON = "SET multicorn.start_together = off", "RESET multicorn.start_together"
 
 
 def met(result: Result) -> int:
     """How many requests came while another one waited for its answer."""
     return sum(request.raw["in_flight"] > 1 for request in result.requests)
-
-
-def both_ways(both: Both, statement: str, on: str = "website") -> tuple[Result, Result]:
-    """One after another, and together, when all is known that one run tells the next."""
-    both.run(statement, on=on)
-    both.db.execute(OFF)
-    apart = both.run(statement, on=on)
-    both.db.execute(ON)
-    return apart, both.run(statement, on=on)
 
 
 def assert_same(apart: Result, together: Result) -> None:
@@ -62,7 +52,7 @@ def assert_same(apart: Result, together: Result) -> None:
 def test_eight_counts_do_not_wait_for_each_other(sql: Both, emulator, statement: str) -> None:
     sql.query(statement)
     emulator.fault("*/refs/branches*", kind="slow", delay_ms=1000, count=None)
-    apart, together = both_ways(sql, statement)
+    apart, together = both_ways(sql, statement, "website")
     assert_same(apart, together)
     assert met(apart) == 0
     assert met(together) >= 3  # seven at best; a busy machine may be late with some
@@ -74,7 +64,7 @@ def test_what_one_scan_finds_may_spare_another(sql: Both, emulator) -> None:
         "SELECT (SELECT count(*) FROM issues) + (SELECT count(*) FROM issues)",
         "SELECT name FROM tags UNION ALL SELECT name FROM tags WHERE length(name) > 3",
     ):
-        apart, together = both_ways(sql, statement)
+        apart, together = both_ways(sql, statement, "website")
         assert_same(apart, together)
         assert len(together.requests) == 1
 

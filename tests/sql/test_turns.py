@@ -10,14 +10,13 @@ from collections import Counter
 
 import pytest
 
-from tests.sql.querying import Both, paths
+from tests.sql.querying import OFF, ON, Both, both_ways, paths
 from tests.support.database import Result
 
 pytestmark = pytest.mark.skipif(
     "config.getoption('--host') != 'bundled'", reason="Multicorn2 looks up no keys of a join"
 )
 BATCHED = "SET multicorn.enable_batched_join = on"
-OFF, ON = "SET multicorn.start_together = off", "RESET multicorn.start_together"
 LOOPS = "SET enable_hashjoin = off; SET enable_mergejoin = off"
 CONCURRENCY = 8
 
@@ -57,15 +56,6 @@ def met(result: Result) -> int:
     return max((request.raw["in_flight"] for request in result.requests), default=0)
 
 
-def both_ways(both: Both, statement: str, on: str = "acme") -> tuple[Result, Result]:
-    """One after another, and side by side, when all is known that one run tells the next."""
-    both.run(statement, on=on)
-    both.db.execute(OFF)
-    apart = both.run(statement, on=on)
-    both.db.execute(ON)
-    return apart, both.run(statement, on=on)
-
-
 def assert_same(apart: Result, together: Result) -> None:
     assert Counter(map(repr, together.rows)) == Counter(map(repr, apart.rows))
     assert Counter(together.lines) == Counter(apart.lines)
@@ -77,13 +67,13 @@ def test_the_rows_and_the_requests_are_the_same(joining: Both, what: str) -> Non
     statement = OF_REPOSITORIES[what]
     joining.query(statement, on="acme")
     assert "Batched Join" in joining.explain(statement, on="acme")
-    assert_same(*both_ways(joining, statement))
+    assert_same(*both_ways(joining, statement, "acme"))
 
 
 @pytest.mark.parametrize("what", ["items", "exists", "listings", "steps"])
 def test_repositories_do_not_wait_for_each_other(joining: Both, emulator, what: str) -> None:
     emulator.fault("*", kind="slow", delay_ms=200, count=None)
-    apart, together = both_ways(joining, OF_REPOSITORIES[what])
+    apart, together = both_ways(joining, OF_REPOSITORIES[what], "acme")
     assert_same(apart, together)
     if what in ("items", "exists"):
         assert met(apart) == 1
@@ -102,7 +92,7 @@ def test_one_list_for_each_repository(joining: Both) -> None:
 @pytest.mark.parametrize("most", [1, 5, 17])
 def test_a_limit_asks_for_no_more(joining: Both, most: int) -> None:
     statement = f"{OF_REPOSITORIES['items']} LIMIT {most}"
-    apart, together = both_ways(joining, statement)
+    apart, together = both_ways(joining, statement, "acme")
     assert Counter(together.lines) == Counter(apart.lines)
     assert len(together.rows) == most
 
@@ -127,7 +117,7 @@ def test_what_a_repository_refuses_is_told_in_its_turn(joining: Both, emulator) 
         emulator.fault(
             "*/website/pullrequests/*/comments*", kind="status", status=status, count=None
         )
-        apart, together = both_ways(joining, statement)
+        apart, together = both_ways(joining, statement, "acme")
         assert_same(apart, together)
         emulator.clear_faults()
 
@@ -144,7 +134,7 @@ def test_an_error_ends_the_statement_once(joining: Both, emulator, refusals_expe
         errors.append(str(raised.value))
     assert errors[0] == errors[1]
     emulator.clear_faults()
-    assert_same(*both_ways(joining, statement))
+    assert_same(*both_ways(joining, statement, "acme"))
 
 
 def test_no_request_is_left_behind_by_a_cancel(joining: Both, emulator) -> None:
