@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..tables.columns import Column
 from .conditions import Condition
 
 
@@ -38,8 +39,17 @@ def selectivity(conditions: list[Condition]) -> float:
     return share
 
 
+def _share_of(column: Column, values: Iterable[Any]) -> float:
+    """The share of rows in which a column is likely to have one of some values."""
+    shares: dict[Any, float] = dict(column.shares)
+    closed = column.filter.values if column.filter else ()
+    other = 1 / (len(closed) or column.distinct)
+    return min(1.0, sum(shares.get(value, other) for value in values))
+
+
 _GUESSES: dict[str, Callable[[Condition], float]] = {
-    "=": lambda _: 0.1,
-    "in": lambda condition: min(1.0, 0.1 * len(condition.value)),
-    "<>": lambda _: 0.9,
+    "=": lambda condition: _share_of(condition.column, (condition.value,)),
+    "in": lambda condition: _share_of(condition.column, condition.value),
+    "<>": lambda condition: max(0.1, 1 - _share_of(condition.column, (condition.value,))),
+    "not in": lambda condition: max(0.1, 1 - _share_of(condition.column, condition.value)),
 }

@@ -19,7 +19,7 @@ from ..pushdown.conditions import Condition
 from ..pushdown.describe import selectivity
 from ..pushdown.plan import Kind, Plan
 from ..pushdown.planner import plan
-from ..pushdown.request import Request
+from ..pushdown.request import NONE_REFUSED, Refusals, Request
 from ..tables import Table
 from ..tables.columns import Column
 from ..tables.endpoints import path_parameters
@@ -133,58 +133,109 @@ def width(planned: Plan, guess: Guess) -> int:
     return max(1, round(requests(planned, guess) * REQUEST_COST / max(1.0, rows(planned, guess))))
 
 
-def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...], int]]:
+def path_keys(
+    binding: TableBinding, guess: Guess, refused: Refusals = NONE_REFUSED
+) -> list[tuple[tuple[str, ...], int]]:
     """Sets of columns by which the table can be read directly, each with a number of rows.
 
     The number is that of the rows which a full scan would bring by as many requests as one lookup
     takes.
     """
-    each, lookups = _lookups(binding, guess, 1)
-    return [(columns, max(1, round(taken * each))) for columns, taken in lookups]
-
-
-def list_keys(
-    binding: TableBinding, guess: Guess
-) -> list[tuple[tuple[str, ...], int, float, float]]:
-    """The same sets of columns, for lookups by a list of values of the last one.
-
-    Each comes with the most values of a list, and with the numbers of rows which stand for the
-    requests that a list of one value takes, and one of the most.
-    """
-    each, ones = _lookups(binding, guess, 1)
-    _, lists = _lookups(binding, guess, MOST_IN_LIST)
-    taken = dict(lists)
+    lookups = _Lookups(binding, guess, refused)
+    each = lookups.rows_per_request
     return [
-        (columns, MOST_IN_LIST, one * each, taken[columns] * each)
-        for columns, one in ones
-        if taken.get(columns, math.inf) <= one * MOST_IN_LIST
+        (lookups.spelled(key), max(1, round(taken * each)))
+        for key in _keys(binding)
+        if (taken := lookups.requests(key, 1)) is not None
     ]
 
 
-def _lookups(
-    binding: TableBinding, guess: Guess, count: int
-) -> tuple[float, list[tuple[tuple[str, ...], int]]]:
-    """How many rows a request of a full scan brings, and how many requests lookups take.
+def list_keys(
+    binding: TableBinding,
+    guess: Guess,
+    joined: frozenset[str] = frozenset(),
+    refused: Refusals = NONE_REFUSED,
+) -> list[tuple[tuple[str, ...], int, float, float]]:
+    """Sets of columns by which the table can be read with a list of values of the last one.
 
-    :param count: how many values of a key's last column are looked up at once.
+    They are the keys, and each column of a join that Bitbucket filters by: alone, and together with
+    the columns of path parameters that the join gives too. The latter are left out where they
+    save no request, since they may be looked up several times.
+
+    Each comes with the most values of a list, and with the numbers of rows which stand for the
+    requests that a list of one value takes, and one of the most.
+
+    :param joined: the columns that a join compares with others.
+    :param refused: filters and orders that must not be sent.
     """
-    needed = frozenset(column.name for column in binding.table.columns)
-    everything = plan(Request(binding.table, binding.bound, columns=needed))
-    rows_per_request = rows(everything, guess) / max(1, requests(everything, guess))
-    spelled = {column.name: name for name, column in binding.pushable.items()}
-    found = []
-    for key in _keys(binding):
-        if not all(name in spelled for name in key):
+    lookups = _Lookups(binding, guess, refused)
+    keys = _keys(binding)
+    filtered = [key for key in _filtered(binding, joined, refused) if key not in keys]
+    result = []
+    for key in (*keys, *filtered):
+        one, most = lookups.requests(key, 1), lookups.requests(key, MOST_IN_LIST)
+        if one is None or most is None or most > one * MOST_IN_LIST:
             continue
-        columns = [binding.table.column(name) for name in key]
+        if key in filtered and one >= lookups.everything:
+            continue
+        each = lookups.rows_per_request
+        result.append((lookups.spelled(key), MOST_IN_LIST, one * each, most * each))
+    return result
+
+
+class _Lookups:
+    """How many requests look-ups by key take, beside those of a full scan."""
+
+    def __init__(self, binding: TableBinding, guess: Guess, refused: Refusals) -> None:
+        self._binding = binding
+        self._guess = guess
+        self._refused = refused
+        self._needed = frozenset(column.name for column in binding.table.columns)
+        self._spelled = {column.name: name for name, column in binding.pushable.items()}
+        whole = self._plan(())
+        self.everything = requests(whole, guess)
+        self.rows_per_request = rows(whole, guess) / max(1, self.everything)
+
+    def spelled(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """The names that a key's columns have in the foreign table."""
+        return tuple(self._spelled[name] for name in key)
+
+    def requests(self, key: tuple[str, ...], count: int) -> int | None:
+        """The requests of a look-up; ``None`` if it cannot be made.
+
+        :param count: how many values of a key's last column are looked up at once.
+        """
+        if not all(name in self._spelled for name in key):
+            return None
+        columns = [self._binding.table.column(name) for name in key]
         conditions = [Condition(column, "=", _sample(column)) for column in columns]
         if count > 1:
             last = columns[-1]
             conditions[-1] = Condition(last, "in", (_sample(last),) * count)
-        lookup = plan(Request(binding.table, binding.bound, tuple(conditions), columns=needed))
-        if lookup.kind is not Kind.REFUSED:
-            found.append((tuple(spelled[name] for name in key), requests(lookup, guess)))
-    return rows_per_request, found
+        lookup = self._plan(tuple(conditions))
+        return None if lookup.kind is Kind.REFUSED else requests(lookup, self._guess)
+
+    def _plan(self, conditions: tuple[Condition, ...]) -> Plan:
+        binding = self._binding
+        columns, refused = self._needed, self._refused
+        return plan(
+            Request(binding.table, binding.bound, conditions, columns=columns, refused=refused)
+        )
+
+
+def _filtered(
+    binding: TableBinding, joined: frozenset[str], refused: Refusals
+) -> list[tuple[str, ...]]:
+    """The columns of a join that Bitbucket filters by; see :func:`list_keys`."""
+    request = Request(binding.table, binding.bound, refused=refused)
+    columns = [binding.pushable[name] for name in sorted(joined) if name in binding.pushable]
+    given = {column.name for column in columns}
+    places = tuple(name for name in _open_columns(binding) if name in given)
+    filters = [column.name for column in columns if column.query or request.may_filter(column)]
+    found: list[tuple[str, ...]] = [(name,) for name in filters]
+    if places and not _passed_over(binding.table).intersection(places):
+        found += [(*places, name) for name in filters if name not in places]
+    return found
 
 
 def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
@@ -193,18 +244,22 @@ def _keys(binding: TableBinding) -> list[tuple[str, ...]]:
     Each is given alone, and together with the columns of path parameters that are not fixed.
     """
     table = binding.table
-
-    def open_columns(parameters: tuple[str, ...]) -> list[str]:
-        left = [p for p in parameters if p not in binding.bound]
-        return [column.name for p in left if (column := table.column_of(p)) is not None]
-
-    collection = open_columns(table.parameters())
+    collection = _open_columns(binding)
     passed_over = _passed_over(table)
     keys = [tuple(collection), *((name,) for name in collection)]
     for item in (*table.items, *table.narrower):
         outer = tuple(p for p in path_parameters(item.path) if p != item.parameter)
-        keys += [(*(c for c in open_columns(outer) if c != item.key), item.key), (item.key,)]
+        opened = _open_columns(binding, outer)
+        keys += [(*(name for name in opened if name != item.key), item.key), (item.key,)]
     return [key for key in dict.fromkeys(keys) if key and not passed_over.intersection(key)]
+
+
+def _open_columns(binding: TableBinding, parameters: tuple[str, ...] | None = None) -> list[str]:
+    """The columns of path parameters, by default the listing's, that no option fixes."""
+    table = binding.table
+    wanted = table.parameters() if parameters is None else parameters
+    left = (parameter for parameter in wanted if parameter not in binding.bound)
+    return [column.name for p in left if (column := table.column_of(p)) is not None]
 
 
 def _passed_over(table: type[Table]) -> frozenset[str]:
@@ -225,4 +280,5 @@ def _passed_over(table: type[Table]) -> frozenset[str]:
 
 def _sample(column: Column) -> Any:
     """Some value of the column's type, to estimate a lookup before its value is known."""
-    return column.sample or column.data_type.sample
+    known = column.filter.values if column.filter else ()
+    return column.sample or next(iter(known), None) or column.data_type.sample

@@ -83,6 +83,10 @@ class Column:
     :param template: for an address that no answer has: it is made of this text. ``{}`` stands for
         the value at ``path`` and ``{name}`` for the path parameter of that name, each
         percent-encoded. The address is NULL if one of them is not known.
+    :param distinct: about how many different values a listing has, to estimate how many items have
+        one of them. It is not used for a closed set of values.
+    :param shares: about which share of a listing's items, from 0 to 1, has each of some values, for
+        the same purpose.
     :param member: for a value in one element of the list at ``path``: the name of a member, the
         value that it has in that element, and the name of the member that has the column's value.
     """
@@ -113,6 +117,8 @@ class Column:
     required: bool = False
     template: str | None = None
     anonymous: bool = False
+    distinct: int = 10
+    shares: tuple[tuple[Any, float], ...] = ()
     member: tuple[str, str, str] | None = None
 
     def respelled(self, value: Any) -> str | None:

@@ -15,6 +15,7 @@ from .writing import Field, Unique, Write, Writes
 _STATUSES = "/repositories/{workspace}/{repository}/commit/{commit_hash}/statuses"
 _STATUS = f"{_STATUSES}/build/{{key}}"
 _STATES = ("SUCCESSFUL", "FAILED", "INPROGRESS", "STOPPED")
+_SHARES = (("SUCCESSFUL", 0.8), ("FAILED", 0.16), ("INPROGRESS", 0.02), ("STOPPED", 0.02))
 _FIELDS = (
     Field("name"),
     Field("description"),
@@ -31,7 +32,9 @@ def status_columns(refname: str | None = None) -> tuple[Column, ...]:
         column("key", "text", "Key, unique for the commit, type and vendor", q=True),
         column("uuid", "uuid", "UUID, where the answer has it"),
         column("type", "text", "Kind of status: build"),
-        column("state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES),
+        column(
+            "state", "text", "One of: " + ", ".join(_STATES), q=True, values=_STATES, shares=_SHARES
+        ),
         column("url", "text", "Address of the build"),
         column("name", "text", "Display name", q=True),
         column("description", "text", "What it says"),

@@ -70,7 +70,7 @@ class Issues(Table):
     columns = (
         *repository_columns(),
         column("id", "bigint", "Number within the repository", q=True, sort=True),
-        column("title", "text", "Title", q=True),
+        column("title", "text", "Title", q=True, distinct=1000),
         column("content.raw", "text", "Description in the author's markup"),
         column("content.html", "text", "Description as HTML"),
         column("content.markup", "text", "The author's markup: markdown, creole or plaintext"),

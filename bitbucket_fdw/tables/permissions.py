@@ -186,7 +186,9 @@ class UserRepositoryPermissions(_OfWorkspace):
     rows = 50
     columns = (
         workspace_column(),
-        column("repository.full_name", "text", "Workspace and repository slug", q=True),
+        column(
+            "repository.full_name", "text", "Workspace and repository slug", q=True, distinct=1000
+        ),
         *_in_repository(),
         _permission("admin, write or read"),
         *account("user", "user", "the account"),

@@ -37,7 +37,14 @@ class PullRequestReviewers(Table):
         *repository_columns(),
         column("id", "bigint", "Number of the pull request", name="pull_request_id", q=True),
         state_of_pull_request(),
-        column("title", "text", "Title of the pull request", name="pull_request_title", q=True),
+        column(
+            "title",
+            "text",
+            "Title of the pull request",
+            name="pull_request_title",
+            q=True,
+            distinct=1000,
+        ),
         change_of_pull_request(),
         *account(
             "user",

@@ -25,6 +25,7 @@ from .writing import Asked, Default, Field, Transition, Unique, Write, Writes
 
 _SCOPES = Scopes(("pullrequest",), ("read:pullrequest:bitbucket",))
 STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
+_SHARES = (("OPEN", 0.05), ("MERGED", 0.8), ("DECLINED", 0.14), ("SUPERSEDED", 0.01))
 EVERY_STATE = tuple(("state", state) for state in STATES)
 _PULL_REQUESTS = "/repositories/{workspace}/{repository}/pullrequests"
 _PULL_REQUEST = f"{_PULL_REQUESTS}/{{id}}"
@@ -76,7 +77,7 @@ _REOPEN = Write("DELETE", f"{_COMMENT}/resolve", answers="resolution")
 _DECLINE = Write("POST", f"{_PULL_REQUEST}/decline", (Field("reason", "message"),))
 
 
-def _endpoint(side: str) -> tuple[Column, ...]:
+def _endpoint(side: str, branches: int) -> tuple[Column, ...]:
     """Source or destination of a pull request. After a fork was deleted, any part may be NULL.
 
     Seen live by users, 2026: the hashes of pull requests have 12 digits, except in the answer to a
@@ -88,7 +89,13 @@ def _endpoint(side: str) -> tuple[Column, ...]:
         column(
             f"{side}.repository.full_name", "text", f"Workspace and slug of the {side} repository"
         ),
-        column(f"{side}.branch.name", "text", f"Name of the {side} branch", q=True),
+        column(
+            f"{side}.branch.name",
+            "text",
+            f"Name of the {side} branch",
+            q=True,
+            distinct=branches,
+        ),
         column(f"{side}.commit.hash", "text", f"First 12 digits of the {side} commit's hash"),
     )
 
@@ -113,16 +120,29 @@ class PullRequests(Table):
     columns = (
         *repository_columns(),
         column("id", "bigint", "Number within the repository", q=True, sort=True),
-        column("title", "text", "Title", q=True),
+        column("title", "text", "Title", q=True, distinct=1000),
         column("description", "text", "Description in the author's markup"),
         column("summary.raw", "text", "Description as the API's rich text has it"),
         column("summary.html", "text", "That text as HTML"),
-        column("state", "text", "OPEN, MERGED, DECLINED or SUPERSEDED", q=True, values=STATES),
-        column("draft", "boolean", "Not ready for review", q=True),
+        column(
+            "state",
+            "text",
+            "OPEN, MERGED, DECLINED or SUPERSEDED",
+            q=True,
+            values=STATES,
+            shares=_SHARES,
+        ),
+        column(
+            "draft",
+            "boolean",
+            "Not ready for review",
+            q=True,
+            shares=((True, 0.05), (False, 0.95)),
+        ),
         column("queued", "boolean", "Waiting in a merge queue"),
         *account("author", "author", "the author", filters="author"),
-        *_endpoint("source"),
-        *_endpoint("destination"),
+        *_endpoint("source", branches=500),
+        *_endpoint("destination", branches=3),
         column(
             "merge_commit.hash",
             "text",
@@ -224,7 +244,9 @@ def within_pull_requests(member: str) -> Collection:
 def state_of_pull_request() -> Column:
     """The ``pull_request_state`` column of tables that are lists within pull requests."""
     what = "State of the pull request: OPEN, MERGED, DECLINED or SUPERSEDED"
-    return column("state", "text", what, name="pull_request_state", q=True, values=STATES)
+    return column(
+        "state", "text", what, name="pull_request_state", q=True, values=STATES, shares=_SHARES
+    )
 
 
 def change_of_pull_request() -> Column:
@@ -253,7 +275,13 @@ class PullRequestComments(Table):
         column("content.markup", "text", "The author's markup: markdown, creole or plaintext"),
         *account("user", "user", "the author"),
         column("parent.id", "bigint", "Comment it answers"),
-        column("deleted", "boolean", "Was deleted; its text is gone", q=True),
+        column(
+            "deleted",
+            "boolean",
+            "Was deleted; its text is gone",
+            q=True,
+            shares=((True, 0.05), (False, 0.95)),
+        ),
         column("pending", "boolean", "Not published yet", cdata="ResolutionPending"),
         *inline_columns(),
         column("inline.outdated", "boolean", "The code has moved on since"),

@@ -43,6 +43,7 @@ def _target() -> tuple[Column, ...]:
             "Hash of the commit it points at",
             name="target_commit_hash",
             q=True,
+            distinct=500,
         ),
         column(
             "target.date",

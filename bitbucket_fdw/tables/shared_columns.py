@@ -7,6 +7,7 @@ from typing import Any
 from .columns import Column, column
 from .writing import Field
 
+ACCOUNTS = 30  # that are found in one column of a listing, for estimates
 _ACCOUNT_TYPES = "user, team or app_user (a token or an app)"
 
 
@@ -51,6 +52,7 @@ def account(
             of_list=of_list,
             others=tuple(f"{other}.{name}" if other else name for other in others),
             unless=unless,
+            distinct=ACCOUNTS,
             **rest,
         )
 

@@ -30,6 +30,7 @@ class Estimates:
         self._ctids = ctids
         self._client = client
         self._sizes = observed.sizes
+        self._observed = observed
 
     def ask_size(self, planned: Plan, asker: object) -> None:
         """Ask Bitbucket for the size that a plan hangs on; see :func:`probe_size`.
@@ -54,7 +55,7 @@ class Estimates:
         # AND a.x = b.x would return rows for which only the first holds.
         if not HOST.keeps_join_conditions:
             return []
-        keys = costs.path_keys(self._binding, self._sizes.guess)
+        keys = costs.path_keys(self._binding, self._sizes.guess, self._observed.refused)
         if self._ctids.numbers:  # the ctid is as good as the key
             shown = self._binding.shown
             keys += [
@@ -64,9 +65,10 @@ class Estimates:
             ]
         return keys
 
-    def list_keys(self) -> ListKeys:
-        """The keys of which several may be looked up at once."""
-        return costs.list_keys(self._binding, self._sizes.guess)
+    def list_keys(self, joined: frozenset[str]) -> ListKeys:
+        """The keys of which several may be looked up at once; see :func:`costs.list_keys`."""
+        refused = self._observed.refused
+        return costs.list_keys(self._binding, self._sizes.guess, joined, refused)
 
     def lines(
         self,

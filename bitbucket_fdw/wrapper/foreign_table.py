@@ -36,7 +36,7 @@ from ..writing.requests import require, verbs
 from .backend_state import STATE, begin_session
 from .budgets import Budgets, question_of, turns_of
 from .doubts import Doubts
-from .estimates import Estimates
+from .estimates import Estimates, Keys, ListKeys
 from .hints import advised
 from .host import HOST, has_unknown_lists, kept_answers, quals_of, samples_of
 from .mapping_user import mapping_user
@@ -131,13 +131,13 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         return self._estimates.size(planned)
 
     @reporting
-    def get_path_keys(self) -> list[tuple[tuple[str, ...], int]]:
+    def get_path_keys(self) -> Keys:
         return self._estimates.path_keys()
 
     @reporting
-    def get_list_keys(self) -> list[tuple[tuple[str, ...], int, float, float]]:
-        """The keys of which a join may hand over several at once, on hosts that ask."""
-        return self._estimates.list_keys()
+    def get_list_keys(self, joined: frozenset[str]) -> ListKeys:
+        """The keys that a join may hand over by lists. ``joined`` are the columns it compares."""
+        return self._estimates.list_keys(joined)
 
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:

@@ -131,32 +131,81 @@ add_key_paths(PlannerInfo *root, PlannedTable *table, List *attnums, double rows
 }
 
 /*
- * Add the look-ups that the wrapper's get_path_keys() and the query's joins allow.
+ * Add the look-ups that the wrapper's get_path_keys() and the query's joins allow. Returns the keys,
+ * lists of column numbers.
  */
-void
-add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance)
+static List *
+add_path_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 {
 	PyObject   *keys = py_call(instance, "lookup_keys", "()");
+	List	   *result = NIL;
 
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
-		PyObject   *attnums;
+		PyObject   *columns;
+		List	   *attnums;
 		double		rows;
 
-		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &attnums, &rows))
+		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &columns, &rows))
 			py_throw();
-		add_key_paths(root, table, python_to_int_list(attnums), clamp_row_est(rows));
+		attnums = python_to_int_list(columns);
+		add_key_paths(root, table, attnums, clamp_row_est(rows));
+		result = lappend(result, attnums);
 	}
+	return result;
+}
+
+/* Whether a column is used above the scan, other than in the result of the query. */
+static bool
+is_needed_above(RelOptInfo *rel, AttrNumber attno)
+{
+	Relids		where = rel->attr_needed[attno - rel->min_attr];
+	int			relid = 0;			/* 0 itself stands for the result */
+
+	while ((relid = bms_next_member(where, relid)) > 0)
+		if (!bms_is_member(relid, rel->relids))
+			return true;
+	return false;
 }
 
 /*
- * Ask the wrapper for the keys of which it takes several at once: its get_list_keys().
+ * The columns that a join compares with another table's by equality.
  */
-void
-find_list_keys(PlannedTable *table, PyObject *instance)
+static List *
+joined_columns(PlannerInfo *root, RelOptInfo *rel)
 {
-	PyObject   *keys = py_call(instance, "list_keys", "()");
+	List	   *result = NIL;
+	ListCell   *lc;
 
+	for (AttrNumber attno = 1; attno <= rel->max_attr; attno++)
+	{
+		if (!is_needed_above(rel, attno))
+			continue;
+		foreach(lc, examine_column(root, rel, attno))
+		{
+			if (!bms_is_empty(lfirst(lc)))
+			{
+				result = lappend_int(result, attno);
+				break;
+			}
+		}
+	}
+	return result;
+}
+
+/*
+ * Ask the wrapper for the keys of which it takes several at once, its get_list_keys(), and add the
+ * look-ups by those that are no path keys.
+ */
+static void
+add_list_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance, List *path_keys)
+{
+	List	   *joined = joined_columns(root, table->rel);
+	PyObject   *keys;
+
+	if (joined == NIL)
+		return;
+	keys = py_call(instance, "list_keys", "(O)", int_list_to_python(joined));
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
 		ListKey    *key = palloc(sizeof(ListKey));
@@ -167,5 +216,19 @@ find_list_keys(PlannedTable *table, PyObject *instance)
 			py_throw();
 		key->attnums = python_to_int_list(attnums);
 		table->list_keys = lappend(table->list_keys, key);
+		if (!list_member(path_keys, key->attnums))
+			add_key_paths(root, table, key->attnums, clamp_row_est(key->rows_of_one));
 	}
+}
+
+/*
+ * Add the paths of look-ups, by one key and by several at once.
+ */
+void
+add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance)
+{
+	List	   *path_keys = add_path_keys(root, table, instance);
+
+	if (enable_batched_join && (table->rel->has_eclass_joins || table->rel->joininfo != NIL))
+		add_list_keys(root, table, instance, path_keys);
 }

@@ -232,7 +232,6 @@ extern void add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, 
 extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance);
 extern bool enable_batched_join;
 
-extern void find_list_keys(PlannedTable *table, PyObject *instance);
 /* alternatives.c */
 
 extern Expr *without_null_arms(const PlannedTable *table, Expr *clause);

@@ -216,8 +216,6 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		find_sort_order(root, table, instance);
 		add_scan_paths(root, table, rel->rows, NULL);
 		add_lookup_paths(root, table, instance);
-		if (enable_batched_join && (rel->has_eclass_joins || rel->joininfo != NIL))
-			find_list_keys(table, instance);
 	}
 	PY_END();
 }

@@ -160,7 +160,7 @@ def _make_foreign(session: Session, chance: random.Random, name: str, how: str) 
     options = {
         "rows": f"the_rows({_rows(session, f'copies.{name}')!r})",
         "silent": "",
-        "path_keys": repr([(key, 1) for key in keys]),
+        "path_keys": repr([(key, 1) for key in keys if chance.random() < 0.7]),
         "list_keys": repr([(key, most, 1, each) for key in keys if chance.random() < 0.8]),
         "size": chance.choice(("(10**5, 100)", "(300, 50)", "(50, 10)")),
         "stray": str(chance.choice((0, 0, 3))),

@@ -323,6 +323,45 @@ def test_wrong_list_keys(session: Session, local: str, keys: str) -> None:
     assert session.error(f"SELECT * FROM {local} JOIN {table} USING (id)").sqlstate == "HV000"
 
 
+def test_lists_of_a_column_that_is_no_key(session: Session, outer: str, searching: str) -> None:
+    """The wrapper is told which columns are compared, and may search by any of them."""
+    table = session.table(
+        "id int, v int, k text",
+        searching,
+        rows=SERIES,
+        path_keys="[(('id',), 1)]",
+        list_keys="[(('v',), 10, 1, 1), (('k', 'v'), 5, 1, 1)]",
+        size="(10**6, 100)",
+    )
+    query = f"SELECT l.id, t.id FROM l JOIN {table} t ON t.v = l.few AND t.id > l.id AND t.k <> ''"
+    session.journal()
+    rows = session.rows(query)
+    assert sorted(rows) == [
+        (n, m) for n in range(1, 26) for m in range(200) if m % 7 == n % 3 and m > n
+    ]
+    assert [call["joined"] for call in session.calls("get_list_keys")] == [["v"]]
+    assert values(session, query.replace(" AND t.k <> ''", "")) == [[1, 2, 0]]
+    both = f"SELECT count(*) FROM l JOIN {table} t ON t.v = l.few AND t.k = 'k' || l.few"
+    assert session.value(both) == sum(
+        m % 7 == n % 3 == m % 5 for n in range(1, 26) for m in range(200)
+    )
+    [joined] = {tuple(call["joined"]) for call in session.calls("get_list_keys")}
+    assert joined == ("k", "v")
+    session.execute("SET multicorn.enable_batched_join = off")
+    assert NODE not in session.plan(query)
+    assert session.calls("get_list_keys") == []
+    assert Counter(session.rows(query)) == Counter(rows)
+
+
+def test_nobody_asks_for_lists_where_nothing_is_compared(
+    session: Session, outer: str, listed: str
+) -> None:
+    session.journal()
+    session.execute(f"SELECT FROM l, {listed} t WHERE t.v = 1 AND t.id < l.id")
+    session.execute(f"SELECT (SELECT t.id FROM {listed} t WHERE t.id = l.id) FROM l")
+    assert session.calls("get_list_keys") == []
+
+
 @pytest.mark.parametrize("keys", ["[]", "[((), 9, 1, 1)]", "[(('x',), 9, 1, 1)]"])
 def test_list_keys_that_cannot_be_used(session: Session, outer: str, keys: str) -> None:
     table = session.table(

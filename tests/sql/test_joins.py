@@ -83,6 +83,40 @@ def test_lists_of_keys_give_the_same_rows(picked, statement, batched):
     picked.query(statement)
 
 
+FILTERED = [
+    ("pull_requests", "author_uuid"),
+    ("pull_requests", "source_branch_name"),
+    ("pull_requests", "title"),
+    ("pull_requests", "updated_on"),
+    ("pull_requests", "draft"),
+    ("issues", "assignee_account_id"),
+    ("issues", "milestone"),
+    ("branches", "target_commit_hash"),
+    ("pipelines", "target_commit_hash"),
+    ("pipelines", "creator_uuid"),
+]
+
+
+@keys_only
+@pytest.mark.parametrize("join", ["JOIN", "LEFT JOIN", "IN"])
+@pytest.mark.parametrize(("table", "column"), FILTERED)
+def test_values_of_a_column_that_is_no_key_give_the_same_rows(fresh, table, column, join):
+    fresh.db.execute(
+        f"CREATE TEMPORARY TABLE wanted AS SELECT DISTINCT ON (t.v) t.v, upper(t.v::text) AS up "
+        f"FROM (SELECT {column} AS v FROM website.{table}) t ORDER BY t.v LIMIT 4"
+    )
+    fresh.db.execute("ANALYZE wanted; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    key = BY_NAME[table].primary_key[-1]
+    if join == "IN":
+        fresh.query(f"SELECT {key} FROM {table} WHERE {column} IN (SELECT v FROM wanted)")
+    else:
+        fresh.query(f"SELECT v, t.{key} FROM wanted {join} {table} t ON t.{column} = wanted.v")
+        fresh.query(
+            f"SELECT v, t.{key} FROM wanted {join} {table} t "
+            f"ON t.{column} = wanted.v AND length(t.{key}::text) > 1"
+        )
+
+
 @keys_only
 def test_keys_of_several_repositories_ask_each_for_its_own(sql):
     sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")

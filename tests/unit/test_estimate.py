@@ -10,6 +10,7 @@ from bitbucket_fdw.pushdown.conditions import Condition
 from bitbucket_fdw.pushdown.plan import Binding, Query
 from bitbucket_fdw.pushdown.planner import MAX_ITEMS
 from bitbucket_fdw.pushdown.q import MAX_LIST
+from bitbucket_fdw.pushdown.request import Refusals
 from bitbucket_fdw.reading import costs
 from bitbucket_fdw.reading.sizes import MOST_FILTERS, Sizes
 from bitbucket_fdw.tables import BY_NAME, TABLES
@@ -19,11 +20,11 @@ from bitbucket_fdw.tables.endpoints import path_parameters
 ONE = {"workspace": "acme", "repository": "website"}
 
 
-def binding(name):
+def binding(name, bound=None):
     table = BY_NAME[name]
     types = {"timestamptz": "timestamp with time zone"}
     columns = {c.name: ({}, types.get(c.type, c.type)) for c in table.columns}
-    return TableBinding.of({"table": name, **ONE}, columns)
+    return TableBinding.of({"table": name, **(ONE if bound is None else bound)}, columns)
 
 
 @pytest.mark.parametrize("seen", [0, 1, 40])
@@ -117,6 +118,86 @@ def test_a_list_of_keys_is_one_request_where_bitbucket_filters_by_them(name, key
     assert rows_of_most == pytest.approx(requests * rows_of_one)
 
 
+def sizes_of_everything(table, size):
+    """Sizes of a session that has seen so many items in each listing of a table and its parents."""
+    sizes = Sizes()
+    while table is not None:
+        path = fill(table.collection.path, dict.fromkeys(table.parameters(), "1") | ONE)
+        sizes.learn(table, path, size)
+        table = table.parent and table.parent.table
+    return sizes
+
+
+def filters_by(table, column):
+    return bool(column.query or (column.filter and table.collection.q))
+
+
+FILTERED = [
+    (table.name, column.name)
+    for table in TABLES
+    for column in table.columns
+    if filters_by(table, column) and column.data_type.sample is not None
+    if column.name not in {item.key for item in table.items}
+]
+
+
+def lists_of(name, joined, sizes, **more):
+    bound = {n: ONE[n] for n in ONE if n in path_parameters(BY_NAME[name].collection.path)}
+    lists = costs.list_keys(binding(name, bound), sizes.guess, frozenset(joined), **more)
+    return {columns: rest for columns, *rest in lists}
+
+
+@pytest.mark.parametrize(("name", "column"), FILTERED)
+def test_a_join_may_hand_over_any_column_that_bitbucket_filters_by(name, column):
+    """If it saves a request: of a listing of one page, or of a column with one value, it does not.
+
+    Other columns are never offered, nor one by which Bitbucket refused to filter.
+    """
+    table = BY_NAME[name]
+    large = sizes_of_everything(table, 3_000)
+    without = lists_of(name, (), large)
+    offered = lists_of(name, (column,), large)
+    assert offered.keys() - without.keys() <= {(column,)}
+    most, rows_of_one, rows_of_most = offered[(column,)]
+    assert most == costs.MOST_IN_LIST
+    assert 0 < rows_of_one <= rows_of_most
+    small = sizes_of_everything(table, 1)
+    assert lists_of(name, (column,), small).keys() == lists_of(name, (), small).keys()
+    if not table.column(column).query:
+        refused = Refusals(filters=frozenset({(name, column)}))
+        left = lists_of(name, (column,), large, refused=refused).keys()
+        assert (column,) not in left - without.keys()
+
+
+def test_a_join_hands_over_no_column_that_bitbucket_does_not_filter_by():
+    for table in TABLES:
+        large = sizes_of_everything(table, 3_000)
+        names = [c.name for c in table.columns if not filters_by(table, c)]
+        assert lists_of(table.name, names, large) == lists_of(table.name, (), large)
+
+
+def test_a_join_on_a_repository_too_asks_each_for_its_own():
+    everywhere = binding("pull_requests", {"workspace": "acme"})
+
+    def offered(*joined):
+        lists = costs.list_keys(everywhere, Sizes().guess, frozenset(joined))
+        return {columns: rows for columns, _, rows, _ in lists}
+
+    alone, both = offered("author_uuid"), offered("author_uuid", "repository")
+    assert ("repository", "author_uuid") not in alone
+    assert both[("repository", "author_uuid")] < both[("author_uuid",)] / 10
+    assert both[("author_uuid",)] == alone[("author_uuid",)]
+
+
+@pytest.mark.parametrize(("name", "column"), FILTERED)
+def test_shares_of_values_are_shares(name, column):
+    shares = dict(BY_NAME[name].column(column).shares)
+    assert all(0 < share < 1 for share in shares.values())
+    assert not shares or sum(shares.values()) == pytest.approx(1)
+    closed = BY_NAME[name].column(column).filter and BY_NAME[name].column(column).filter.values
+    assert not (shares and closed) or set(shares) == set(closed)
+
+
 # --- what filters leave ---
 
 
@@ -137,10 +218,11 @@ def learn_filtered(sizes, planned, path, size):
 def test_what_a_filter_left_is_guessed_by_itself():
     sizes, table = Sizes(), BY_NAME["pull_requests"]
     before = sizes.guess(of_state("OPEN"), 1)
+    merged = sizes.guess(of_state("MERGED"), 1)
     assert before == table.rows * of_state("OPEN").selectivity
     learn_filtered(sizes, of_state("OPEN"), pulls("website"), 7)
     assert sizes.guess(of_state("OPEN"), 1) == 7
-    assert sizes.guess(of_state("MERGED"), 1) == before
+    assert sizes.guess(of_state("MERGED"), 1) == merged
     assert sizes.guess(of_state("OPEN", "other"), 1) == before
     assert sizes.whole(of_state("OPEN"), 1) == table.rows
 

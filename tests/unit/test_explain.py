@@ -143,7 +143,7 @@ def test_a_listing_that_was_not_seen_is_a_guess():
 
 
 def test_what_a_filter_leaves_is_a_guess_unless_it_is_a_page_at_most():
-    assert estimate(seen(5000), OPEN) == "10 (guess)"
+    assert estimate(seen(5000), OPEN) == "5 (guess)"
     assert estimate(seen(50), OPEN) == "1"
     sizes = seen(5000)
     filtered = plan(Session.of(FakeApi()).request("pull_requests", OPEN))

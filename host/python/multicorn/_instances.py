@@ -151,14 +151,17 @@ class Instance(Participant):
             if columns and all(column in self.attnums for column in columns)
         ]
 
-    def list_keys(self) -> list[tuple[list[int], int, float, float]]:
-        """Return the keys of which the wrapper takes several at once, as get_list_keys() does."""
+    def list_keys(self, joined: list[int]) -> list[tuple[list[int], int, float, float]]:
+        """Return the keys of which the wrapper takes several at once, as get_list_keys() does.
+
+        ``joined`` are the columns that a join compares with others.
+        """
         get_list_keys = getattr(self.wrapper, "get_list_keys", None)
         if get_list_keys is None:
             return []
         return [
             ([self.attnums[column] for column in columns], int(most), float(one), float(full))
-            for columns, most, one, full in get_list_keys()
+            for columns, most, one, full in get_list_keys(frozenset(self._names(joined)))
             if columns and most > 1 and all(self.attnums.get(c, CTID) != CTID for c in columns)
         ]
 
