@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..foreign_tables.binding import TableBinding
@@ -19,7 +20,7 @@ from ..pushdown.conditions import Condition
 from ..pushdown.describe import selectivity
 from ..pushdown.plan import Kind, Plan
 from ..pushdown.planner import plan
-from ..pushdown.request import NONE_REFUSED, Refusals, Request
+from ..pushdown.request import Request
 from ..tables import Table
 from ..tables.columns import Column
 from ..tables.endpoints import path_parameters
@@ -133,15 +134,13 @@ def width(planned: Plan, guess: Guess) -> int:
     return max(1, round(requests(planned, guess) * REQUEST_COST / max(1.0, rows(planned, guess))))
 
 
-def path_keys(
-    binding: TableBinding, guess: Guess, refused: Refusals = NONE_REFUSED
-) -> list[tuple[tuple[str, ...], int]]:
+def path_keys(binding: TableBinding, guess: Guess) -> list[tuple[tuple[str, ...], int]]:
     """Sets of columns by which the table can be read directly, each with a number of rows.
 
     The number is that of the rows which a full scan would bring by as many requests as one lookup
     takes.
     """
-    lookups = _Lookups(binding, guess, refused)
+    lookups = _Lookups(binding, guess, Request(binding.table, binding.bound))
     each = lookups.rows_per_request
     return [
         (lookups.spelled(key), max(1, round(taken * each)))
@@ -151,10 +150,7 @@ def path_keys(
 
 
 def list_keys(
-    binding: TableBinding,
-    guess: Guess,
-    joined: frozenset[str] = frozenset(),
-    refused: Refusals = NONE_REFUSED,
+    binding: TableBinding, guess: Guess, joined: frozenset[str], asked: Request
 ) -> list[tuple[tuple[str, ...], int, float, float]]:
     """Sets of columns by which the table can be read with a list of values of the last one.
 
@@ -166,11 +162,11 @@ def list_keys(
     requests that a list of one value takes, and one of the most.
 
     :param joined: the columns that a join compares with others.
-    :param refused: filters and orders that must not be sent.
+    :param asked: what else is asked of the table's rows.
     """
-    lookups = _Lookups(binding, guess, refused)
+    lookups = _Lookups(binding, guess, asked)
     keys = _keys(binding)
-    filtered = [key for key in _filtered(binding, joined, refused) if key not in keys]
+    filtered = [key for key in _filtered(binding, joined, asked) if key not in keys]
     result = []
     for key in (*keys, *filtered):
         one, most = lookups.requests(key, 1), lookups.requests(key, MOST_IN_LIST)
@@ -184,15 +180,18 @@ def list_keys(
 
 
 class _Lookups:
-    """How many requests look-ups by key take, beside those of a full scan."""
+    """How many requests look-ups by key take, beside those of a scan without a key.
 
-    def __init__(self, binding: TableBinding, guess: Guess, refused: Refusals) -> None:
+    :param asked: what is asked of the rows of either.
+    """
+
+    def __init__(self, binding: TableBinding, guess: Guess, asked: Request) -> None:
         self._binding = binding
         self._guess = guess
-        self._refused = refused
-        self._needed = frozenset(column.name for column in binding.table.columns)
+        everything = frozenset(column.name for column in binding.table.columns)
+        self._asked = replace(asked, columns=everything)
         self._spelled = {column.name: name for name, column in binding.pushable.items()}
-        whole = self._plan(())
+        whole = plan(self._asked)
         self.everything = requests(whole, guess)
         self.rows_per_request = rows(whole, guess) / max(1, self.everything)
 
@@ -212,26 +211,19 @@ class _Lookups:
         if count > 1:
             last = columns[-1]
             conditions[-1] = Condition(last, "in", (_sample(last),) * count)
-        lookup = self._plan(tuple(conditions))
+        others = [c for c in self._asked.conditions if c.column not in columns]
+        lookup = plan(replace(self._asked, conditions=(*others, *conditions)))
         return None if lookup.kind is Kind.REFUSED else requests(lookup, self._guess)
-
-    def _plan(self, conditions: tuple[Condition, ...]) -> Plan:
-        binding = self._binding
-        columns, refused = self._needed, self._refused
-        return plan(
-            Request(binding.table, binding.bound, conditions, columns=columns, refused=refused)
-        )
 
 
 def _filtered(
-    binding: TableBinding, joined: frozenset[str], refused: Refusals
+    binding: TableBinding, joined: frozenset[str], asked: Request
 ) -> list[tuple[str, ...]]:
     """The columns of a join that Bitbucket filters by; see :func:`list_keys`."""
-    request = Request(binding.table, binding.bound, refused=refused)
     columns = [binding.pushable[name] for name in sorted(joined) if name in binding.pushable]
     given = {column.name for column in columns}
     places = tuple(name for name in _open_columns(binding) if name in given)
-    filters = [column.name for column in columns if column.query or request.may_filter(column)]
+    filters = [column.name for column in columns if column.query or asked.may_filter(column)]
     found: list[tuple[str, ...]] = [(name,) for name in filters]
     if places and not _passed_over(binding.table).intersection(places):
         found += [(*places, name) for name in filters if name not in places]

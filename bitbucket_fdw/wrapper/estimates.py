@@ -8,6 +8,7 @@ from ..foreign_tables.ctids import NAME as CTID
 from ..foreign_tables.ctids import Ctids
 from ..postgres import interrupts
 from ..pushdown.plan import Plan
+from ..pushdown.request import Request
 from ..reading import costs, explain
 from ..reading.observations import Observed
 from ..reading.size_probes import probe_size
@@ -30,7 +31,6 @@ class Estimates:
         self._ctids = ctids
         self._client = client
         self._sizes = observed.sizes
-        self._observed = observed
 
     def ask_size(self, planned: Plan, asker: object) -> None:
         """Ask Bitbucket for the size that a plan hangs on; see :func:`probe_size`.
@@ -55,7 +55,7 @@ class Estimates:
         # AND a.x = b.x would return rows for which only the first holds.
         if not HOST.keeps_join_conditions:
             return []
-        keys = costs.path_keys(self._binding, self._sizes.guess, self._observed.refused)
+        keys = costs.path_keys(self._binding, self._sizes.guess)
         if self._ctids.numbers:  # the ctid is as good as the key
             shown = self._binding.shown
             keys += [
@@ -65,10 +65,9 @@ class Estimates:
             ]
         return keys
 
-    def list_keys(self, joined: frozenset[str]) -> ListKeys:
+    def list_keys(self, joined: frozenset[str], asked: Request) -> ListKeys:
         """The keys of which several may be looked up at once; see :func:`costs.list_keys`."""
-        refused = self._observed.refused
-        return costs.list_keys(self._binding, self._sizes.guess, joined, refused)
+        return costs.list_keys(self._binding, self._sizes.guess, joined, asked)
 
     def lines(
         self,

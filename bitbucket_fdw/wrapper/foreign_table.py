@@ -123,21 +123,24 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
 
     @reporting
     def get_rel_size(self, quals: list[Any], columns: Iterable[str]) -> tuple[int, int]:
-        known = explain.with_samples(quals_of(quals), self.binding.pushable)
-        planned = plan(self._asked(list(known), columns, None, None, None))
+        planned = plan(self._supposed(quals, columns))
         may_ask = self._choices["use_remote_estimate"] and HOST.tells_planning
         if may_ask and self.has_choices and not self.plans_only:
             self._estimates.ask_size(planned, self._asker())
         return self._estimates.size(planned)
+
+    def _supposed(self, quals: list[Any], columns: Iterable[str]) -> Request:
+        known = explain.with_samples(quals_of(quals), self.binding.pushable)
+        return self._asked(list(known), columns, None, None, None)
 
     @reporting
     def get_path_keys(self) -> Keys:
         return self._estimates.path_keys()
 
     @reporting
-    def get_list_keys(self, joined: frozenset[str]) -> ListKeys:
+    def get_list_keys(self, joined: frozenset[str], quals: list[Any]) -> ListKeys:
         """The keys that a join may hand over by lists. ``joined`` are the columns it compares."""
-        return self._estimates.list_keys(joined)
+        return self._estimates.list_keys(joined, self._supposed(quals, self.binding.shown))
 
     @reporting
     def can_sort(self, sortkeys: list[Any]) -> list[Any]:
@@ -153,7 +156,7 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
     @reporting
     def exact_quals(self, quals: list[Any]) -> bool:
         """Whether every condition is applied exactly (an offer that not every host takes up)."""
-        return plan(self._request(quals, ())).exact
+        return plan(self._asked(quals_of(quals), (), None, None, None)).exact
 
     @reporting
     def explain(
@@ -299,9 +302,6 @@ class BitbucketFdw(ForeignDataWrapper):  # type: ignore[misc, unused-ignore]
         # is complete.
         tell_left_out()
         log_requests()
-
-    def _request(self, quals: Iterable[Any], columns: Iterable[str]) -> Request:
-        return self._asked(quals_of(quals), columns, None, None, None)
 
     def _asked(
         self,

@@ -201,11 +201,16 @@ static void
 add_list_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance, List *path_keys)
 {
 	List	   *joined = joined_columns(root, table->rel);
+	PyObject   *estimated;
+	PyObject   *quals;
 	PyObject   *keys;
+	bool		complete;
 
 	if (joined == NIL)
 		return;
-	keys = py_call(instance, "list_keys", "(O)", int_list_to_python(joined));
+	estimated = py_own(PyList_New(0));
+	quals = constant_quals(root, table->rel, estimated, &complete);
+	keys = py_call(instance, "list_keys", "(OOO)", int_list_to_python(joined), quals, estimated);
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
 		ListKey    *key = palloc(sizeof(ListKey));

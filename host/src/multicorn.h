@@ -228,6 +228,8 @@ typedef struct PlannedTable
 	List	   *list_keys;		/* of ListKey */
 } PlannedTable;
 
+extern PyObject *constant_quals(PlannerInfo *root, RelOptInfo *rel, PyObject *estimated,
+								bool *complete);
 extern void add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer);
 extern void add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance);
 extern bool enable_batched_join;

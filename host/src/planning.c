@@ -83,7 +83,7 @@ unseen_columns(RelOptInfo *rel, List *clauses)
  * The quals whose values are known. "complete" is told whether these are all of the conditions
  * there are. The others are appended to "estimated", unless that is NULL.
  */
-static PyObject *
+PyObject *
 constant_quals(PlannerInfo *root, RelOptInfo *rel, PyObject *estimated, bool *complete)
 {
 	PyObject   *list = py_own(PyList_New(0));

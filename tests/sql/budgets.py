@@ -410,6 +410,24 @@ BUDGETS = (
         2,
     ),
     Budget(
+        "of two branches, by a list that is no key",
+        "website",
+        "SELECT p.id FROM (VALUES ('fix-3'), ('fix-7')) v(name) "
+        "JOIN pull_requests p ON p.source_branch_name = v.name",
+        1,
+        4,
+    ),
+    Budget(
+        "of two people, from another table",
+        "acme",
+        "SELECT m.user_nickname, p.repository, p.id FROM workspace_members m "
+        "JOIN pull_requests p ON p.author_uuid = m.user_uuid "
+        "WHERE m.user_nickname IN ('hana', 'goro') "
+        "AND p.repository IN ('website', 'mobile-app')",
+        3,
+        7,
+    ),
+    Budget(
         "with a local list",
         "website",
         "SELECT i.title FROM (VALUES (1), (2), (3)) v(id) JOIN issues i ON i.id = v.id",

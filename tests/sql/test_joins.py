@@ -118,6 +118,24 @@ def test_values_of_a_column_that_is_no_key_give_the_same_rows(fresh, table, colu
 
 
 @keys_only
+def test_values_of_a_column_that_is_no_key_are_one_list(fresh):
+    """Which takes a page or two, where the whole listing has four."""
+    fresh.db.execute(
+        "CREATE TEMPORARY TABLE team AS SELECT DISTINCT ON (author_uuid) author_uuid AS uuid "
+        "FROM website.pull_requests ORDER BY author_uuid LIMIT 2; ANALYZE team"
+    )
+    join = "SELECT p.id FROM team JOIN pull_requests p ON p.author_uuid = team.uuid"
+    plan = fresh.explain(join)
+    assert "Keys: author_uuid" in plan
+    assert "q: author.uuid IN (" in plan
+    result = fresh.query(join)
+    assert set(paths(result)) == {PULL_REQUEST}
+    assert all("q=author.uuid+IN+" in line for line in result.lines)
+    assert len(result.requests) < 4
+    assert "Batched Join" not in fresh.explain(join.replace("author_uuid", "closed_by_uuid"))
+
+
+@keys_only
 def test_keys_of_several_repositories_ask_each_for_its_own(sql):
     sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     result = sql.query(

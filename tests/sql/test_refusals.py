@@ -234,3 +234,17 @@ def test_several_repositories_are_put_in_order_here(fresh):
     )
     statement = "SELECT created_on FROM pull_requests ORDER BY created_on DESC LIMIT 20"
     fresh.query(statement, on="acme")
+
+
+@pytest.mark.skipif("config.getoption('--host') != 'bundled'", reason="looks up one key at a time")
+def test_a_filter_that_is_refused_is_offered_to_no_further_join(fresh):
+    fresh.db.execute(
+        "CREATE TEMPORARY TABLE team AS SELECT DISTINCT ON (author_uuid) author_uuid AS uuid "
+        "FROM website.pull_requests ORDER BY author_uuid LIMIT 2; ANALYZE team"
+    )
+    join = "SELECT p.id FROM team JOIN pull_requests p ON p.author_uuid = team.uuid"
+    refuse_filter(fresh, PULL_REQUESTS, "author.uuid", query="*uuid+IN*")
+    assert "Keys: author_uuid" in fresh.explain(join)
+    fresh.query(join)
+    assert "Batched Join" not in fresh.explain(join)
+    fresh.query(join)

@@ -102,6 +102,17 @@ def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
     assert costs.rows(listing("commits"), sizes.guess) == 12 * commits.rows
 
 
+def lists_of(name, joined, sizes, bound=None, *quals, **more):
+    """What a join may hand over, of a table below a repository, if there is such a level."""
+    table = BY_NAME[name]
+    if bound is None:
+        bound = {n: ONE[n] for n in ONE if n in path_parameters(table.collection.path)}
+    conditions, _ = conditions_of([Qual(*q) for q in quals], {c.name: c for c in table.columns})
+    asked = Request(table, bound, conditions, **more)
+    lists = costs.list_keys(binding(name, bound), sizes.guess, frozenset(joined), asked)
+    return {columns: rest for columns, *rest in lists}
+
+
 @pytest.mark.parametrize(
     ("name", "key", "requests"),
     [
@@ -112,7 +123,7 @@ def test_an_empty_collection_is_no_reason_to_read_the_others_one_by_one():
     ],
 )
 def test_a_list_of_keys_is_one_request_where_bitbucket_filters_by_them(name, key, requests):
-    lists = {columns: more for columns, *more in costs.list_keys(binding(name), Sizes().guess)}
+    lists = lists_of(name, (), Sizes(), ONE)
     most, rows_of_one, rows_of_most = lists[(key,)]
     assert most == costs.MOST_IN_LIST == MAX_LIST == MAX_ITEMS
     assert rows_of_most == pytest.approx(requests * rows_of_one)
@@ -139,12 +150,6 @@ FILTERED = [
     if filters_by(table, column) and column.data_type.sample is not None
     if column.name not in {item.key for item in table.items}
 ]
-
-
-def lists_of(name, joined, sizes, **more):
-    bound = {n: ONE[n] for n in ONE if n in path_parameters(BY_NAME[name].collection.path)}
-    lists = costs.list_keys(binding(name, bound), sizes.guess, frozenset(joined), **more)
-    return {columns: rest for columns, *rest in lists}
 
 
 @pytest.mark.parametrize(("name", "column"), FILTERED)
@@ -177,16 +182,28 @@ def test_a_join_hands_over_no_column_that_bitbucket_does_not_filter_by():
 
 
 def test_a_join_on_a_repository_too_asks_each_for_its_own():
-    everywhere = binding("pull_requests", {"workspace": "acme"})
 
     def offered(*joined):
-        lists = costs.list_keys(everywhere, Sizes().guess, frozenset(joined))
-        return {columns: rows for columns, _, rows, _ in lists}
+        lists = lists_of("pull_requests", joined, Sizes(), {"workspace": "acme"})
+        return {columns: rows for columns, (_, rows, _) in lists.items()}
 
     alone, both = offered("author_uuid"), offered("author_uuid", "repository")
     assert ("repository", "author_uuid") not in alone
     assert both[("repository", "author_uuid")] < both[("author_uuid",)] / 10
     assert both[("author_uuid",)] == alone[("author_uuid",)]
+
+
+def test_other_conditions_of_a_scan_are_those_of_its_look_ups_too():
+    """So that what a list costs is compared with what the scan costs, and not with everything."""
+    repositories = ("repository", ("=", True), ["website", "mobile-app"])
+    workspace = {"workspace": "acme"}
+    of_two = lists_of("pull_requests", ("author_uuid",), Sizes(), workspace, repositories)
+    of_all = lists_of("pull_requests", ("author_uuid",), Sizes(), workspace)
+    _, one, most = of_two[("author_uuid",)]
+    table = BY_NAME["pull_requests"]
+    assert one <= 2 * table.collection.pagelen
+    assert one < of_all[("author_uuid",)][1] / 10
+    assert most <= 2 * table.rows
 
 
 @pytest.mark.parametrize(("name", "column"), FILTERED)

@@ -133,15 +133,19 @@ class Instance(Participant):
         self.wrapper.plans_only = bool(plans_only)
         self.wrapper.has_choices = bool(has_choices)
         self._require_ctid(CTID in columns)
-        if getattr(self.wrapper, "takes_estimated_quals", False):
-            quals = quals + estimated
-        size = self.wrapper.get_rel_size(self._quals(quals), self._names(columns))
+        known = self._known_quals(quals, estimated)
+        size = self.wrapper.get_rel_size(known, self._names(columns))
         try:
             rows, width = size
         except (TypeError, ValueError):
             message = "get_rel_size must return a tuple of two numbers, rows and width"
             raise failure(message) from None
         return float(rows), float(width), float(self.wrapper._startup_cost)
+
+    def _known_quals(self, quals: list[HostQual], estimated: list[HostQual]) -> list[Qual]:
+        """Return the quals that a wrapper is told for its estimates."""
+        takes_estimated = getattr(self.wrapper, "takes_estimated_quals", False)
+        return self._quals(quals + estimated if takes_estimated else quals)
 
     def lookup_keys(self) -> list[tuple[list[int], float]]:
         """Return the wrapper's path keys, those of known columns, with the rows of a look-up."""
@@ -151,17 +155,22 @@ class Instance(Participant):
             if columns and all(column in self.attnums for column in columns)
         ]
 
-    def list_keys(self, joined: list[int]) -> list[tuple[list[int], int, float, float]]:
+    def list_keys(
+        self, joined: list[int], quals: list[HostQual], estimated: list[HostQual]
+    ) -> list[tuple[list[int], int, float, float]]:
         """Return the keys of which the wrapper takes several at once, as get_list_keys() does.
 
-        ``joined`` are the columns that a join compares with others.
+        ``joined`` are the columns that a join compares with others. The quals are those of
+        ``rel_size``.
         """
         get_list_keys = getattr(self.wrapper, "get_list_keys", None)
         if get_list_keys is None:
             return []
         return [
             ([self.attnums[column] for column in columns], int(most), float(one), float(full))
-            for columns, most, one, full in get_list_keys(frozenset(self._names(joined)))
+            for columns, most, one, full in get_list_keys(
+                frozenset(self._names(joined)), self._known_quals(quals, estimated)
+            )
             if columns and most > 1 and all(self.attnums.get(c, CTID) != CTID for c in columns)
         ]
 

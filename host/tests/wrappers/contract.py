@@ -170,8 +170,8 @@ class Wrapper(PlainWrapper):
         self.note("get_path_keys")
         return self.evaluate("path_keys", "[]")
 
-    def get_list_keys(self, joined):
-        self.note("get_list_keys", joined=sorted(joined))
+    def get_list_keys(self, joined, quals):
+        self.note("get_list_keys", joined=sorted(joined), quals=describe_quals(quals))
         return self.evaluate("list_keys", "[]")
 
     def can_sort(self, sortkeys):
