@@ -26,9 +26,14 @@ class Window:
         self.size = size
         self._used = 0
 
+    @property
+    def free(self) -> int:
+        """How many more pages there is room for."""
+        return self.size - self._used
+
     def enter(self) -> bool:
         """Whether there was room for one more page, which is taken now."""
-        if self._used >= self.size:
+        if self.free <= 0:
             return False
         self._used += 1
         return True

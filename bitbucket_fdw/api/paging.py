@@ -86,6 +86,7 @@ class Pages:
     :param every: whether nothing is known to end the consumer's reading: as many pages are
         requested as ``window`` has room for, once it comes back for the second one.
     :param window: shared with other listings of the scan; by default for this one alone.
+    :param between: called before a further page is waited for, once that was asked for.
 
     Raises :class:`BadResponse` for pages that cannot be those of one listing.
     """
@@ -100,6 +101,7 @@ class Pages:
         *,
         every: bool = False,
         window: Window | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._scan = scan
@@ -108,6 +110,7 @@ class Pages:
         self._doubt = doubt
         self._every = every
         self._window = window or Window(client.settings.concurrency)
+        self._between = between
         self._url = ""  # of the page read last
         self._first: Asked | None = None
         self._ahead: PagesAhead | None = None
@@ -171,6 +174,7 @@ class Pages:
                     pending = self._pending(following, progress)
                 if following is None or pending is None:
                     break
+                self._between()
                 page, values = self._next(following, pending)
         finally:
             if self._ahead is not None:
@@ -205,6 +209,8 @@ class Pages:
         number = following.page if isinstance(following, Number) else page_in(following.address)
         if number == progress.number + 1:
             asked = self._ahead.take(number)
+            if self._every:
+                self._fill(progress)  # in its place, before other listings come to the window
         else:
             self._ahead.forget(go_on=False)  # it goes on in another way than by its numbers
             asked = None

@@ -96,6 +96,10 @@ class Budget:
             if self.spent > self.limit:
                 raise self._too_many("more than", self.limit)
 
+    def has_room(self, count: int) -> bool:
+        """Whether so many more requests are within the limit."""
+        return self.spent + count <= self.limit
+
     def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """:class:`TooManyRequests` if that many different requests more would pass the limit.
 
@@ -155,6 +159,10 @@ class PreviewBudget(Budget):
         else:
             with self._lock:
                 self.spent += count
+
+    def has_room(self, count: int) -> bool:
+        """As :meth:`Budget.has_room`; without end if the scan does not end there."""
+        return not self.stops or super().has_room(count)
 
     def _detail(self) -> str:
         made = min(self.spent, self.limit)
@@ -332,8 +340,9 @@ class ScanContext:
 
     def has_room(self, count: int) -> bool:
         """Whether so many more requests are within each of the budgets."""
-        budgets = (self._budget, self.preview)
-        return all(b is None or b.spent + count <= b.limit for b in budgets)
+        return self._budget.has_room(count) and (
+            self.preview is None or self.preview.has_room(count)
+        )
 
     def afford(self, count: int, estimate: Callable[[], int] | None = None) -> None:
         """As :meth:`Budget.afford`."""

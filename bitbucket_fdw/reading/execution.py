@@ -2,8 +2,8 @@
 
 Everything here runs on PostgreSQL's own thread; requests and the reading of JSON run on worker
 threads. Collections are read page by page. A fan-out that is not sorted keeps the first pages of at
-most twice ``concurrency`` collections; one that is sorted by Bitbucket keeps one page of each. Only
-rows that have to be sorted here are held all at once.
+most three times ``concurrency`` collections; one that is sorted by Bitbucket keeps one page of
+each. Only rows that have to be sorted here are held all at once.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class Execution:
         after them those of the scans that wait for their turn.
         """
         upcoming = Upcoming(
-            streams, self._requests.concurrency, self._requests.every, self._turns or Turns()
+            streams, self._requests.window, self._requests.every, self._turns or Turns()
         )
         for stream in upcoming:
             for keyed in self._proven(stream):
@@ -343,7 +343,7 @@ class Execution:
         level, leads_each = self._outlook.level(plan), _leads_each(plan, parent)
         # A preview is refused as soon as what it has seen tells that it takes too much.
         ahead = self._requests.every and self._requests.preview is None
-        for stream in Upcoming(self._streams(parent), self._requests.concurrency, ahead, Turns()):
+        for stream in Upcoming(self._streams(parent), self._requests.window, ahead, Turns()):
             stream.leads = True
             with level.listing():
                 for _, row in self._proven(stream):

@@ -54,7 +54,7 @@ class ScanRequests:
     :param doubt: called with a message if an answer may be incomplete.
 
     ``planned`` is the scan's plan, and ``asks_every_parent`` whether it does. ``reads_all`` is
-    whether it is known that every listing is read to its end.
+    whether it is known that every listing is read to its end. ``window`` is shared by all listings.
     """
 
     def __init__(
@@ -74,15 +74,10 @@ class ScanRequests:
         self.planned: Plan | None = None
         self.asks_every_parent = False
         self.reads_all = False
-        self._window = Window(client.settings.concurrency)
+        self.window = Window(client.settings.concurrency)
         # Whether every page of every listing is surely wanted.
         self.every = False
         self.judge = RefusalJudge(self.ask, observed.known, omissions, strict)
-
-    @property
-    def concurrency(self) -> int:
-        """How many requests may be under way at a time."""
-        return self._client.settings.concurrency
 
     def afford(self, count: int, whole: bool = True) -> None:
         """Raise :class:`TooManyRequests` if so many more requests would exceed a limit.
@@ -117,7 +112,12 @@ class ScanRequests:
     def url(self, path: str, query: Query) -> str:
         return self._client.url(path, query.pairs())
 
-    def pages(self, listing: Listing, enough: int | None = None) -> Pages:
+    def pages(
+        self,
+        listing: Listing,
+        enough: int | None = None,
+        between: Callable[[], None] = lambda: None,
+    ) -> Pages:
         return Pages(
             self._client,
             self._scan,
@@ -125,7 +125,8 @@ class ScanRequests:
             enough,
             self.doubt,
             every=self.every,
-            window=self._window,
+            window=self.window,
+            between=between,
         )
 
     def ask(self, template: str, path: str, query: Query) -> Any:

@@ -54,7 +54,8 @@ class Stream:
     """The rows of one place and query, as pairs of sort key and row.
 
     ``size`` is the number of items, once it is known. ``leads`` is whether the rows are read as
-    parents, to find their children. ``between_pages`` is called after the rows of each page.
+    parents, to find their children. ``between_pages`` is called before a further page is waited
+    for, once that was asked for.
     """
 
     leads: bool = False
@@ -183,7 +184,9 @@ class CollectionStream(Stream):
         self, requests: ScanRequests, plan: Plan, place: RequestPath, query: Query
     ) -> None:
         super().__init__(requests, plan, place, query)
-        self._pages = requests.pages(self.listing(self._query), plan.stop_after)
+        self._pages = requests.pages(
+            self.listing(self._query), plan.stop_after, lambda: self.between_pages()
+        )
         self._last_key: Any = None
         parts = tuple(
             replace(
@@ -260,7 +263,6 @@ class CollectionStream(Stream):
                     self._foresee(len(values))
                 first = False
                 yield values
-                self.between_pages()
             if self.size is None and self.plan.stop_after is None:
                 self.size = read
                 self._learn_size()

@@ -307,3 +307,26 @@ def test_listings_by_links_alone_are_read_one_by_one(scripted):
     assert read(scripted(listing), NextLinks(), every=True) == (listing.items, None)
     assert listing.asked == list(range(1, 11))
     assert listing.most == 1
+
+
+def test_the_listing_that_is_read_keeps_its_part_of_the_window(scripted):
+    """Listings that come later take what it leaves, and not what it needs."""
+    window = Window(4)
+    first, later = Numbered(), Numbered()
+    followed: list[int] = []
+
+    def bend(_: Numbered, number: int, linked: bool, page: dict[str, Any]) -> dict[str, Any]:
+        if linked:
+            followed.append(number)
+        return page
+
+    first.bend = bend
+    waiting = pages_of(scripted(later), Numbers(), every=True, window=window)
+    pages = pages_of(scripted(first), Numbers(), every=True, window=window, between=waiting.go_on)
+    pages.start()
+    waiting.start()
+    time.sleep(5 * LATER)
+    assert [value for values in pages for value in values] == first.items
+    assert followed == []
+    assert [value for values in waiting for value in values] == later.items
+    assert all(window.enter() for _ in range(4))

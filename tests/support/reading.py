@@ -99,10 +99,16 @@ class Session:
             self.doubts.append,
         )
 
-    def sent_at_once(self, table: str, *quals: tuple[str, Any, Any], **asked: Any) -> int:
+    def sent_at_once(
+        self,
+        table: str,
+        *quals: tuple[str, Any, Any],
+        preview: PreviewBudget | None = None,
+        **asked: Any,
+    ) -> int:
         """How many requests a scan sends before it waits for the first answer. It is then read."""
         sent: list[str] = []
-        reader, request = self.reader(), self.request(table, *quals, **asked)
+        reader, request = self.reader(preview=preview), self.request(table, *quals, **asked)
         ask = self.client.ask
 
         def noted(url: str, *more: Any, **others: Any) -> Any:

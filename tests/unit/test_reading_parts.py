@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bitbucket_fdw.api import PreviewBudget
 from bitbucket_fdw.pushdown import plan
 from bitbucket_fdw.pushdown.plan import Part
 from bitbucket_fdw.tables import TABLES
@@ -119,6 +120,18 @@ def test_sizes_are_asked_for_beside_the_first_page_once_it_is_known_that_they_pa
     api.taken()
     assert session.sent_at_once("pull_requests", **asked) == 1
     assert len(api.received) == 1
+
+
+@pytest.mark.parametrize("stops", [True, False], ids=["held to it", "not held to it"])
+def test_sizes_are_not_asked_for_early_if_the_pages_may_not_be_read(
+    api: FakeApi, session: Session, stops: bool
+) -> None:
+    """If they did not add up, the scan would have made their requests in vain."""
+    asked: dict[str, Any] = {"columns": ("state",), "key": False}
+    list(session.rows("pull_requests", **asked))
+    preview = PreviewBudget(PAGES, stops=stops)
+    at_once = session.sent_at_once("pull_requests", preview=preview, **asked)
+    assert at_once == (1 if stops else 1 + len(STATES))
 
 
 def test_an_unknown_listing_among_many_is_looked_at_first() -> None:
