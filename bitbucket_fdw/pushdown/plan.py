@@ -61,10 +61,16 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query string of a request, as pairs. ``q`` is separate, because EXPLAIN shows it so."""
+    """The query string of a request, as pairs. ``q`` is separate, because EXPLAIN shows it so.
+
+    :param only: a condition that the answer's items are checked for, the others are left out: they
+        may be in the answer to another query of the plan too, if Bitbucket compares less strictly
+        than PostgreSQL, or ignores a parameter.
+    """
 
     parameters: Parameters
     q: str | None = None
+    only: Condition | None = None
 
     def pairs(self) -> Parameters:
         """All parameters, not yet URL-encoded, with ``q`` first."""
@@ -217,6 +223,14 @@ class Plan:
         """How many requests the first page of each listing takes for each of ``queries``."""
         redirected = self.kind in (Kind.COLLECTION, Kind.COUNT) and self.table.collection.redirects
         return 2 if redirected else 1
+
+    @property
+    def least_requests(self) -> int:
+        """How many requests each listing takes at the least.
+
+        One is enough where the whole listing may be read instead of a list's parts.
+        """
+        return (1 if self.whole else len(self.queries)) * self.first_requests
 
     @property
     def asks_every_parent(self) -> bool:

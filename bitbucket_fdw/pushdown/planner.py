@@ -25,7 +25,15 @@ from .parent_filter import sieve_of
 from .parts import parts_of
 from .path_values import EQUALITY, bindings_of, contradiction, never_met, values_of
 from .plan import Binding, Kind, Parameters, Plan, Query, Sort, Supply
-from .q import MAX_LIST, longest_list, query_parameters, shipments_of, spread_over_requests
+from .q import (
+    MAX_LIST,
+    as_parameter,
+    longest_list,
+    query_parameters,
+    shipments_of,
+    spread_over_requests,
+    spread_parameter,
+)
 from .query_strings import envelope, in_values, pagelen, query, size_query
 from .reading_end import reading_ends_at
 from .request import Request
@@ -167,6 +175,13 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     terms: list[tuple[str, ...]] = [()]
     if collection.q:
         terms = spread_over_requests(shipped, room, longest_list(request))
+    spread = None
+    if len(terms) == 1:
+        left = (c for c, s in shipments if s is None and c.column.name in base.columns)
+        spread = spread_parameter(left, room, MAX_ITEMS)
+    each: tuple[Condition | None, ...] = (None,)
+    if spread is not None:
+        by_query, each = [*by_query, spread[0]], spread[1]
     exact = not request.unread and all(s is not None and s.exact for _, s in shipments)
     result = replace(
         base,
@@ -196,11 +211,15 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         return _counted(request, result, terms, selected)
     if exact and request.counted_off:
         result = replace(result, looks=looks)
-    if len(terms) == 1 and not selected:
+    if len(terms) == 1 and not selected and spread is None:
         known = _path_columns(request, result.bindings)
         result = replace(result, parts=parts_of(request, result, rest, known, room))
     parameters = _page_parameters(request, result)
-    queries = tuple(query(collection, some, selected, parameters) for some in terms)
+    queries = tuple(
+        query(collection, some, (*selected, *as_parameter(only)), parameters, only)
+        for some in terms
+        for only in each
+    )
     whole = None
     if len(queries) > 1 and not request.counted_off:
         fixed = tuple(shipment.term for _, shipment in shipped if not shipment.divided)
@@ -371,7 +390,7 @@ def _hydrated(request: Request, result: Plan) -> Plan:
 def _with_fields(query: Query, parameters: tuple[tuple[str, str], ...]) -> Query:
     fresh = dict(parameters)
     kept = tuple((name, fresh.get(name, value)) for name, value in query.parameters)
-    return Query(kept, query.q)
+    return replace(query, parameters=kept)
 
 
 # --- parents ---

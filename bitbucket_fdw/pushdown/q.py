@@ -103,6 +103,36 @@ def _parts(condition: Condition, room: int, most: int) -> Iterable[str]:
         del values[:count]
 
 
+def spread_parameter(
+    conditions: Iterable[Condition], room: int, most: int
+) -> tuple[Condition, tuple[Condition, ...]] | None:
+    """A list on a column that has its own query parameter, which takes one value.
+
+    There is a request for each of its values, whose conditions come with the list's.
+
+    :param most: values of a list.
+    """
+    for condition in conditions:
+        parameter = condition.column.query
+        if parameter and condition.op == "in" and len(condition.value) <= most:
+            each = tuple(Condition(condition.column, "=", v) for v in condition.value)
+            if all(one.value and _fits(one, room) for one in each):
+                return condition, each
+    return None
+
+
+def as_parameter(condition: Condition | None) -> tuple[tuple[str, str], ...]:
+    """The query parameter of an equality condition; none without one."""
+    parameter = condition and condition.column.query
+    if condition is None or not parameter:
+        return ()
+    return ((parameter, path_text(condition.value)),)
+
+
+def _fits(condition: Condition, room: int) -> bool:
+    return all(length(f"{name}={value}") <= room for name, value in as_parameter(condition))
+
+
 def query_parameters(
     conditions: Iterable[Condition], room: int
 ) -> tuple[tuple[tuple[str, str], ...], list[Condition]]:

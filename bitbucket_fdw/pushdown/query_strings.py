@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..tables.columns import Column
 from ..tables.endpoints import Collection, Paging, Shape
 from . import bbql
+from .conditions import Condition
 from .plan import Query
 
 # How many items are fetched with a count to check that the filter was applied. A single item might
@@ -19,13 +20,14 @@ def query(
     terms: tuple[str, ...],
     selected: tuple[tuple[str, str], ...],
     parameters: tuple[tuple[str, str], ...],
+    only: Condition | None = None,
 ) -> Query:
     q = bbql.conjunction(terms) or None
     if q is None and any(name == "sort" for name, _ in parameters):
         q = collection.q_if_sorted
     # Some listings hide items by default, but not if there is a q.
     shown = () if q else collection.without_q
-    return Query((*selected, *shown, *parameters), q)
+    return Query((*selected, *shown, *parameters), q, only)
 
 
 def size_query(

@@ -125,8 +125,12 @@ def _requests_of_one(plan: Plan, found: float, wanted: float | None) -> float:
         each += 1
     if plan.reach is not None:
         each += 1  # one request for the refs
-    # If a list is spread over several requests, each of them brings a part of the rows.
-    return each if plan.whole else max(each, len(plan.queries))
+    # If a list is spread over several requests, each of them brings a part of the rows. The whole
+    # listing is read instead, if it has fewer pages.
+    each = max(each, len(plan.queries))
+    if plan.whole and plan.pagelen and plan.selectivity > 0:
+        each = min(each, max(1, math.ceil(found / plan.selectivity / plan.pagelen)))
+    return each
 
 
 def width(planned: Plan, guess: Guess) -> int:

@@ -259,6 +259,8 @@ class Execution:
             return plan.queries
         may_ask = len(plan.queries) > _WORTH_A_LOOK and not self._starts
         size = self._requests.size_of(plan, fill(plan.path, place.parameters), may_ask)
+        if size is None and plan.queries[0].only is not None:
+            size = math.ceil(self._requests.guess(plan))
         pages = math.ceil(size / (plan.pagelen or 1)) if size is not None else math.inf
         return (plan.whole,) if pages <= len(plan.queries) else plan.queries
 
@@ -328,7 +330,7 @@ class Execution:
         Otherwise all places may have to be asked, so that they are counted before the next request
         for one.
         """
-        each = len(plan.queries) * plan.first_requests
+        each = plan.least_requests
         guessed = self._requests.likely_rows(plan)
         made = None
         for place in places:
@@ -398,7 +400,7 @@ class Execution:
         """
         if self._reads_all(plan):
             whole = plan is self._requests.planned
-            self._requests.afford(places * len(plan.queries) * plan.first_requests, whole)
+            self._requests.afford(places * plan.least_requests, whole)
 
     def _reads_all(self, plan: Plan) -> bool:
         """Whether every place will be asked."""

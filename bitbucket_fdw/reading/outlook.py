@@ -24,7 +24,7 @@ Two more may then be under way. So a scan of which that is known early is refuse
 class Level:
     """The rows of one table that lead to requests.
 
-    :param each: requests for each place that they lead to.
+    :param each: requests for each place that they lead to, at the least.
     :param places: places for each row.
     :param size: rows of the listing that is being read; ``None`` if it does not tell, or if some of
         its rows lead nowhere.
@@ -61,8 +61,8 @@ class Outlook:
 
     def level(self, plan: Plan) -> Level:
         """The rows that lead to the requests of a plan."""
-        each = len(plan.queries) * plan.first_requests
-        return self._levels.setdefault(plan.table.name, Level(each, plan.combinations))
+        level = Level(plan.least_requests, plan.combinations)
+        return self._levels.setdefault(plan.table.name, level)
 
     def to_come(self) -> int:
         """How many requests there are at the least."""

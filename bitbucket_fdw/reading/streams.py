@@ -230,7 +230,7 @@ class CollectionStream(Stream):
             # A page is checked as a whole before any of its rows is handed to the host.
             if self.plan.table.collection.shape is Shape.TEXT:
                 self._note_what_is_cut(items)
-            page = [self._keyed(row) for row in self._items.rows(items)]
+            page = self._wanted(self._keyed(row) for row in self._items.rows(items))
             for key, row in page:
                 self._check_order(key)
                 if self.plan.looks:
@@ -238,6 +238,16 @@ class CollectionStream(Stream):
             yield from page
             if self._ends_with(items):
                 return
+
+    def _wanted(self, page: Iterable[tuple[Any, Row]]) -> list[tuple[Any, Row]]:
+        """The rows that are the query's, and of no other query of the plan."""
+        only = self._query.only
+        if only is None:
+            return list(page)
+        try:
+            return [(key, row) for key, row in page if meets(row, (only,))]
+        except ValueError as error:
+            raise bad_answer(self._path, f"The value of {error}.") from None
 
     def _ends_with(self, items: list[Row]) -> bool:
         """Whether nothing that is wanted comes after these items; how much else, is told ahead."""

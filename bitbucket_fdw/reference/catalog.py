@@ -128,7 +128,7 @@ def operators(table: type[Table], column: Column) -> list[str]:
     if in_path or column.name in table.read_by():
         reaching |= {"=", "in"}
     if column.query is not None:
-        reaching.add("=")
+        reaching |= {"=", "in"}
     return [spelled for op, spelled in _OPERATORS.items() if op in reaching]
 
 

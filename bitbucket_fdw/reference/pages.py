@@ -191,6 +191,16 @@ def _sent(table: type[Table], column: Column) -> str:
     return ", ".join(parts)
 
 
+def _parameters(table: type[Table]) -> Iterator[str]:
+    """What becomes of conditions on columns that have a query parameter of their own."""
+    chosen = [column.name for column in table.columns if column.query]
+    if chosen:
+        yield (
+            f"Equality on {_codes(chosen)} goes as a parameter. A list of up to {MAX_ITEMS} values "
+            "is a request for each, unless the whole listing is likely to have fewer pages."
+        )
+
+
 def _travel(table: type[Table]) -> Iterator[str]:
     """Sentences that say which requests a query of the table takes."""
     required = [column.name for column in table.columns if column.required]
@@ -214,9 +224,8 @@ def _travel(table: type[Table]) -> Iterator[str]:
         )
     collection = table.collection
     if not collection.q:
-        chosen = _codes(column.name for column in table.columns if column.query)
-        only = f", except for equality on {chosen}, which goes as a parameter" if chosen else ""
-        yield f"The endpoint takes no `q`. Other conditions stay with PostgreSQL{only}."
+        yield "The endpoint takes no `q`. Other conditions stay with PostgreSQL."
+    yield from _parameters(table)
     if any(column.filter and column.filter.values for column in table.columns):
         closed = [c.name for c in table.columns if c.filter and c.filter.values]
         yield f"Equality on {_codes(closed)} is exact at Bitbucket, since all values are known."

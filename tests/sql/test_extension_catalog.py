@@ -69,7 +69,7 @@ COMPARISONS = ["=", "IN", "<>", "<", "<=", ">", ">="]
         ("title", ["=", "IN", "LIKE", "ILIKE"]),
         ("private", ["="]),
         ("closed", [*COMPARISONS, "IS NULL"]),
-        ("ref", ["="]),
+        ("ref", ["=", "IN"]),
         ("links", []),
         ("other", []),
     ],

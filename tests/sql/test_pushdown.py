@@ -490,6 +490,21 @@ def test_pipelines_are_selected_by_parameters(sql):
     assert {(one.q, one.one("target.ref_name")) for one in asked(result)} == {(None, branch)}
 
 
+def test_pipelines_of_a_few_branches_are_a_request_for_each(sql):
+    sql.query("SELECT count(*) FROM pipelines")
+    names = sql.db.column(
+        "SELECT DISTINCT target_ref_name FROM website.pipelines ORDER BY 1 LIMIT 2"
+    )
+    wanted = "SELECT build_number FROM pipelines WHERE target_ref_name"
+    for condition, given in ((" IN (%s, %s)", names), (" = ANY (%s)", [names])):
+        result = sql.query(wanted + condition, given)
+        assert len(result.rows) == len(set(result.rows)) > 0
+        sent = {one.one("target.ref_name") for one in asked(result)}
+        assert sent == set(names) or len(asked(result)) <= 2
+    limited = sql.query(f"{wanted} IN (%s, %s) ORDER BY created_on DESC LIMIT 1", names)
+    assert len(limited.rows) == 1
+
+
 def test_pipelines_are_not_selected_by_what_may_be_ignored(sql):
     """A parameter that some deployments ignore could not be relied on."""
     where = "state_result_name = 'SUCCESSFUL' AND creator_nickname = 'ada'"
