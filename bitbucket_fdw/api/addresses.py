@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
@@ -39,9 +39,19 @@ class Root:
         self.origin, self.path = origin(parts), parts.path.rstrip("/")
         self._base_url = base_url
         self._begin = f"{parts.scheme}://{parts.netloc}{self.path}"
+        # A request's address is looked at several times on its way.
+        self._latest = functools.lru_cache(maxsize=64)(self._plain_path)
 
     def plain_path(self, url: str) -> str | None:
         """The path below the base of a plain address; ``None`` for any other."""
+        return self._latest(url)
+
+    def query(self, url: str) -> str:
+        """The query of an address, as it is written."""
+        is_plain = self.plain_path(url) is not None
+        return url.partition("?")[2] if is_plain else urlsplit(url).query
+
+    def _plain_path(self, url: str) -> str | None:
         if not url.startswith(self._begin):
             return None
         path, _, query = url[len(self._begin) :].partition("?")
@@ -52,15 +62,21 @@ class Root:
         """The full address of a path below the base, its parameters encoded."""
         given = list(parameters)
         if self._base_url == self._begin and _PATH.fullmatch(path):
-            query = "&".join(_encoded(name, value) for name, value in given)
+            query = "&".join([_parameter(name, value) for name, value in given])
             return f"{self._begin}{path}?{query}" if query else self._begin + path
         prepared = requests.Request("GET", self._base_url + path, params=given).prepare()
         return str(prepared.url)
 
 
+def _parameter(name: str, value: str) -> str:
+    """A parameter, encoded. Those of a listing's pages are the same but for the page's number."""
+    if value.isdigit() and value.isascii() and name.isalpha() and name.isascii():
+        return f"{name}={value}"
+    return _encoded(name, value)
+
+
 @functools.lru_cache(maxsize=128)
 def _encoded(name: str, value: str) -> str:
-    """A parameter. Those of the pages of a listing are the same but for the page's number."""
     return urlencode(((name, value),))
 
 

@@ -156,7 +156,10 @@ def read(response: requests.Response, longest: int, enough: int | None = None) -
         which shows that it is longer.
     """
     pieces, size = [], 0
-    for piece in response.iter_content(_PIECE):
+    # As a whole, which costs less, if it is certain to be within the bound.
+    told = None if response.raw.headers.get("Content-Encoding") else response.raw.length_remaining
+    is_short = told is not None and told <= longest and enough is None
+    for piece in response.iter_content(None if is_short else _PIECE):
         size += len(piece)
         pieces.append(piece)
         if enough is not None and size > enough:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from ..errors import (
     BadResponse,
@@ -237,9 +237,9 @@ class Client:
     @contextlib.contextmanager
     def _told(self, outgoing: Outgoing, scan: ScanContext) -> Iterator[Making]:
         """A request that is made inside, with its repetitions, and told of once it is over."""
-        parts = urlsplit(outgoing.url)
         path = self._exchange.path(outgoing.url)
-        making = Making(outgoing.method, path, parts.query, self.clock.now)
+        query = self._exchange.root.query(outgoing.url)
+        making = Making(outgoing.method, path, query, self.clock.now)
         if not scan.stopped.is_set():
             scan.tally.begin()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -67,6 +68,19 @@ def test_an_answer_is_what_a_session_makes_of_it(scripted):
     for name in ("X-ONE", "X-Two", "content-language", "Content-Type", "Date", "X-Three"):
         assert answer.headers.get(name) == usual.headers.get(name)
     assert "date" in answer.headers
+
+
+@pytest.mark.parametrize("length", [0, 1, 16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 100_000])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_body_of_any_length_is_read_to_its_end(scripted, length, packed):
+    body = b"x" * length
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    sent = gzip.compress(body) if packed else body
+    server = scripted(lambda _: Answer(body=sent, headers=headers))
+    reads = Reads(Transport().session(), Root(f"{server.url}/2.0"), 5.0, None)
+    for _ in range(2):  # the connection is used again
+        assert reads.get(f"{server.url}/2.0/things", "*/*", stream=False).content == body
+    assert len({request.port for request in server.received}) == 1
 
 
 def test_an_answer_leaves_no_cookie(scripted):

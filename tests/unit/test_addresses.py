@@ -44,6 +44,13 @@ def test_addresses_are_made_as_a_library_makes_them(path, parameters):
 
 @settings(max_examples=300, deadline=None)
 @given(TEXT, TEXT)
+def test_the_query_of_an_address_is_found_as_a_library_finds_it(path, query):
+    address = f"{BASE}/{path}?{query}"
+    assert Root(BASE).query(address) == urlsplit(address).query
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT, TEXT)
 def test_a_plain_address_is_sent_as_it_is_written(path, query):
     address = f"{BASE}/{path}?{query}"
     plain = Root(BASE).plain_path(address)
