@@ -37,19 +37,21 @@ class Extent:
     """How much is measured.
 
     :param limit: seconds that one answer may take.
-    :param seconds: after which no further round begins, of the whole.
+    :param enough: seconds after which a question is not asked more often than it has to be.
+    :param seconds: after which none is, from the beginning of the whole.
     """
 
     scale: str
     rounds: int
     limit: float
+    enough: float
     seconds: float
     fallback: bool
     sides: tuple[str, ...]
 
 
-QUICK = Extent("small", 2, 2.0, 60.0, False, ("ideal", "bitbucket_fdw", "loop", "naive"))
-WHOLE = Extent("large", 5, 25.0, 480.0, True, SIDES)
+QUICK = Extent("small", 2, 2.0, 2.0, 60.0, False, ("ideal", "bitbucket_fdw", "loop", "naive"))
+WHOLE = Extent("large", 5, 12.0, 5.0, 720.0, True, SIDES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,12 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     results: dict[str, Any] = {"about": _about(scale, rounds, latencies), "questions": {}}
     with tempfile.TemporaryDirectory(prefix="bitbucket-fdw-bench-") as directory:
-        bench = _Bench(places, environment, Path(directory), sides, options.limit or extent.limit)
+        limit = options.limit or extent.limit
+        bench = _Bench(places, environment, Path(directory), sides, limit, extent.enough)
         modes = [True, False] if extent.fallback and not options.question else [True]
         modes = modes if names else []
         for numbered in modes:
-            until = began + extent.seconds * (0.75 if numbered and len(modes) > 1 else 1)
-            found = bench.ask(questions, scale, latencies, rounds, until, numbered=numbered)
+            until = began + extent.seconds * (0.9 if numbered and len(modes) > 1 else 1)
+            asked = [question for question in questions if numbered or question.either]
+            found = bench.ask(asked, scale, latencies, rounds, until, numbered=numbered)
             results["questions"]["numbers" if numbered else "marks"] = found
         if options.measure or not (options.question or options.side):
             chosen = options.measure or list(measures.MEASURES)
@@ -97,11 +101,13 @@ class _Bench:
         directory: Path,
         sides: Sequence[str],
         limit: float,
+        enough: float,
     ) -> None:
         self._places, self._environment = places, environment
         self._directory = directory
         self._sides = list(sides)
         self._limit = limit
+        self._enough = enough
 
     def ask(
         self,
@@ -128,7 +134,13 @@ class _Bench:
                 say(f"  {latency} ms")
                 emulator.delay(latency)
                 cells = measure(
-                    questions, sides, emulator, rounds=rounds, limit=self._limit, until=stop
+                    questions,
+                    sides,
+                    emulator,
+                    rounds=rounds,
+                    limit=self._limit,
+                    enough=self._enough,
+                    until=stop,
                 )
                 found[str(latency)] = _told(cells)
         return found

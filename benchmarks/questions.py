@@ -39,6 +39,9 @@ class Question:
     :param naive_sql: over the schema ``naive`` of a wrapper that sends no condition; ``None`` if
         such a wrapper cannot have the tables.
     :param workspace: whether it goes over a whole workspace.
+    :param either: whether it is also asked where links have opaque marks. It is for listings of
+        some pages, whose links may have either. A long one takes as long as ``commits``, whose
+        links have marks in any case.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Question:
     loop: Callable[[Api], Rows]
     naive_sql: str | None = None
     workspace: bool = False
+    either: bool = False
 
 
 def at(item: Any, path: str) -> Any:
@@ -231,6 +235,7 @@ QUESTIONS = (
         "SELECT id, title FROM website.pull_requests "
         f"WHERE state = 'MERGED' AND created_on >= '{SINCE}'",
         **_of_pull_requests(_FILTERED, "id", "title"),
+        either=True,
         naive_sql="SELECT id, title FROM naive.pull_requests "
         f"WHERE state = 'MERGED' AND created_on >= '{SINCE}'",
     ),
@@ -287,6 +292,7 @@ QUESTIONS = (
         "open pull requests of a workspace",
         "SELECT repository, id, title FROM acme.pull_requests WHERE state = 'OPEN'",
         **_of_repositories("pullrequests", _OPEN, "id", "title"),
+        either=True,
         naive_sql="SELECT repository, id, title FROM naive.all_pull_requests WHERE state = 'OPEN'",
     ),
     Question(
@@ -302,6 +308,7 @@ QUESTIONS = (
         "branches of each repository",
         "SELECT repository, name FROM acme.branches",
         **_of_repositories("refs/branches", {"pagelen": 100}, "name"),
+        either=True,
         naive_sql="SELECT repository, name FROM naive.all_branches",
     ),
     Question(
@@ -326,6 +333,7 @@ QUESTIONS = (
         "what has changed, over all repositories",
         f"SELECT repository, id, title FROM acme.pull_requests WHERE updated_on >= '{CHANGED}'",
         **_of_repositories("pullrequests", _CHANGED, "id", "title"),
+        either=True,
         naive_sql="SELECT repository, id, title FROM naive.all_pull_requests "
         f"WHERE updated_on >= '{CHANGED}'",
     ),

@@ -38,8 +38,9 @@ def wrong(results: dict[str, Any]) -> list[str]:
 
 def table(results: dict[str, Any]) -> str:
     """All tables of questions, for a terminal as well."""
+    rounds = results.get("about", {}).get("rounds", 0)
     return "\n\n".join(
-        f"{_heading(links, latency)}\n\n{_questions(by_question)}"
+        f"{_heading(links, latency)}\n\n{_questions(by_question)}{_fewer(by_question, rounds)}"
         for links, latency, by_question in _tables(results)
     )
 
@@ -74,6 +75,20 @@ def _questions(by_question: dict[str, Any]) -> str:
             ]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _fewer(by_question: dict[str, Any], rounds: int) -> str:
+    """How many rounds were made, where there were fewer than were asked for."""
+    made = {
+        name: min(len(cell["seconds"]) for side, cell in cells.items() if side in (IDEAL, OWN))
+        for name, cells in by_question.items()
+    }
+    fewer = ", ".join(f"`{name}` {number}" for name, number in made.items() if number < rounds)
+    return (
+        f"\n\nRounds of the ideal client and of bitbucket_fdw, where fewer than {rounds}: {fewer}."
+        if fewer
+        else ""
+    )
 
 
 def _shown(number: int | None) -> str:

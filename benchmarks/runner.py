@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -23,9 +23,14 @@ class Requests(Protocol):
 
 
 PATIENCE = 5
-LASTING = 4.0  # seconds: what takes longer is measured once
+LASTING = 4.0  # seconds: of what takes longer, the first round counts
+# How often the first two sides are measured at the least, and how often any other.
+COMPARED, BESIDE = 2, 1
 # Another side is ended once it has taken so many times as long as the ideal client, and a second.
 FAR_BEHIND = 12
+TELLING = 2
+"""So many times as long as the ideal client another side may take at the least. Where its limit is
+below that, it is not asked: that it was ended would tell nothing."""
 
 
 @dataclass
@@ -53,11 +58,14 @@ class Cell:
         """Seconds, the middle of all rounds."""
         return statistics.median(self.seconds) if self.seconds else None
 
-    @property
-    def finished(self) -> bool:
-        """Whether another round would tell nothing more."""
+    def finished(self, least: int) -> bool:
+        """Whether another round would tell nothing more.
+
+        :param least: how often it is measured at the least.
+        """
         gives_none = self.cannot or self.failed or self.wrong or self.beyond is not None
-        return bool(gives_none or (self.seconds and self.seconds[0] > LASTING))
+        lasts = len(self.seconds) >= least and self.seconds[0] > LASTING
+        return bool(gives_none or lasts)
 
     def told(self) -> dict[str, Any]:
         return {**asdict(self), "median": self.median}
@@ -74,7 +82,9 @@ def measure(
     *,
     rounds: int,
     limit: float,
+    enough: float,
     until: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Cells:
     """Ask every side every question, round by round, so that what else the machine does is shared.
 
@@ -84,18 +94,21 @@ def measure(
     :param limit: seconds that an answer may take; for the first two sides, which the others are
         compared with, :data:`PATIENCE` times as long. The others are ended before that when they
         are far behind the first one (:data:`FAR_BEHIND`).
-    :param until: a time by :func:`time.monotonic` after which no further round begins.
+    :param enough: seconds that all sides have taken for a question, after which it is asked no more
+        often than :data:`COMPARED` and :data:`BESIDE` say.
+    :param until: a time by the clock after which this holds for every question.
     """
     cells: Cells = {question.name: {side.name: Cell() for side in sides} for question in questions}
     expected: dict[str, Rows] = {}
     fastest: dict[str, float] = {}
+    taken = dict.fromkeys(cells, 0.0)
     for number in range(rounds + 1):
-        if number > 1 and time.monotonic() > until:
-            break
         for question in questions:
+            ends = number > 0 and (taken[question.name] > enough or clock() > until)
             for side in sides:
                 cell = cells[question.name][side.name]
-                if cell.finished:
+                least = COMPARED if side in sides[:2] else BESIDE
+                if cell.finished(least) or (ends and len(cell.seconds) >= least):
                     continue
                 if side is not sides[0] and question.name not in expected:
                     continue  # there is nothing to compare its rows with
@@ -103,7 +116,11 @@ def measure(
                     longest = PATIENCE * limit
                 else:
                     longest = min(limit, 1 + FAR_BEHIND * fastest[question.name])
+                    if longest < TELLING * fastest[question.name]:
+                        continue
+                began = clock()
                 reply = _asked(side, question, cell, requests, longest)
+                taken[question.name] += clock() - began
                 if reply is None:
                     continue
                 if side is sides[0]:
