@@ -25,6 +25,7 @@ COMMAND = [
 
 def test_a_small_selection_runs_through(tmp_path: Path) -> None:
     asked = ["--latency=0", "--question=key", "--question=open", "--question=local"]
+    asked += ["--side=bitbucket_fdw", "--side=loop", "--side=naive"]
     done = subprocess.run(
         [*COMMAND, *asked, f"--output={tmp_path}"], capture_output=True, text=True, check=False
     )
