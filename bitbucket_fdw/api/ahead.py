@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .exchange import Answer
 
@@ -43,8 +43,7 @@ class Window:
         self._used -= 1
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A page that was asked for.
 
     :param ahead: whether its address was made from its number, before a link to it was seen.

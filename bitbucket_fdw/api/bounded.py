@@ -5,8 +5,7 @@ A body is counted as it is decoded: a small one that is compressed can be very l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -54,8 +53,7 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
-@dataclass(frozen=True, slots=True)
-class _Host:
+class _Host(NamedTuple):
     """Where requests went the last time.
 
     :param begin: what the addresses of the host begin with, up to the slash of their path.

@@ -6,8 +6,7 @@ are optional: one that cannot be read without doubt is treated as if it were not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .failures import said
 
@@ -16,8 +15,7 @@ class Unreadable(ValueError):
     """An answer that is no page; its text is a sentence that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One page: its items, and what the answer says of the others.
 
     :param next: the link to the next page as it came; an empty one is none.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -74,8 +74,7 @@ class Settings:
     log_requests: str = "off"
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request to make.
 
     :param body: JSON, ``None`` for none.
@@ -110,8 +109,7 @@ class Answer:
     content: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """Why there is no answer, and the response that says so, if there was one."""
 
     error: RequestError

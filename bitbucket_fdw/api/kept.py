@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import NotFound
 from .exchange import Answer
@@ -25,8 +25,7 @@ Key = tuple[object, str]
 """Whose answer it is, which is a client's place (see :class:`Client`), and the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     """What an address was answered with: a body, or 404."""
 
     outcome: bytes | NotFound

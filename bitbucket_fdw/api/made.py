@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import BitbucketError, Cancelled
 from ..plain_text import shortened
@@ -18,8 +19,7 @@ from .exchange import Answer, Failed
 _LONGEST = 4000  # characters of a path or a query: addresses that are sent stay below
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A request that is over.
 
     :param began: seconds since 1970.

@@ -8,9 +8,8 @@ again within seconds. 555 is Bitbucket's own status for a server-side time-out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from urllib3.exceptions import InvalidHeader, MaxRetryError
@@ -32,8 +31,7 @@ _ROLLING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """How long to wait before the request is made again.
 
     :param notice: what to tell whoever waits, if it is long.

@@ -8,7 +8,7 @@ answer says speaks against it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from .envelope import Envelope
@@ -18,8 +18,7 @@ class Contradiction(ValueError):
     """A page that says there is more and not where; its text is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """A page that was read, and what was read so far.
 
     :param number: of the page, counted from one.
@@ -46,15 +45,13 @@ class Progress:
         return bool(self.page.values) and (longest is None or len(self.page.values) >= longest)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The next page by the link that the answer gives."""
 
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """The next page by its number, asked for as the first one was."""
 
     page: int

@@ -7,14 +7,13 @@ in itself (seen live by users, 2026). The store is asked without the credential.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from email.message import Message
+from typing import NamedTuple
 
 from ..errors import BadResponse, RequestError, ServerFailure
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a request asks for, and where a redirect of it may lead.
 
     :param accept: the media types it takes, as its ``Accept`` header.

@@ -23,6 +23,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import CacheError
 from .directory import is_private, make_private, named_or_default
@@ -34,8 +35,7 @@ _PRUNE_EVERY = 60.0  # seconds between two removals of expired answers, whicheve
 _SHARE = 32  # a session looks at the size of all when it has added a thirty-second of the bound
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the answer to one request is kept, if it is: a file, and one that is locked meanwhile.
 
     It belongs to the generation of the moment when it was made.
@@ -49,8 +49,7 @@ class Place:
         return self.file.with_suffix(".lock")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An answer that is kept.
 
     :param version: differs whenever the file was written anew.

@@ -14,8 +14,8 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .directory import make_private, named_or_default
 
@@ -24,8 +24,7 @@ MINUTES = 60  # that count, besides the present one
 _COUNT = re.compile(r"([0-9a-f]{32})\.([a-z_]+)\.(\d+)\.count")
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(NamedTuple):
     """What was used of an hour's requests.
 
     :param requests: how many.

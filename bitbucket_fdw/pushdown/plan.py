@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..tables.table import Reach, Table
 from .conditions import Condition
@@ -29,8 +29,7 @@ class Kind(enum.Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """The values that the conditions give for one path parameter.
 
     The rows have these values in ``column``, unchanged. Whether Bitbucket spells a slug differently
@@ -42,8 +41,7 @@ class Binding:
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(NamedTuple):
     """How the parent's rows supply a path parameter.
 
     ``supplier`` is the parent's column and ``column`` the child's. If ``values`` are given, the
@@ -91,16 +89,14 @@ class Part:
     looks: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(NamedTuple):
     """The order by one column that every listing of the plan is asked for."""
 
     column: str
     descending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Never:
+class Never(NamedTuple):
     """A value in a condition that no row can have.
 
     :param spelled: how Bitbucket spells it; ``None`` if it is no other spelling.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..tables.columns import Column
 from ..tables.table import Table
@@ -15,8 +15,7 @@ from .conditions import Condition
 from .plan import Sort
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
+class Refusals(NamedTuple):
     """Filters and orders that Bitbucket was seen to refuse, as pairs of table and column name."""
 
     filters: frozenset[tuple[str, str]] = frozenset()

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 NAMED = 10  # how many are named in one message
 _LINE_ENDS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Omission:
+class Omission(NamedTuple):
     """One reason why rows are left out, or something else about the rows that the client must know.
 
     :param kind: ``missing``: a workspace or repository that the query names is not there;
@@ -39,8 +37,7 @@ class Omission:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One message for the client: a NOTICE if it is ``mild``, else a WARNING."""
 
     message: str

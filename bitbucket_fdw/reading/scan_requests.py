@@ -7,8 +7,7 @@ import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..api import (
     Answer,
@@ -32,8 +31,7 @@ from .omissions import Omission, Omissions
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestPath:
+class RequestPath(NamedTuple):
     """The path of one request, or of one listing.
 
     ``parameters`` are the values of the path parameters. ``carried`` are values of columns that the

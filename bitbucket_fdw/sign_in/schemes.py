@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import options
 from ..api.credentials import Credential, digest
@@ -28,8 +28,7 @@ _SET = "ALTER USER MAPPING FOR CURRENT_USER SERVER … OPTIONS (SET {} '…')"
 _LOGIN = "Sign in again: bitbucket-fdw login SERVER."
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(NamedTuple):
     """One way to sign in.
 
     :param needs: required options. Where ``auth`` is left out, the first one of them tells the

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .types import TYPES, DataType
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """How a column may appear in the query language ``q``.
 
     ``field`` is BBQL's dotted path. ``values`` lists all values, where the column has a closed set

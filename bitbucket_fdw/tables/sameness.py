@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 _ROUNDING = 1_000_000  # microseconds: times that differ by less count as the same
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -23,8 +22,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _ANY = -(2**63)  # the mark of a value that cannot be read
 
 
-@dataclass(frozen=True, slots=True)
-class Sameness:
+class Sameness(NamedTuple):
     """How to compare two values of a type, and two marks.
 
     :param values: whether two values are the same; neither is ``None``.

@@ -5,8 +5,8 @@ A foreign table is a subclass of :class:`Table`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 from .columns import Column, in_capitals
 from .endpoints import Collection, Item, Narrower, Shape, path_parameters
@@ -26,8 +26,7 @@ FAMILIES = {
 """Groups of tables for imports, named as in Bitbucket's menus."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """A column of the parent that counts its rows in the child table with one value of a column.
 
     :param counted_in: the parent's column.
@@ -55,20 +54,18 @@ class Parent:
     counts: tuple[Count, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Scopes:
+class Scopes(NamedTuple):
     """What a credential needs to read the table: its classic scopes, and its granular scopes.
 
     ``access_tokens`` is whether access tokens can read it, if they have the classic scopes.
     """
 
     classic: tuple[str, ...] = ()
-    granular: tuple[str, ...] = field(default=())
+    granular: tuple[str, ...] = ()
     access_tokens: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """How to find out whether the listing of commits has a commit that was found by its hash.
 
     :param refs: path template of the listing of all refs.
@@ -83,8 +80,7 @@ class Reach:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unlistable:
+class Unlistable(NamedTuple):
     """Refusals of a listing which mean that there is nothing to list, though its parent is there.
 
     :param statuses: the HTTP statuses of these refusals.

@@ -10,10 +10,9 @@ from __future__ import annotations
 import enum
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import host_values as host
 from . import json_readers as read
@@ -36,8 +35,7 @@ class Comparison(enum.Enum):
     LOCAL = "PostgreSQL alone compares: nothing is known of how Bitbucket does"
 
 
-@dataclass(frozen=True, slots=True)
-class DataType:
+class DataType(NamedTuple):
     """What is known of one PostgreSQL type.
 
     :param name: as declarations and CREATE FOREIGN TABLE write it.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A writable column and where its value goes in a request's body.
 
     NULL is sent as ``null`` if ``clear`` names an object, as an empty list for a list of accounts,
@@ -47,8 +45,7 @@ class Field:
     longest: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A value that is read from Bitbucket before the request, if the statement does not give it.
 
     :param column: the field that gets the value.
@@ -64,8 +61,7 @@ class Asked:
     elsewhere_path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """The request of one SQL command. The path's parameters come from the row.
 
     :param fields: what the body contains, as far as it is given or changed. Without fields the
@@ -113,8 +109,7 @@ class Write:
         return {field.column: field for field in (*self.always, *self.keeps, *self.fields)}
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """A value of a column that is reached by a request of its own, such as merging.
 
     :param undo: the value that takes the change back, if Bitbucket can do that.
@@ -131,8 +126,7 @@ class Transition:
     only: tuple[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(NamedTuple):
     """A column that Bitbucket fills in when it is left out.
 
     :param column: the column.
@@ -146,8 +140,7 @@ class Default:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unique:
+class Unique(NamedTuple):
     """Columns that no two rows may share.
 
     :param where: a column and its value: only rows with this value must differ. ``None``: all rows
@@ -163,8 +156,7 @@ class Unique:
     origin: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Writes:
+class Writes(NamedTuple):
     """What can be written to a table. A command without an entry is refused, with a reason.
 
     :param transitions: changes that take a request of their own, by UPDATE (or by INSERT if the

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..tables.table import Table
 
@@ -26,8 +25,7 @@ def changed(table: type[Table], found: Row, new: Row) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnMarks:
+class ColumnMarks(NamedTuple):
     """Eight bytes for each column of a row, which are enough to tell whether a value was changed.
 
     :param names: the columns, in the order of the marks. Rows of one scan share this tuple.
