@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.questions import MANY, QUESTIONS
 from tests.sql.budgets import BUDGETS, Budget
 from tests.sql.querying import Both
 
@@ -91,6 +92,27 @@ def explained(fresh: Both, budget: Budget) -> list[Scan]:
 def _only_where_it_is_told(host: str) -> None:
     if host != "bundled":
         pytest.skip("Multicorn2 tells the wrapper too little of a plan")
+
+
+# What is measured beside other clients: no number of requests is stated for these.
+MEASURED = tuple(
+    Budget(f"measured: {question.name}", "website", question.sql, 0) for question in QUESTIONS
+)
+
+
+@pytest.fixture
+def local(fresh: Both) -> Both:
+    """With the table of PostgreSQL's own that a measured query joins."""
+    fresh.db.execute("CREATE SCHEMA IF NOT EXISTS local; DROP TABLE IF EXISTS local.wanted")
+    fresh.db.execute("CREATE TABLE local.wanted (id bigint PRIMARY KEY)")
+    fresh.db.execute("INSERT INTO local.wanted SELECT unnest(%s::bigint[])", [list(MANY)])
+    fresh.db.execute("ANALYZE local.wanted")
+    return fresh
+
+
+@pytest.mark.parametrize("budget", MEASURED, ids=lambda budget: budget.name)
+def test_estimates_of_what_is_measured_are_near(local: Both, budget: Budget) -> None:
+    test_estimates_are_near_once_sizes_are_known(local, budget)
 
 
 @pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: budget.name)
