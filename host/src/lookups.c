@@ -130,31 +130,6 @@ add_key_paths(PlannerInfo *root, PlannedTable *table, List *attnums, double rows
 	}
 }
 
-/*
- * Add the look-ups that the wrapper's get_path_keys() and the query's joins allow. Returns the keys,
- * lists of column numbers.
- */
-static List *
-add_path_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance)
-{
-	PyObject   *keys = py_call(instance, "lookup_keys", "()");
-	List	   *result = NIL;
-
-	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
-	{
-		PyObject   *columns;
-		List	   *attnums;
-		double		rows;
-
-		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &columns, &rows))
-			py_throw();
-		attnums = python_to_int_list(columns);
-		add_key_paths(root, table, attnums, clamp_row_est(rows));
-		result = lappend(result, attnums);
-	}
-	return result;
-}
-
 /* Whether a column is used above the scan, other than in the result of the query. */
 static bool
 is_needed_above(RelOptInfo *rel, AttrNumber attno)
@@ -194,11 +169,33 @@ joined_columns(PlannerInfo *root, RelOptInfo *rel)
 }
 
 /*
+ * A key as the wrapper's get_list_keys() gives it. The planner takes a number of rows to be whole and
+ * at least one. The costs of lists are kept in proportion to that, or one key would cost less where it
+ * is looked up alone, only since its number was rounded down.
+ */
+static ListKey *
+list_key(PyObject *tuple)
+{
+	ListKey    *key = palloc(sizeof(ListKey));
+	PyObject   *attnums;
+	double		rows;
+
+	if (!PyArg_ParseTuple(tuple, "Oidd", &attnums, &key->most, &key->rows_of_one,
+						  &key->rows_of_most))
+		py_throw();
+	key->attnums = python_to_int_list(attnums);
+	rows = clamp_row_est(key->rows_of_one);
+	key->rows_of_most = key->rows_of_one > 0 ? key->rows_of_most * rows / key->rows_of_one : rows;
+	key->rows_of_one = rows;
+	return key;
+}
+
+/*
  * Ask the wrapper for the keys of which it takes several at once, its get_list_keys(), and add the
- * look-ups by those that are no path keys.
+ * look-ups by one of each.
  */
 static void
-add_list_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance, List *path_keys)
+add_list_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 {
 	List	   *joined = joined_columns(root, table->rel);
 	PyObject   *estimated;
@@ -213,27 +210,46 @@ add_list_keys(PlannerInfo *root, PlannedTable *table, PyObject *instance, List *
 	keys = py_call(instance, "list_keys", "(OOO)", int_list_to_python(joined), quals, estimated);
 	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
 	{
-		ListKey    *key = palloc(sizeof(ListKey));
-		PyObject   *attnums;
+		ListKey    *key = list_key(PyList_GET_ITEM(keys, i));
 
-		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Oidd", &attnums, &key->most,
-							  &key->rows_of_one, &key->rows_of_most))
-			py_throw();
-		key->attnums = python_to_int_list(attnums);
 		table->list_keys = lappend(table->list_keys, key);
-		if (!list_member(path_keys, key->attnums))
-			add_key_paths(root, table, key->attnums, clamp_row_est(key->rows_of_one));
+		add_key_paths(root, table, key->attnums, key->rows_of_one);
 	}
 }
 
+static bool
+is_list_key(PlannedTable *table, List *attnums)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->list_keys)
+		if (equal(((ListKey *) lfirst(lc))->attnums, attnums))
+			return true;
+	return false;
+}
+
 /*
- * Add the paths of look-ups, by one key and by several at once.
+ * Add the look-ups that the wrapper and the query's joins allow: those by its get_list_keys(), which
+ * know the query's other conditions, and by its get_path_keys() that are not among them.
  */
 void
 add_lookup_paths(PlannerInfo *root, PlannedTable *table, PyObject *instance)
 {
-	List	   *path_keys = add_path_keys(root, table, instance);
+	PyObject   *keys;
 
 	if (enable_batched_join && (table->rel->has_eclass_joins || table->rel->joininfo != NIL))
-		add_list_keys(root, table, instance, path_keys);
+		add_list_keys(root, table, instance);
+	keys = py_call(instance, "lookup_keys", "()");
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++)
+	{
+		PyObject   *columns;
+		List	   *attnums;
+		double		rows;
+
+		if (!PyArg_ParseTuple(PyList_GET_ITEM(keys, i), "Od", &columns, &rows))
+			py_throw();
+		attnums = python_to_int_list(columns);
+		if (!is_list_key(table, attnums))
+			add_key_paths(root, table, attnums, clamp_row_est(rows));
+	}
 }

@@ -355,6 +355,23 @@ def test_lists_of_a_column_that_is_no_key(session: Session, outer: str, searchin
     assert Counter(session.rows(query)) == Counter(rows)
 
 
+@pytest.mark.parametrize("rows", ["0", "0.3", "1.4", "1.5", "9.43", "10"])
+@pytest.mark.parametrize("each", [1, 10])
+def test_a_list_wins_over_single_keys_whatever_the_planner_rounds(
+    session: Session, outer: str, searching: str, rows: str, each: int
+) -> None:
+    """Even if it costs as much as its keys one by one: they are looked up at the same time."""
+    table = session.table(
+        "id int, v int",
+        searching,
+        rows=SERIES,
+        path_keys=f"[(('id',), max(1, round({rows})))]",
+        list_keys=f"[(('id',), 10, {rows}, {each} * {rows})]",
+        size="(10**6, 106)",
+    )
+    assert NODE in session.plan(f"SELECT * FROM l JOIN {table} t USING (id)")
+
+
 def test_nobody_asks_for_lists_where_nothing_is_compared(
     session: Session, outer: str, listed: str
 ) -> None:

@@ -136,6 +136,20 @@ def test_values_of_a_column_that_is_no_key_are_one_list(fresh):
 
 
 @keys_only
+def test_keys_are_handed_over_together_whatever_sizes_are_known(fresh):
+    """Of rows, the planner knows whole numbers: one key must not seem cheaper by being alone."""
+    comments = (
+        "SELECT c.id FROM pull_requests p JOIN pull_request_comments c "
+        "ON c.repository = p.repository AND c.pull_request_id = p.id WHERE p.state = 'OPEN'"
+    )
+    assert "Batched Join" in fresh.explain(comments, on="acme")
+    fresh.run(comments, on="acme")
+    assert "Batched Join" in fresh.explain(comments, on="acme")
+    fresh.run("SELECT count(description) FROM pull_requests", on="acme")
+    assert "Batched Join" in fresh.explain(comments, on="acme")
+
+
+@keys_only
 def test_keys_of_several_repositories_ask_each_for_its_own(sql):
     sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     result = sql.query(
