@@ -202,7 +202,7 @@ add_scan_paths(PlannerInfo *root, PlannedTable *table, double rows, Relids outer
 }
 
 /*
- * Paths: the wrapper's can_sort() and get_path_keys().
+ * Paths: the wrapper's can_sort(), and get_path_keys() for a table that is joined by conditions.
  */
 static void
 get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
@@ -215,7 +215,9 @@ get_foreign_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 		find_sort_order(root, table, instance);
 		add_scan_paths(root, table, rel->rows, NULL);
-		add_lookup_paths(root, table, instance);
+		/* Only a join has values to look up, and the wrapper's estimates of look-ups take time. */
+		if (rel->has_eclass_joins || rel->joininfo != NIL)
+			add_lookup_paths(root, table, instance);
 	}
 	PY_END();
 }

@@ -11,7 +11,7 @@ STATEMENTS = {
     "init": "SELECT * FROM {}",
     "begin": "SELECT * FROM {}",
     "get_rel_size": "SELECT * FROM {}",
-    "get_path_keys": "SELECT * FROM {}",
+    "get_path_keys": "SELECT * FROM {0} a JOIN {0} b USING (id)",
     "can_sort": "SELECT * FROM {} ORDER BY id",
     "can_limit": "SELECT * FROM {} LIMIT 1",
     "after_execute": "SELECT * FROM {}",

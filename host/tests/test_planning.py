@@ -69,6 +69,31 @@ def test_the_first_statement_of_a_session(
         other.close()
 
 
+LOOKED_UP = {
+    SELECT: False,
+    "SELECT * FROM {t} WHERE id IN (1, 2) ORDER BY v LIMIT 3": False,
+    "SELECT * FROM {t} WHERE id = (SELECT max(v) FROM {t})": False,
+    "SELECT * FROM {t} a, {t} b": False,
+    "SELECT * FROM {t} UNION ALL SELECT * FROM {t}": False,
+    "SELECT * FROM {t} a JOIN {t} b USING (id)": True,
+    "SELECT * FROM {t} a LEFT JOIN {t} b ON a.id = b.id AND a.v > b.v": True,
+    "SELECT * FROM {t} WHERE id IN (SELECT v FROM {t})": True,
+    "SELECT * FROM {t} a WHERE NOT EXISTS (SELECT FROM {t} b WHERE b.id = a.v)": True,
+    "SELECT FROM (VALUES (1), (2)) o (id), LATERAL (SELECT FROM {t} i WHERE i.id = o.id) x": True,
+    "SELECT * FROM (VALUES (1), (2)) o (id), (SELECT * FROM {t} UNION ALL SELECT * FROM {t}) x "
+    "WHERE x.id = o.id": True,
+}
+
+
+@pytest.mark.parametrize("statement", LOOKED_UP)
+def test_keys_are_asked_for_where_a_join_may_look_them_up(
+    session: Session, table: str, statement: str
+) -> None:
+    session.calls("get_path_keys")
+    session.execute(statement.format(t=table))
+    assert bool(session.calls("get_path_keys")) == LOOKED_UP[statement]
+
+
 CHOICES = {
     SELECT: {False},
     "SELECT * FROM {t} ORDER BY v LIMIT 3": {False},

@@ -238,7 +238,8 @@ class ForeignDataWrapper:
     def get_path_keys(self) -> Sequence[tuple[Sequence[str], int]]:
         """Return ``(columns, rows)`` for each set of columns that can be looked up by equality.
 
-        A join on all of a set's columns may then run one ``execute`` per outer row.
+        A join on all of a set's columns may then run one ``execute`` per outer row. Asked where
+        the table is joined by a condition; by Multicorn2, always.
         """
         return []
 
