@@ -159,8 +159,8 @@ def list_keys(
     """Sets of columns by which the table can be read with a list of values of the last one.
 
     They are the keys, and each column of a join that Bitbucket filters by: alone, and together with
-    the columns of path parameters that the join gives too. The latter are left out where they
-    save no request, since they may be looked up several times.
+    the columns of path parameters that the join gives too. A column that is no key is left out where
+    it saves no request, since it may be looked up several times.
 
     Each comes with the most values of a list, and with the numbers of rows which stand for the
     requests that a list of one value takes, and one of the most.
