@@ -130,7 +130,7 @@ class Plan:
         no such column is needed.
     :param pagelen: items per page, for estimates.
     :param at_most: the most rows that one collection can have, because conditions name their keys.
-    :param filtered: columns whose conditions went into ``q``.
+    :param filtered: columns whose conditions went into ``q`` or into a query parameter.
     :param reach: how to find out whether an item that was found by its key is also in the listing.
     :param sieve: conditions to check on a parent's rows before anything is asked for their
         children.

@@ -171,14 +171,15 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
     room = request_line.room(request.table, own, _widest_parameters(request, base))
     shipments = shipments_of(request, rest, room)
     shipped = [(c, s) for c, s in shipments if s is not None]
-    selected, by_query = query_parameters((c for c, s in shipments if s is None), room)
+    left = [c for c, s in shipments if s is None and request.may_select(c.column)]
+    selected, by_query = query_parameters(left, room)
     terms: list[tuple[str, ...]] = [()]
     if collection.q:
         terms = spread_over_requests(shipped, room, longest_list(request))
     spread = None
-    if len(terms) == 1:
-        left = (c for c, s in shipments if s is None and c.column.name in base.columns)
-        spread = spread_parameter(left, room, MAX_ITEMS)
+    if len(terms) == 1 and not request.counted_off:
+        seen = [c for c in left if c.column.name in base.columns]
+        spread = spread_parameter(seen, selected, room, MAX_ITEMS)
     each: tuple[Condition | None, ...] = (None,)
     if spread is not None:
         by_query, each = [*by_query, spread[0]], spread[1]
@@ -193,7 +194,7 @@ def _collection_plan(request: Request, base: Plan, bindings: tuple[Binding, ...]
         reach=_reach_above(request.table) if parent is None else None,
         selectivity=selectivity([c for c, _ in shipped] + by_query),
         at_most=_at_most(request.table, [c for c, _ in shipped]),
-        filtered=tuple(dict.fromkeys(c.column.name for c, _ in shipped)),
+        filtered=tuple(dict.fromkeys(c.column.name for c in (*(c for c, _ in shipped), *by_query))),
         checks=checks_of(request, exact, rest),
         sort_here=_is_refused(request, base.sort),
         until=reading_ends_at(request),

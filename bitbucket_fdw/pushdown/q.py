@@ -104,17 +104,22 @@ def _parts(condition: Condition, room: int, most: int) -> Iterable[str]:
 
 
 def spread_parameter(
-    conditions: Iterable[Condition], room: int, most: int
+    conditions: Iterable[Condition],
+    selected: Iterable[tuple[str, str]],
+    room: int,
+    most: int,
 ) -> tuple[Condition, tuple[Condition, ...]] | None:
     """A list on a column that has its own query parameter, which takes one value.
 
     There is a request for each of its values, whose conditions come with the list's.
 
+    :param selected: the parameters that have a value already.
     :param most: values of a list.
     """
+    taken = {name for name, _ in selected}
     for condition in conditions:
-        parameter = condition.column.query
-        if parameter and condition.op == "in" and len(condition.value) <= most:
+        is_list = condition.op == "in" and len(condition.value) <= most
+        if is_list and condition.column.query not in taken:
             each = tuple(Condition(condition.column, "=", v) for v in condition.value)
             if all(one.value and _fits(one, room) for one in each):
                 return condition, each

@@ -82,4 +82,11 @@ class Request:
     def may_filter(self, column: Column) -> bool:
         """Whether a condition on the column may go into ``q``."""
         takes_q = self.table.collection.q and column.filter is not None
-        return takes_q and (self.table.name, column.name) not in self.refused.filters
+        return takes_q and not self._is_refused(column)
+
+    def may_select(self, column: Column) -> bool:
+        """Whether a value of the column may be a query parameter."""
+        return column.query is not None and not self._is_refused(column)
+
+    def _is_refused(self, column: Column) -> bool:
+        return (self.table.name, column.name) in self.refused.filters

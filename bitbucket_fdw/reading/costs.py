@@ -159,8 +159,8 @@ def list_keys(
     """Sets of columns by which the table can be read with a list of values of the last one.
 
     They are the keys, and each column of a join that Bitbucket filters by: alone, and together with
-    the columns of path parameters that the join gives too. A column that is no key is left out where
-    it saves no request, since it may be looked up several times.
+    the columns of path parameters that the join gives too. A column that is no key is left out
+    where it saves no request, since it may be looked up several times.
 
     Each comes with the most values of a list, and with the numbers of rows which stand for the
     requests that a list of one value takes, and one of the most.
@@ -227,7 +227,9 @@ def _filtered(
     columns = [binding.pushable[name] for name in sorted(joined) if name in binding.pushable]
     given = {column.name for column in columns}
     places = tuple(name for name in _open_columns(binding) if name in given)
-    filters = [column.name for column in columns if column.query or asked.may_filter(column)]
+    filters = [
+        column.name for column in columns if asked.may_filter(column) or asked.may_select(column)
+    ]
     found: list[tuple[str, ...]] = [(name,) for name in filters]
     if places and not _passed_over(binding.table).intersection(places):
         found += [(*places, name) for name in filters if name not in places]

@@ -255,12 +255,17 @@ class Execution:
 
         How many it has is asked for only where that is worth a request.
         """
-        if plan.whole is None or not self._requests.reads_all:
+        if plan.whole is None:
             return plan.queries
-        may_ask = len(plan.queries) > _WORTH_A_LOOK and not self._starts
+        by_value = plan.queries[0].only is not None
+        if not self._requests.reads_all:
+            return (plan.whole,) if by_value else plan.queries
+        may_ask = len(plan.queries) > _WORTH_A_LOOK and not self._starts and not by_value
         size = self._requests.size_of(plan, fill(plan.path, place.parameters), may_ask)
-        if size is None and plan.queries[0].only is not None:
-            size = math.ceil(self._requests.guess(plan))
+        if size is None and by_value:
+            # Of many listings that were not seen, most may be short.
+            alone = plan.parent is None and plan.combinations == 1
+            size = math.ceil(self._requests.guess(plan)) if alone else 0
         pages = math.ceil(size / (plan.pagelen or 1)) if size is not None else math.inf
         return (plan.whole,) if pages <= len(plan.queries) else plan.queries
 

@@ -20,7 +20,7 @@ from ..api import Client, ScanContext
 from ..errors import Forbidden
 from ..pushdown import Refusals, Request, plan
 from ..pushdown.plan import Plan
-from ..tables.columns import Filter
+from ..tables.columns import Column
 from .execution import Execution
 from .observations import Observed
 from .omissions import Omissions
@@ -134,7 +134,7 @@ def _blamed(plan: Plan, said: str) -> tuple[Refusals, bool]:
             # A listing with a sort may have a q that comes from no condition.
             certain = about_order or bool(_ABOUT_FILTERS.search(said))
             return Refusals(sorts=frozenset({(table.name, plan.sorted_by)})), certain
-    named = [name for name in plan.filtered if _names(said, table.column(name).filter)]
+    named = [name for name in plan.filtered if _names(said, table.column(name))]
     columns = frozenset((table.name, name) for name in named or plan.filtered)
     return Refusals(columns), bool(named or _ABOUT_FILTERS.search(said))
 
@@ -148,10 +148,14 @@ def _everything(plan: Plan) -> Refusals:
     )
 
 
-def _names(said: str, test: Filter | None) -> bool:
-    """Whether a text contains the name of a field of ``q``, and not just within a longer name."""
-    field = re.escape(test.field) if test else "$^"
-    return re.search(rf"(?<![\w.]){field}(?!\w|\.\w)", said) is not None
+def _names(said: str, column: Column) -> bool:
+    """Whether a text has the name of a column's field or parameter, and not in a longer name."""
+    fields = (column.filter.field if column.filter else None, column.query)
+    return any(
+        re.search(rf"(?<![\w.]){re.escape(field)}(?!\w|\.\w)", said) is not None
+        for field in fields
+        if field
+    )
 
 
 def _told(error: ListingRefused, refused: Refusals) -> str:

@@ -91,7 +91,7 @@ class Sizes:
         if query.q:
             self.learn_filtered(plan.table, path, query, size)
         # A q that comes from no condition leaves everything.
-        if plan.selectivity == 1.0 and not plan.filtered and query.only is None:
+        if plan.selectivity == 1.0 and not plan.filtered:
             self.learn(plan.table, path, size)
 
     def may_look(self, table: type[Table], path: str) -> bool:

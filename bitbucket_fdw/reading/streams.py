@@ -128,7 +128,7 @@ class Stream:
 
         Bitbucket answers 500 if a filter or an order takes it too long (seen live).
         """
-        asked = self._query.q or self.plan.sorted_by
+        asked = self._query.q or self.plan.filtered or self.plan.sorted_by
         if not asked or error.status not in (400, 500):
             return error
         if error.status == 500:
