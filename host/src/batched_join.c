@@ -27,6 +27,9 @@
 /* How many full lists one batch may have. */
 #define LISTS_PER_BATCH 16
 
+/* More than anything costs. */
+#define ENDLESS 1e300
+
 /*
  * A list that costs little must not win over reading the whole table where that costs as much. One
  * that costs as much as its keys one by one wins over that: they are looked up at the same time.
@@ -99,6 +102,26 @@ has_constant(RelOptInfo *rel, AttrNumber attno)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * After lists that cost so much, a batched join reads the whole table instead of further ones: as much
+ * as that costs, in the rows that stand for it. So if there are far more keys than estimated, it costs
+ * twice as much as the best plan, and not a multiple of it. Never if a query is to give some of its
+ * rows only.
+ */
+static double
+rows_of_whole(PlannerInfo *root, PlannedTable *table)
+{
+	return wants_some_rows(root) ? ENDLESS : table->rel->rows;
+}
+
+static int
+lists_per_batch(PlannerInfo *root, PlannedTable *table, const ListKey *key)
+{
+	double		most = rows_of_whole(root, table) / Max(1, key->rows_of_most);
+
+	return (int) Max(1, Min(LISTS_PER_BATCH, most));
 }
 
 /* How a look-up takes the keys of a batch, and how many lists it will take. */
@@ -175,7 +198,8 @@ plan_lists(PlannerInfo *root, Path *lookup, ListKey *key, double rows, ListPlan 
 	result->key = key;
 	result->lists = groups * ceil(distinct / groups / key->most);
 	result->keys = distinct / result->lists;
-	result->lists *= times_asked(rows, distinct, LISTS_PER_BATCH * key->most);
+	result->lists *= times_asked(rows, distinct,
+								 lists_per_batch(root, rel->fdw_private, key) * key->most);
 	return true;
 }
 
@@ -242,6 +266,12 @@ may_end_early(PlannerInfo *root, Path *outer)
 		 pathkeys_contained_in(root->sort_pathkeys, outer->pathkeys));
 }
 
+static Node *
+as_float(double number)
+{
+	return (Node *) makeFloat(psprintf("%.17g", number));
+}
+
 static Plan *plan_batches(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 						  List *clauses, List *children);
 
@@ -258,6 +288,8 @@ batches_path(PlannerInfo *root, RelOptInfo *rel, Path *outer, PlannedTable *tabl
 {
 	CustomPath *path = makeNode(CustomPath);
 	bool		early = may_end_early(root, outer);
+	double		whole = rows_of_whole(root, table);
+	int			most = lists_per_batch(root, table, key) * key->most;
 	List	   *names = NIL;
 	ListCell   *lc;
 
@@ -277,10 +309,11 @@ batches_path(PlannerInfo *root, RelOptInfo *rel, Path *outer, PlannedTable *tabl
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 #endif
 	path->custom_paths = list_make1(outer);
-	path->custom_private = list_make3(list_make4_int(key->most, LISTS_PER_BATCH * key->most,
-													 early ? 1 : LISTS_PER_BATCH * key->most,
+	path->custom_private = list_make4(list_make4_int(key->most, most, early ? 1 : most,
 													 is_cheap(key) ? 4 : 2),
-									  names, makeInteger(early || may_stop(root, rel)));
+									  names, makeInteger(early || may_stop(root, rel)),
+									  list_make3(as_float(key->rows_of_one),
+												 as_float(key->rows_of_most), as_float(whole)));
 	path->methods = &path_methods;
 	return &path->path;
 }

@@ -37,6 +37,10 @@ typedef struct Batches
 	int			most;			/* a batch ends with so many keys, */
 	int			size;			/* or with so many, for now; */
 	int			growth;			/* the next batch has so many times more */
+	double		rows_of_one;	/* that stand for the cost of a list of one key, */
+	double		rows_of_most;	/* of one of the most keys, */
+	double		rows_of_whole;	/* of the whole table, */
+	double		rows_spent;		/* and of the lists that were asked for */
 	List	   *params;			/* of NestLoopParam: what the join sets for each row */
 	ForeignScanState *lookup;
 	bool		may_stop;		/* whether rows of the child may be left unread */
@@ -45,7 +49,8 @@ typedef struct Batches
 	Batch	   *following;		/* one that is read while they are; NULL if none is */
 	bool		exhausted;
 	TupleTableSlot *stored;
-	int64		begun;			/* batches */
+	int64		begun;			/* batches, */
+	int64		whole;			/* of which so many read the whole table */
 } Batches;
 
 static ExecutorStart_hook_type next_start = NULL;
@@ -59,12 +64,16 @@ begin_batches(CustomScanState *node, EState *estate, int eflags)
 	Batches    *batches = (Batches *) node;
 	CustomScan *plan = castNode(CustomScan, node->ss.ps.plan);
 	List	   *sizes = linitial(plan->custom_private);
+	List	   *costs = lfourth(plan->custom_private);
 
 	node->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
 	batches->most = lsecond_int(sizes);
 	batches->size = lthird_int(sizes);
 	batches->growth = lfourth_int(sizes);
 	batches->may_stop = intVal(lthird(plan->custom_private));
+	batches->rows_of_one = floatVal(linitial(costs));
+	batches->rows_of_most = floatVal(lsecond(costs));
+	batches->rows_of_whole = floatVal(lthird(costs));
 	made = true;
 }
 
@@ -162,13 +171,19 @@ keep_outer_row(Batch *batch, TupleTableSlot *slot)
 	key_lists_add(batch->lists, &row->place);
 }
 
+/*
+ * Read a batch. Once lists have cost as much as the whole table would, there were far more keys than
+ * the planner thought: then the whole table is read, for as many rows as memory holds.
+ */
 static void
 read_batch(Batches *batches, Batch *batch)
 {
 	Size		limit = work_mem * (Size) 1024;
+	bool		whole = batches->rows_spent >= batches->rows_of_whole;
 
 	if (batches->following != NULL)
 		limit /= 2;
+	key_lists_read_all(batch->lists, whole);
 	while (!batches->exhausted &&
 		   key_lists_count(batch->lists) < batches->size &&
 		   MemoryContextMemAllocated(batch->context, false) < limit)
@@ -189,6 +204,15 @@ read_batch(Batches *batches, Batch *batch)
 	if (batch->count == 0)
 		return;
 	batches->begun++;
+	if (whole)
+	{
+		/* If memory ends the batch before the rows do, lists have to cost as much once more. */
+		batches->rows_spent = 0;
+		batches->whole++;
+	}
+	else
+		batches->rows_spent += key_lists_cost(batch->lists, batches->rows_of_one,
+											  batches->rows_of_most);
 	batch->started = batches->start && (batch->count > 1 || batches->following != NULL);
 	if (batch->started)
 		key_lists_start(batch->lists, !batches->may_stop,
@@ -264,6 +288,7 @@ rescan_batches(CustomScanState *node)
 
 	forget_batches(batches);
 	batches->exhausted = false;
+	batches->rows_spent = 0;
 	if (node->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(child, node->ss.ps.chgParam);
 	/* Otherwise it is done when the child is next asked for a row. */
@@ -289,7 +314,11 @@ explain_batches(CustomScanState *node, List *ancestors pg_attribute_unused(), Ex
 		names = lappend(names, strVal(lfirst(lc)));
 	ExplainPropertyList("Keys", names, es);
 	if (es->analyze)
+	{
 		ExplainPropertyInteger("Batches", NULL, batches->begun, es);
+		if (batches->whole > 0)
+			ExplainPropertyInteger("Batches of Whole Table", NULL, batches->whole, es);
+	}
 }
 
 static const CustomExecMethods exec_methods = {

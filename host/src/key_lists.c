@@ -150,10 +150,37 @@ key_lists_limit(KeyLists *lists, int most)
 	lists->most = most;
 }
 
+/*
+ * Tell whether the rows of the next batch are found in the whole table, instead of by lists.
+ */
+void
+key_lists_read_all(KeyLists *lists, bool read_all)
+{
+	lists->read_all = read_all;
+}
+
+/*
+ * How many keys lists ask for.
+ */
 int
 key_lists_count(KeyLists *lists)
 {
 	return lists->count;
+}
+
+/*
+ * The rows that stand for the cost of a batch's lists, from those for a list of one key and of the
+ * most.
+ */
+double
+key_lists_cost(KeyLists *lists, double rows_of_one, double rows_of_most)
+{
+	double		result = 0;
+
+	for (KeyGroup *group = lists->groups; group != NULL; group = group->next)
+		result += rows_of_one +
+			(rows_of_most - rows_of_one) * Max(0, group->count - 1) / Max(1, lists->most - 1);
+	return result;
 }
 
 static bool
@@ -215,6 +242,8 @@ group_of(KeyLists *lists, Datum *values, uint32 hash)
 	KeyColumn  *last = &lists->column[lists->columns - 1];
 	KeyGroup   *with_room = NULL;
 
+	if (lists->read_all)
+		return lists->groups != NULL ? lists->groups : new_group(lists, values);
 	for (KeyGroup *group = lists->groups; group != NULL; group = group->next)
 	{
 		if (!same_leading_values(lists, group, values))

@@ -56,6 +56,7 @@ struct KeyLists
 	bool		certain;		/* whether all of them will be read */
 	KeyLists   *then;			/* of the batch that is read after this one, if it is known */
 	int			most;			/* keys of a group */
+	bool		read_all;		/* one group has all keys, and its scan asks for none of them */
 	int			count;			/* of keys */
 	KeyPlace   *place;			/* of the row that is joined; NULL: it is looked up alone */
 	KeptRow    *handed_out;		/* the last one for it */

@@ -45,7 +45,7 @@ group_quals(KeyLists *lists, KeyGroup *group)
 {
 	PyObject   *quals = current_quals(lists->node, lists->fixed, false);
 
-	if (quals == Py_None)
+	if (quals == Py_None || lists->read_all)
 		return quals;
 	for (int i = 0; i < lists->columns; i++)
 	{
