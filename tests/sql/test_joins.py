@@ -150,6 +150,21 @@ def test_keys_are_handed_over_together_whatever_sizes_are_known(fresh):
 
 
 @keys_only
+@pytest.mark.parametrize("column", ["source_branch_name", "author_nickname", "title"])
+def test_far_more_values_than_estimated_cost_no_multiple_of_everything(fresh, column):
+    """PostgreSQL supposes ten elements of an array that it does not know."""
+    whole = fresh.run("SELECT count(description) FROM pull_requests", on="acme")
+    join = (
+        f"SELECT v.name, p.id FROM unnest(ARRAY(SELECT {column} FROM website_x.pull_requests "
+        "UNION SELECT 'none-' || g FROM generate_series(1, 2000) g)) v (name) "
+        f"JOIN pull_requests p ON p.{column} = v.name"
+    )
+    result = fresh.query(join, on="acme")
+    assert len(result.rows) > 100
+    assert len(result.requests) <= 3 * len(whole.requests)
+
+
+@keys_only
 def test_keys_of_several_repositories_ask_each_for_its_own(sql):
     sql.db.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     result = sql.query(
