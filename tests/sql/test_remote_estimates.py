@@ -16,10 +16,10 @@ JOIN = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _only_where_it_is_told(host: str) -> None:
-    if host != "bundled":
-        pytest.skip("Multicorn2 does not tell what a plan is for: nothing is asked")
+pytestmark = pytest.mark.skipif(
+    "config.getoption('--host') != 'bundled'",
+    reason="Multicorn2 does not tell what a plan is for: nothing is asked",
+)
 
 
 @pytest.fixture
