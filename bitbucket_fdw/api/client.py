@@ -103,6 +103,7 @@ class Client:
             meanwhile=meanwhile,
             preview=preview,
             ahead=ahead,
+            settle=self._together.settle,
         )
 
     def await_hour(self, count: int, path: str, scan: ScanContext, read: int = 0) -> None:

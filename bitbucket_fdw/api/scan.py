@@ -199,6 +199,7 @@ class ScanContext:
     :param tally: sums up the requests.
     :param meanwhile: called on the main thread whenever it waits, and each time it has waited.
     :param ahead: it sends requests before its rows are wanted; see :meth:`begin`.
+    :param settle: called on the main thread when its requests were ended.
     """
 
     def __init__(
@@ -217,7 +218,9 @@ class ScanContext:
         meanwhile: Callable[[], None] = lambda: None,
         preview: PreviewBudget | None = None,
         ahead: bool = False,
+        settle: Callable[[ScanContext], None] = lambda _: None,
     ) -> None:
+        self._settle = settle
         self.clock = clock or Clock()
         self.about = about
         self.asker = asker
@@ -308,6 +311,8 @@ class ScanContext:
             flights = list(self._flights)
         for flight in flights:
             flight.abort()
+        if flights:
+            self._settle(self)
 
     @contextmanager
     def flight(self, seconds: float, kept: bool = False) -> Iterator[Flight]:

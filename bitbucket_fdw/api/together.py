@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 
 from ..between_sessions.slots import Slots
@@ -17,6 +19,7 @@ from .scan import SLICE, ScanContext
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.01  # seconds between two looks for a free place
 _PATIENCE = 10.0  # seconds after which it is said that a statement waits
+_MOMENT, _MOMENTS = 0.005, 100  # seconds between two looks if ended requests have made room
 
 
 class Together:
@@ -29,6 +32,8 @@ class Together:
     def __init__(self, settings: Settings, identity: str, notes: Notes) -> None:
         self._most = settings.max_concurrency
         self._notes = notes
+        self._lock = threading.Lock()
+        self._held: Counter[ScanContext] = Counter()
         self._first = threading.Lock()  # held by the one thread that waits for other sessions
         directory = Slots.default_directory() if self._most else None
         self._slots = (
@@ -48,11 +53,31 @@ class Together:
                 number = self._wait(slots, scan)
             except OSError as error:
                 self._do_without(error)
+        if slots is None or number is None:
+            yield
+            return
+        with self._lock:
+            self._held[scan] += 1
         try:
             yield
         finally:
-            if slots is not None and number is not None:
-                slots.give_back(number)
+            slots.give_back(number)
+            with self._lock:
+                self._held[scan] -= 1
+                if not self._held[scan]:
+                    del self._held[scan]
+
+    def settle(self, scan: ScanContext) -> None:
+        """Wait until the requests of a scan have made room, which were ended: a moment, at most.
+
+        Some hosts let no worker thread run until the session's next statement. Other sessions would
+        wait for it.
+        """
+        for _ in range(_MOMENTS):
+            with self._lock:
+                if scan not in self._held:
+                    return
+            time.sleep(_MOMENT)
 
     def _wait(self, slots: Slots, scan: ScanContext) -> int:
         while not self._first.acquire(timeout=SLICE):
