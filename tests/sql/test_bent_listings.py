@@ -121,8 +121,8 @@ def test_pages_of_pipelines_that_stand_still_are_an_error(bent, limit, told):
     with pytest.raises(psycopg.Error, match="unexpected page"):
         bent.db.rows(f"SELECT build_number FROM pipelines{limit}")
     # Where all is wanted and numbers are told, the pages are asked for side by side, and the second
-    # one once more.
-    side_by_side = 8 if told and not limit else 0
+    # one once more. It has left its place to a further page by then.
+    side_by_side = 8 + 1 if told and not limit else 0
     assert 2 <= len(bent.server.received) <= 2 + side_by_side
 
 
