@@ -91,7 +91,7 @@ class Sizes:
         if query.q:
             self.learn_filtered(plan.table, path, query, size)
         # A q that comes from no condition leaves everything.
-        if plan.selectivity == 1.0 and not plan.filtered:
+        if (plan.selectivity == 1.0 and not plan.filtered) or _asks_for_everything(plan, query):
             self.learn(plan.table, path, size)
 
     def may_look(self, table: type[Table], path: str) -> bool:
@@ -210,6 +210,14 @@ class Sizes:
     def _other(self, plan: Plan) -> float:
         """The estimate for an unknown collection if others are known."""
         return max(_declared(plan), _mean(list(self._like(plan).values())))
+
+
+def _asks_for_everything(plan: Plan, query: Query) -> bool:
+    """Whether a query leaves out what the values of a list would leave, and nothing else."""
+    by_value = any(one.only is not None for one in plan.queries)
+    filters = {column.query for column in plan.table.columns}
+    filtered = bool(query.q) or any(name in filters for name, _ in query.parameters)
+    return by_value and query.only is None and not filtered
 
 
 def _template(table: type[Table], path: str) -> str:

@@ -106,9 +106,9 @@ has_constant(RelOptInfo *rel, AttrNumber attno)
 
 /*
  * After lists that cost so much, a batched join reads the whole table instead of further ones: as much
- * as that costs, in the rows that stand for it. So if there are far more keys than estimated, it costs
- * twice as much as the best plan, and not a multiple of it. Never if a query is to give some of its
- * rows only.
+ * as that costs, in the rows that stand for it. So if there are far more keys than estimated, and memory
+ * holds the outer rows, it costs about twice as much as the best plan, and not a multiple of it. Never
+ * if a query is to give some of its rows only.
  */
 static double
 rows_of_whole(PlannerInfo *root, PlannedTable *table)

@@ -277,17 +277,37 @@ def test_a_parameter_that_is_refused_is_left_out(
 
 
 def test_of_many_listings_that_were_not_seen_each_is_read_once() -> None:
-    """Most may be short. Their sizes are known then."""
-    api = FakeApi.of_repositories("one", "two", "three")
-    for slug in ("one", "two", "three"):
-        items = items_of("pipelines", "target_ref_name", 5)
+    """Most may be short. Their sizes are known then, and values are asked for where that pays."""
+    sizes = {"long": 900, "short": 5}
+    api = FakeApi.of_repositories(*sizes)
+    for first, (slug, size) in enumerate(sizes.items()):
+        items = items_of("pipelines", "target_ref_name", size)
         for number, item in enumerate(items):
-            item["uuid"] = f"{{{UUID(int=hash(slug) % 10**9 + number)}}}"
-        api.collection(f"/repositories/acme/{slug}/pipelines/", items, key="uuid")
+            item["uuid"] = f"{{{UUID(int=1000 * first + number)}}}"
+        _select_by(api, f"/repositories/acme/{slug}/pipelines/", items)
     session = Session.of(api)
     place = ("pipelines", "target_ref_name")
-    qual = (place[1], ("=", True), values_of(place, 0, 1, 2))
-    for _ in range(2):
+    qual = (place[1], ("=", True), ["a-0", "none"])
+
+    def made() -> int:
         rows = list(session.rows("pipelines", qual, columns=place[1:], bound=WORKSPACE))
-        assert len([row for row in rows if row[place[1]] in qual[2]]) == 9
-        assert len(api.taken()) == 4
+        found = [row for row in rows if row[place[1]] in qual[2]]
+        assert len(found) == expected(place, {0}, 900) + expected(place, {0}, 5)
+        return len(api.taken())
+
+    assert made() == 1 + 9 + 1
+    # Both values of the long one, of which one has two pages, and the short one as a whole.
+    assert made() == 1 + 3 + 1
+
+
+def _select_by(api: FakeApi, path: str, items: list[Json]) -> None:
+    """Have a listing of pipelines select by the name of the branch."""
+
+    def answer(request: Received) -> Any:
+        asked = request["target.ref_name"]
+        selected = FakeApi()
+        wanted = [i for i in items if asked is None or i["target"]["ref_name"] == asked]
+        selected.collection(path, wanted)
+        return selected.without_faults(request)
+
+    api.on(path, answer)
