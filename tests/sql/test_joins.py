@@ -152,7 +152,7 @@ def test_keys_are_handed_over_together_whatever_sizes_are_known(fresh):
 @keys_only
 @pytest.mark.parametrize("column", ["source_branch_name", "author_nickname", "title"])
 def test_far_more_values_than_estimated_cost_no_multiple_of_everything(fresh, column):
-    """PostgreSQL supposes ten elements of an array that it does not know."""
+    """PostgreSQL supposes ten elements of an array that it does not know; sizes are known here."""
     whole = fresh.run("SELECT count(description) FROM pull_requests", on="acme")
     join = (
         f"SELECT v.name, p.id FROM unnest(ARRAY(SELECT {column} FROM website_x.pull_requests "
