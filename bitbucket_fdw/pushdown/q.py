@@ -142,13 +142,15 @@ def query_parameters(
     conditions: Iterable[Condition], room: int
 ) -> tuple[tuple[tuple[str, str], ...], list[Condition]]:
     """Equality conditions on columns that have their own query parameter, as far as they fit."""
-    chosen: dict[str, Condition] = {}
+    pairs: dict[str, str] = {}
+    chosen: list[Condition] = []
     for condition in conditions:
-        parameter = condition.column.query
-        if parameter and condition.op == "=" and condition.value and parameter not in chosen:
-            needed = length(f"{parameter}={path_text(condition.value)}")
+        if condition.op != "=" or not condition.value or condition.column.query in pairs:
+            continue
+        for name, value in as_parameter(condition):
+            needed = length(f"{name}={value}")
             if needed <= room:
                 room -= needed
-                chosen[parameter] = condition
-    pairs = tuple((name, path_text(condition.value)) for name, condition in chosen.items())
-    return pairs, list(chosen.values())
+                pairs[name] = value
+                chosen.append(condition)
+    return tuple(pairs.items()), chosen

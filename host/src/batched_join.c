@@ -211,18 +211,6 @@ is_cheap(const ListKey *key)
 }
 
 /*
- * The rows that stand for the cost of one list.
- */
-static double
-rows_of_list(const ListPlan *plan)
-{
-	ListKey    *key = plan->key;
-
-	return key->rows_of_one +
-		(key->rows_of_most - key->rows_of_one) * Max(0, plan->keys - 1) / (key->most - 1);
-}
-
-/*
  * A copy of a look-up's path that costs, for each of so many rows, its share of the lists. NULL if
  * the wrapper takes no list by what this path has values for.
  */
@@ -241,7 +229,8 @@ shared_lookup(PlannerInfo *root, ForeignPath *lookup, double rows, ListKey **key
 		if (!plan_lists(root, &lookup->path, lfirst(lc), rows, &plan))
 			continue;
 		cost = (is_cheap(plan.key) && plan.keys > 1 ? CHEAP_LIST_FACTOR : DEAR_LIST_FACTOR) *
-			table->width * rows_of_list(&plan) * plan.lists / rows;
+			table->width * plan.lists / rows *
+			rows_of_list(plan.keys, plan.key->most, plan.key->rows_of_one, plan.key->rows_of_most);
 		if (result != NULL && result->path.total_cost <= cost)
 			continue;
 		result = makeNode(ForeignPath);

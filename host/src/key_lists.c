@@ -169,6 +169,15 @@ key_lists_count(KeyLists *lists)
 }
 
 /*
+ * The rows that stand for the cost of a list with so many keys, of at most so many.
+ */
+double
+rows_of_list(double keys, int most, double rows_of_one, double rows_of_most)
+{
+	return rows_of_one + (rows_of_most - rows_of_one) * Max(0, keys - 1) / (most - 1);
+}
+
+/*
  * The rows that stand for the cost of a batch's lists, from those for a list of one key and of the
  * most.
  */
@@ -178,8 +187,7 @@ key_lists_cost(KeyLists *lists, double rows_of_one, double rows_of_most)
 	double		result = 0;
 
 	for (KeyGroup *group = lists->groups; group != NULL; group = group->next)
-		result += rows_of_one +
-			(rows_of_most - rows_of_one) * Max(0, group->count - 1) / Max(1, lists->most - 1);
+		result += rows_of_list(group->count, lists->most, rows_of_one, rows_of_most);
 	return result;
 }
 

@@ -314,6 +314,7 @@ extern void key_lists_add(KeyLists *lists, KeyPlace *place);
 extern void key_lists_set(KeyLists *lists, KeyPlace *place);
 extern int	key_lists_count(KeyLists *lists);
 extern void key_lists_read_all(KeyLists *lists, bool read_all);
+extern double rows_of_list(double keys, int most, double rows_of_one, double rows_of_most);
 extern double key_lists_cost(KeyLists *lists, double rows_of_one, double rows_of_most);
 extern bool key_lists_in_use(KeyLists *lists);
 extern void key_lists_rewind(KeyLists *lists);

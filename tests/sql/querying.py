@@ -57,6 +57,11 @@ class Asked:
         return {name.removeprefix("values.") for name in asked if name not in ENVELOPE}
 
 
+def schema_of(table: type[Table]) -> str:
+    """The schema of the tests in which the foreign table stands."""
+    return "website" if table.level == "repository" else "acme"
+
+
 FEW = 3  # values of a column that requires a condition
 
 
